@@ -1,0 +1,8 @@
+package org.nestorvm.devices;
+
+/** A device behind I/O ports. Offsets count from the device's first port. Called by any virtual CPU's thread; a device locks itself. Never throws. */
+public interface PortDevice {
+    int read(int offset, int size);
+
+    void write(int offset, int size, int value);
+}

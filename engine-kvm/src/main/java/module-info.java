@@ -1,0 +1,4 @@
+/** KVM behind the engine interface. */
+module org.nestorvm.engine.kvm {
+    requires org.nestorvm.vmm;
+}

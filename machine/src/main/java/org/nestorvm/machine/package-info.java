@@ -1,0 +1,2 @@
+/** A whole PC: memory map, buses, devices, boot. */
+package org.nestorvm.machine;

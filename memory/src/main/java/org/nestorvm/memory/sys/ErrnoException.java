@@ -1,0 +1,25 @@
+package org.nestorvm.memory.sys;
+
+import java.io.IOException;
+
+/** A Linux call failed. The message names the call, the object and the errno: {@code mmap of guest memory "vm1.ram0": ENOMEM (12)}. */
+public final class ErrnoException extends IOException {
+    private static final long serialVersionUID = 1L;
+    private final String call;
+    private final int errno;
+
+    public ErrnoException(String call, String object, int errno) {
+        super(call + " of " + object + ": errno " + errno);
+        this.call = call;
+        this.errno = errno;
+    }
+
+    public String call() {
+        return call;
+    }
+
+    /** The value of errno(3), positive. */
+    public int errno() {
+        return errno;
+    }
+}
