@@ -1,14 +1,64 @@
 package org.nestorvm.memory;
 
 import java.io.IOException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 
-/** SKELETON: this process's address space, as far as memory objects are mapped in it. */
+/** This process's address space, as far as memory objects are mapped in it. */
 public final class AddressSpace {
-    /** Maps all of the object where the kernel chooses. The reference for the mapping is taken before the mapping exists. */
-    public static Mapping map(MemoryObject object, boolean seal) throws IOException {
-        throw new UnsupportedOperationException();
-    }
+    private static final AtomicInteger MAPPED = new AtomicInteger();
+    private static final AtomicLong MAPPED_BYTES = new AtomicLong();
+    private static final AtomicInteger SEALED = new AtomicInteger();
+    private static final AtomicLong SEALED_BYTES = new AtomicLong();
 
     private AddressSpace() {
+    }
+
+    /**
+     * Maps all of the object where the kernel chooses. The reference for the mapping is taken before the mapping exists, so that the
+     * object cannot go in between; after a failure mapping and reference are gone.
+     *
+     * @param seal make it immutable where the kernel can (see {@link Mapping#sealed}): only for a process that ends with its VM
+     * @throws IllegalStateException when the last reference to the object was dropped already
+     */
+    public static Mapping map(MemoryObject object, boolean seal) throws IOException {
+        object.reference();
+        try {
+            Mapping mapping = Mapping.create(object, seal);
+            count(mapping, 1);
+            return mapping;
+        } catch (Throwable t) {
+            object.release();
+            throw t;
+        }
+    }
+
+    static void forget(Mapping mapping) {
+        count(mapping, -1);
+    }
+
+    private static void count(Mapping mapping, int difference) {
+        (mapping.sealed() ? SEALED : MAPPED).addAndGet(difference);
+        (mapping.sealed() ? SEALED_BYTES : MAPPED_BYTES).addAndGet(difference * mapping.sizeBytes());
+    }
+
+    /** Mappings that exist now and can be unmapped. For leak checks. */
+    public static int mappedCount() {
+        return MAPPED.get();
+    }
+
+    /** Bytes of address space in these. */
+    public static long mappedBytes() {
+        return MAPPED_BYTES.get();
+    }
+
+    /** Sealed mappings made by this process so far; each stays, with one reference to its object, until the process ends. */
+    public static int sealedCount() {
+        return SEALED.get();
+    }
+
+    /** Bytes of address space in these. */
+    public static long sealedBytes() {
+        return SEALED_BYTES.get();
     }
 }

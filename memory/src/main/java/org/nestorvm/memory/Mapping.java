@@ -1,28 +1,154 @@
 package org.nestorvm.memory;
 
 import java.io.IOException;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.Errno;
+import org.nestorvm.memory.sys.ErrnoException;
+import org.nestorvm.memory.sys.FaultPoints;
+import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.MemoryCalls;
+import org.nestorvm.memory.sys.Primitive;
 
-/** SKELETON: a memory object seen in this process: shared, read/write, not inherited, kept out of core dumps, optionally immutable. Holds a reference. */
+/**
+ * A memory object seen in this process: shared, read/write, not inherited, kept out of core dumps, optionally immutable. Holds a reference.
+ *
+ * <p>Nothing here stops an access after {@link #unmap}: who hands out addresses keeps the mapping until their users are gone.
+ */
 public final class Mapping {
+    private static final int MAPPED = 0, UNMAPPED = 1;
+    private static final VarHandle STATE;
+
+    static {
+        try {
+            STATE = MethodHandles.lookup().findVarHandle(Mapping.class, "state", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private final MemoryObject object;
+    private final long hostAddress;
+    private final boolean sealed;
+    private volatile int state = MAPPED;
+
+    Mapping(MemoryObject object, long hostAddress, boolean sealed) {
+        this.object = object;
+        this.hostAddress = hostAddress;
+        this.sealed = sealed;
+    }
+
     public MemoryObject object() {
-        throw new UnsupportedOperationException();
+        return object;
     }
 
     public long hostAddress() {
-        throw new UnsupportedOperationException();
+        return hostAddress;
     }
 
     public long sizeBytes() {
-        throw new UnsupportedOperationException();
+        return object.sizeBytes();
     }
 
     /** True when mseal(2) made it immutable: it then lives until the process ends. */
     public boolean sealed() {
-        throw new UnsupportedOperationException();
+        return sealed;
     }
 
-    /** Unmaps and drops the reference. A sealed mapping stays in the address space; its pages are kept until the process ends. */
+    /**
+     * Unmaps and drops the reference; a second call does nothing. A sealed mapping cannot go: it keeps its address space, its reference
+     * and so the object's pages until the process ends, and {@link AddressSpace#sealedCount} goes on counting it.
+     *
+     * @throws ErrnoException when the kernel refuses; then the mapping is as before
+     */
     public void unmap() throws IOException {
-        throw new UnsupportedOperationException();
+        if (sealed || !STATE.compareAndSet(this, MAPPED, UNMAPPED)) return;
+        try {
+            MemoryCalls.munmap(object, hostAddress, object.sizeBytes());
+        } catch (ErrnoException e) {
+            state = MAPPED;
+            throw e;
+        }
+        AddressSpace.forget(this);
+        object.release();
+    }
+
+    /**
+     * Makes the pages of a range resident and entered in this process's page table, so that an access to them neither faults nor fails.
+     * Where the host has no memory left that is an exception here, and not a signal later. A system call: about a microsecond and the fault itself.
+     *
+     * @throws ErrnoException ENOMEM, ENOSPC when there is no memory; EHWPOISON when a page is broken
+     */
+    public void makeResident(long offset, long sizeBytes) throws IOException {
+        int result = tryMakeResident(offset, sizeBytes);
+        if (result < 0) throw new ErrnoException(Primitive.POPULATE_WRITE.present() ? "madvise(MADV_POPULATE_WRITE)" : "fallocate", object.toString(), -result);
+    }
+
+    /** {@link #makeResident} without exception for the host's shortage. @return 0 or a negated errno */
+    public int tryMakeResident(long offset, long sizeBytes) {
+        object.checkRange(offset, sizeBytes);
+        long page = MemoryCalls.PAGE_BYTES;
+        long start = offset & -page;
+        long end = offset + sizeBytes + page - 1 & -page;
+        if (!Primitive.POPULATE_WRITE.present()) return allocateAndTouch(start, end);
+        int result;
+        do {
+            result = MemoryCalls.tryMadvise(hostAddress + start, end - start, MemoryCalls.MADV_POPULATE_WRITE);
+        } while (result == -Errno.EINTR || result == -Errno.EAGAIN);
+        return result;
+    }
+
+    /** Allocates in the object first, where shortage is an errno; the touch then only enters what is there. */
+    private int allocateAndTouch(long start, long end) {
+        if (start == end) return 0;
+        int result;
+        do {
+            result = Descriptors.tryFallocate(object.descriptor(), 0, start, end - start);
+        } while (result == -Errno.EINTR);
+        if (result < 0) return result;
+        for (long offset = start; offset < end; offset += MemoryCalls.PAGE_BYTES) touch(offset);
+        return 0;
+    }
+
+    /**
+     * Makes one page resident by reading a byte of it: the cheapest way, one page fault and no system call. Where the host has no page left
+     * the fault is a SIGBUS, which HotSpot turns into an InternalError in this thread, soon after but not exactly here.
+     *
+     * @return the byte, so that the read is not optimized away
+     */
+    public byte touch(long offset) {
+        object.checkRange(offset, 1);
+        return (byte) HostMemory.VOLATILE_BYTE.getVolatile(HostMemory.ALL, hostAddress + offset);
+    }
+
+    @Override public String toString() {
+        return object + " at 0x" + Long.toHexString(hostAddress) + (sealed ? ", sealed" : "");
+    }
+
+    /** Everything that can fail, between the reference and the finished mapping. */
+    static Mapping create(MemoryObject object, boolean seal) throws ErrnoException {
+        FaultPoints.allocation("mapping");
+        long size = object.sizeBytes();
+        long address = MemoryCalls.mmap(object, size, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, object.descriptor(), 0);
+        try {
+            advise(object, address, size);
+            boolean sealed = seal && Primitive.MSEAL.present();
+            Mapping mapping = new Mapping(object, address, sealed);
+            // Last, since there is no way back, and since kernels before 6.13 refuse DONTFORK on a sealed mapping.
+            if (sealed) MemoryCalls.mseal(object, address, size);
+            return mapping;
+        } catch (Throwable t) {
+            MemoryCalls.tryMunmap(address, size);
+            throw t;
+        }
+    }
+
+    private static void advise(MemoryObject object, long address, long size) throws ErrnoException {
+        if (Primitive.DONTFORK.present()) MemoryCalls.madvise(object, address, size, MemoryCalls.MADV_DONTFORK);
+        if (Primitive.DONTDUMP.present()) MemoryCalls.madvise(object, address, size, MemoryCalls.MADV_DONTDUMP);
+        if (object.pages() == Pages.TRANSPARENT_HUGE && Primitive.HUGEPAGE_ADVICE.present()) {
+            MemoryCalls.madvise(object, address, size, MemoryCalls.MADV_HUGEPAGE);
+        }
     }
 }
