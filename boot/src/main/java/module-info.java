@@ -1,6 +1,7 @@
 /** Guest images: Linux bzImage, ELF with PVH, multiboot; ACPI tables; the default guest. */
 module org.nestorvm.boot {
     exports org.nestorvm.boot;
+    exports org.nestorvm.boot.acpi;
     requires transitive org.nestorvm.vmm;
     requires org.apache.commons.compress;
     requires org.tukaani.xz;

@@ -1,2 +1,2 @@
-/** Guest images and what a loader leaves in guest memory for them. */
+/** Guest images and how they are started: kernels of several boot protocols, and what is put into memory before the first instruction. */
 package org.nestorvm.boot;

@@ -1,0 +1,2 @@
+/** The ACPI tables of a machine, and the few AML objects they need. */
+package org.nestorvm.boot.acpi;
