@@ -77,7 +77,7 @@ class MappingTest {
 
     @Test void withoutMsealTheMappingIsMadeUnsealedAndSaysSo() throws IOException {
         MemoryObject object = MemoryObject.create("no-mseal", PAGE);
-        try (Primitive.Absence without = Primitive.MSEAL.assumeAbsent()) {
+        try (Primitive.Absence _ = Primitive.MSEAL.assumeAbsent()) {
             assertFalse(Primitive.MSEAL.present());
             Mapping mapping = AddressSpace.map(object, true);
             assertFalse(mapping.sealed());
@@ -105,7 +105,7 @@ class MappingTest {
         MemoryObject object = MemoryObject.create("no-populate", 64 * PAGE);
         Mapping mapping = AddressSpace.map(object, false);
         HostMemory.putInt(mapping.hostAddress() + 4 * PAGE, 0xabad1dea);
-        try (Primitive.Absence without = Primitive.POPULATE_WRITE.assumeAbsent()) {
+        try (Primitive.Absence _ = Primitive.POPULATE_WRITE.assumeAbsent()) {
             mapping.makeResident(3 * PAGE + 5, 2 * PAGE);
         }
         assertEquals(3 * PAGE, object.residentBytes());

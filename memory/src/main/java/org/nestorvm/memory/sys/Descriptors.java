@@ -3,6 +3,7 @@ package org.nestorvm.memory.sys;
 import static org.nestorvm.memory.sys.Libc.INT;
 import static org.nestorvm.memory.sys.Libc.LONG;
 
+import java.lang.foreign.Arena;
 import java.lang.invoke.MethodHandle;
 
 /**
@@ -20,6 +21,9 @@ public final class Descriptors {
 
     public static final int FALLOC_FL_KEEP_SIZE = 0x1, FALLOC_FL_PUNCH_HOLE = 0x2, FALLOC_FL_ZERO_RANGE = 0x10;
 
+    private static final MethodHandle OPEN = Libc.bindVariadic("open", 2, INT, LONG, INT, INT);
+    private static final MethodHandle PIPE2 = Libc.bind("pipe2", INT, LONG, INT);
+    private static final MethodHandle FCHMOD = Libc.bind("fchmod", INT, INT, INT);
     private static final MethodHandle CLOSE = Libc.bind("close", INT, INT);
     private static final MethodHandle FCNTL = Libc.bindVariadic("fcntl", 2, INT, INT, INT, LONG);
     private static final MethodHandle FTRUNCATE = Libc.bind("ftruncate", INT, INT, LONG);
@@ -33,6 +37,45 @@ public final class Descriptors {
     private static final MethodHandle PWRITEV = Libc.bind("pwritev", LONG, INT, LONG, INT, LONG);
 
     private Descriptors() {
+    }
+
+    /** Opens a file or a device ({@code /dev/kvm}); never inherited by programs this process starts. */
+    public static int open(String path, int flags) throws ErrnoException {
+        FaultPoints.call("open", path);
+        CallState state = CallState.get();
+        int result;
+        try (Arena arena = Arena.ofConfined()) {
+            result = state.result((int) OPEN.invokeExact(state.errno, Libc.string(arena, path), flags | O_CLOEXEC, 0));
+        } catch (Throwable t) {
+            throw Libc.broken("open", t);
+        }
+        return Libc.check("open", path, result);
+    }
+
+    /** @return the read end, then the write end; neither is inherited */
+    public static int[] pipe(Object object) throws ErrnoException {
+        FaultPoints.call("pipe2", object);
+        CallState state = CallState.get();
+        int result;
+        try {
+            result = state.result((int) PIPE2.invokeExact(state.errno, state.value.address(), O_CLOEXEC));
+        } catch (Throwable t) {
+            throw Libc.broken("pipe2", t);
+        }
+        Libc.check("pipe2", object, result);
+        return new int[] {state.value.get(INT, 0), state.value.get(INT, Integer.BYTES)};
+    }
+
+    public static void fchmod(Object object, int descriptor, int mode) throws ErrnoException {
+        FaultPoints.call("fchmod", object);
+        CallState state = CallState.get();
+        int result;
+        try {
+            result = state.result((int) FCHMOD.invokeExact(state.errno, descriptor, mode));
+        } catch (Throwable t) {
+            throw Libc.broken("fchmod", t);
+        }
+        Libc.check("fchmod", object, result);
     }
 
     /**

@@ -16,6 +16,7 @@ import java.lang.invoke.MethodHandle;
  * the negated errno. {@link #check} is the one place where that becomes an exception.
  */
 final class Libc {
+    static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
     static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT;
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
@@ -39,8 +40,10 @@ final class Libc {
             .orElseThrow(() -> new UnsatisfiedLinkError("the C library has no " + name + "(); Nestor needs glibc 2.28 or musl 1.2.5"));
     }
 
-    /** The linker itself failed; no caller can help. */
+    /** A handle threw, which C does not do: what is unchecked passes as it is (no heap left, an argument refused), anything else is our mistake. */
     static AssertionError broken(String call, Throwable cause) {
+        if (cause instanceof RuntimeException e) throw e;
+        if (cause instanceof Error e) throw e;
         return new AssertionError("call of " + call + "()", cause);
     }
 

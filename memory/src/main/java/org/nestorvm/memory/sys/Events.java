@@ -1,0 +1,149 @@
+package org.nestorvm.memory.sys;
+
+import static org.nestorvm.memory.sys.Libc.INT;
+import static org.nestorvm.memory.sys.Libc.LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+
+/** Waiting and waking: eventfd(2), poll(2), epoll(7). The calls made per event allocate nothing and answer with a negated errno. */
+public final class Events {
+    public static final int EFD_SEMAPHORE = 0x1, EFD_NONBLOCK = 0x800;
+    private static final int EFD_CLOEXEC = 0x80000, EPOLL_CLOEXEC = 0x80000;
+    public static final int POLLIN = 0x1, POLLOUT = 0x4, POLLERR = 0x8, POLLHUP = 0x10;
+
+    public static final int EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3;
+    public static final int EPOLLIN = 0x1, EPOLLOUT = 0x4, EPOLLERR = 0x8, EPOLLHUP = 0x10, EPOLLONESHOT = 1 << 30, EPOLLET = 1 << 31;
+    // struct epoll_event is packed on x86-64 only
+    private static final boolean PACKED = System.getProperty("os.arch").equals("amd64");
+    /** Bytes of one struct epoll_event. */
+    public static final int EPOLL_EVENT_BYTES = PACKED ? 12 : 16;
+    private static final int EPOLL_DATA = PACKED ? 4 : 8;
+
+    private static final int POLLFD_BYTES = 8, POLLFD_EVENTS = 4, POLLFD_REVENTS = 6;
+
+    private static final MethodHandle EVENTFD = Libc.bind("eventfd", INT, INT, INT);
+    private static final MethodHandle EVENTFD_READ = Libc.bind("eventfd_read", INT, INT, LONG);
+    private static final MethodHandle EVENTFD_WRITE = Libc.bind("eventfd_write", INT, INT, LONG);
+    private static final MethodHandle POLL = Libc.bind("poll", INT, LONG, LONG, INT);
+    private static final MethodHandle EPOLL_CREATE1 = Libc.bind("epoll_create1", INT, INT);
+    private static final MethodHandle EPOLL_CTL = Libc.bind("epoll_ctl", INT, INT, INT, INT, LONG);
+    private static final MethodHandle EPOLL_WAIT = Libc.bind("epoll_wait", INT, INT, LONG, INT, INT);
+
+    private Events() {
+    }
+
+    /** A counter that one side adds to and the other waits for. @param flags {@link #EFD_NONBLOCK}, {@link #EFD_SEMAPHORE} or 0 */
+    public static int eventfd(Object object, int initial, int flags) throws ErrnoException {
+        FaultPoints.call("eventfd", object);
+        CallState state = CallState.get();
+        int result;
+        try {
+            result = state.result((int) EVENTFD.invokeExact(state.errno, initial, flags | EFD_CLOEXEC));
+        } catch (Throwable t) {
+            throw Libc.broken("eventfd", t);
+        }
+        return Libc.check("eventfd", object, result);
+    }
+
+    /** Adds to the counter. @return 0, or a negated errno: -EAGAIN when a non-blocking counter is full, and so the reader awake anyway */
+    public static int trySignal(int eventfd, long add) {
+        CallState state = CallState.get();
+        try {
+            return state.result((int) EVENTFD_WRITE.invokeExact(state.errno, eventfd, add));
+        } catch (Throwable t) {
+            throw Libc.broken("eventfd_write", t);
+        }
+    }
+
+    /** Takes the counter back to zero. @return what it was, or a negated errno: -EAGAIN when a non-blocking one was zero. Blocks otherwise. */
+    public static long tryDrain(int eventfd) {
+        CallState state = CallState.get();
+        try {
+            int result = state.result((int) EVENTFD_READ.invokeExact(state.errno, eventfd, state.value.address()));
+            return result < 0 ? result : state.value.get(LONG, 0);
+        } catch (Throwable t) {
+            throw Libc.broken("eventfd_read", t);
+        }
+    }
+
+    /**
+     * Waits for one descriptor.
+     *
+     * @param timeoutMs 0 not at all, negative for ever
+     * @return the events that came, 0 after the time, or a negated errno (-EINTR after a signal)
+     */
+    public static int tryPoll(int descriptor, int events, int timeoutMs) {
+        CallState state = CallState.get();
+        MemorySegment pollfd = state.value;                          // struct pollfd is eight bytes
+        assert pollfd.byteSize() == POLLFD_BYTES;
+        pollfd.set(INT, 0, descriptor);
+        pollfd.set(Libc.SHORT, POLLFD_EVENTS, (short) events);
+        pollfd.set(Libc.SHORT, POLLFD_REVENTS, (short) 0);
+        try {
+            int result = state.result((int) POLL.invokeExact(state.errno, pollfd.address(), 1L, timeoutMs));
+            return result < 0 ? result : pollfd.get(Libc.SHORT, POLLFD_REVENTS);
+        } catch (Throwable t) {
+            throw Libc.broken("poll", t);
+        }
+    }
+
+    /** Waits for several: an array of struct pollfd (int descriptor, short events, short revents). @return how many have events, or a negated errno */
+    public static int tryPoll(long pollfdAddress, int count, int timeoutMs) {
+        CallState state = CallState.get();
+        try {
+            return state.result((int) POLL.invokeExact(state.errno, pollfdAddress, (long) count, timeoutMs));
+        } catch (Throwable t) {
+            throw Libc.broken("poll", t);
+        }
+    }
+
+    public static int epollCreate(Object object) throws ErrnoException {
+        FaultPoints.call("epoll_create1", object);
+        CallState state = CallState.get();
+        int result;
+        try {
+            result = state.result((int) EPOLL_CREATE1.invokeExact(state.errno, EPOLL_CLOEXEC));
+        } catch (Throwable t) {
+            throw Libc.broken("epoll_create1", t);
+        }
+        return Libc.check("epoll_create1", object, result);
+    }
+
+    /** @param data comes back with each event of the descriptor */
+    public static void epollControl(Object object, int epoll, int operation, int descriptor, int events, long data) throws ErrnoException {
+        FaultPoints.call("epoll_ctl", object);
+        CallState state = CallState.get();
+        int result;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment event = arena.allocate(EPOLL_EVENT_BYTES, Long.BYTES);
+            HostMemory.putInt(event.address(), events);
+            HostMemory.putLong(event.address() + EPOLL_DATA, data);
+            result = state.result((int) EPOLL_CTL.invokeExact(state.errno, epoll, operation, descriptor, event.address()));
+        } catch (Throwable t) {
+            throw Libc.broken("epoll_ctl", t);
+        }
+        Libc.check("epoll_ctl", object, result);
+    }
+
+    /** @param eventsAddress room for {@code limit} times {@link #EPOLL_EVENT_BYTES}. @return how many came, 0 after the time, or a negated errno */
+    public static int tryEpollWait(int epoll, long eventsAddress, int limit, int timeoutMs) {
+        CallState state = CallState.get();
+        try {
+            return state.result((int) EPOLL_WAIT.invokeExact(state.errno, epoll, eventsAddress, limit, timeoutMs));
+        } catch (Throwable t) {
+            throw Libc.broken("epoll_wait", t);
+        }
+    }
+
+    /** The events of entry {@code index} that {@link #tryEpollWait} filled in. */
+    public static int epollEvents(long eventsAddress, int index) {
+        return HostMemory.getInt(eventsAddress + (long) index * EPOLL_EVENT_BYTES);
+    }
+
+    /** The data of that entry. */
+    public static long epollData(long eventsAddress, int index) {
+        return HostMemory.getLong(eventsAddress + (long) index * EPOLL_EVENT_BYTES + EPOLL_DATA);
+    }
+}

@@ -1,0 +1,92 @@
+package org.nestorvm.memory.sys;
+
+import static org.nestorvm.memory.sys.Libc.INT;
+import static org.nestorvm.memory.sys.Libc.LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+
+/** Properties of a process: prctl(2), getrlimit(2), kill(2). */
+public final class Processes {
+    public static final int PR_SET_PDEATHSIG = 1, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4, PR_SET_NAME = 15;
+    public static final int PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39;
+    public static final int RLIMIT_DATA = 2, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7, RLIMIT_MEMLOCK = 8, RLIMIT_AS = 9;
+    public static final int SIGKILL = 9, SIGTERM = 15;
+    /** A limit that is none, RLIM_INFINITY. */
+    public static final long UNLIMITED = -1L;
+
+    private static final int RLIMIT_BYTES = 16, RLIM_MAX = 8;
+
+    private static final MethodHandle PRCTL = Libc.bindVariadic("prctl", 1, INT, INT, LONG, LONG, LONG, LONG);
+    private static final MethodHandle GETRLIMIT = Libc.bind("getrlimit", INT, INT, LONG);
+    private static final MethodHandle SETRLIMIT = Libc.bind("setrlimit", INT, INT, LONG);
+    private static final MethodHandle KILL = Libc.bind("kill", INT, INT, INT);
+    private static final MethodHandle GETPID = Libc.bind("getpid", INT);
+
+    private Processes() {
+    }
+
+    /** A resource limit: what applies now and how far it may be raised; {@link #UNLIMITED} or at least 0. */
+    public record Limit(long soft, long hard) {
+    }
+
+    public static int getpid() {
+        CallState state = CallState.get();
+        try {
+            return (int) GETPID.invokeExact(state.errno);
+        } catch (Throwable t) {
+            throw Libc.broken("getpid", t);
+        }
+    }
+
+    /** @param name of the option, for the message: {@code PR_SET_NO_NEW_PRIVS} */
+    public static int prctl(String name, int option, long first, long second) throws ErrnoException {
+        FaultPoints.call("prctl", name);
+        CallState state = CallState.get();
+        int result;
+        try {
+            result = state.result((int) PRCTL.invokeExact(state.errno, option, first, second, 0L, 0L));
+        } catch (Throwable t) {
+            throw Libc.broken("prctl", t);
+        }
+        return Libc.check("prctl", name, result);
+    }
+
+    public static Limit limit(int resource) throws ErrnoException {
+        CallState state = CallState.get();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment rlimit = arena.allocate(RLIMIT_BYTES, Long.BYTES);
+            Libc.check("getrlimit", "resource " + resource, rlimit(GETRLIMIT, state, resource, rlimit));
+            return new Limit(rlimit.get(LONG, 0), rlimit.get(LONG, RLIM_MAX));
+        }
+    }
+
+    public static void setLimit(int resource, Limit limit) throws ErrnoException {
+        CallState state = CallState.get();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment rlimit = arena.allocate(RLIMIT_BYTES, Long.BYTES);
+            rlimit.set(LONG, 0, limit.soft);
+            rlimit.set(LONG, RLIM_MAX, limit.hard);
+            Libc.check("setrlimit", "resource " + resource, rlimit(SETRLIMIT, state, resource, rlimit));
+        }
+    }
+
+    private static int rlimit(MethodHandle call, CallState state, int resource, MemorySegment rlimit) {
+        try {
+            return state.result((int) call.invokeExact(state.errno, resource, rlimit.address()));
+        } catch (Throwable t) {
+            throw Libc.broken("getrlimit", t);
+        }
+    }
+
+    /** @param signal 0 asks only whether the process is there. @return 0 or a negated errno (-ESRCH when it is not) */
+    public static int tryKill(int pid, int signal) {
+        CallState state = CallState.get();
+        try {
+            return state.result((int) KILL.invokeExact(state.errno, pid, signal));
+        } catch (Throwable t) {
+            throw Libc.broken("kill", t);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+package org.nestorvm.memory.sys;
+
+import static org.nestorvm.memory.sys.Libc.INT;
+import static org.nestorvm.memory.sys.Libc.LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import java.nio.charset.StandardCharsets;
+
+/** Unix domain stream sockets, unix(7). What java.nio cannot do with them, descriptors in a message, is in {@link SocketMessages}. */
+public final class Sockets {
+    public static final int SHUT_RD = 0, SHUT_WR = 1, SHUT_RDWR = 2;
+    /** Bytes of a path, without the NUL at its end. */
+    public static final int PATH_MAX_BYTES = 107;
+
+    private static final int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = 0x80000;
+    private static final int SOL_SOCKET = 1, SO_PEERCRED = 17;
+    private static final int SUN_PATH = 2, SOCKADDR_UN_BYTES = 110;
+    private static final int UCRED_BYTES = 12, UCRED_UID = 4, UCRED_GID = 8;
+
+    private static final MethodHandle SOCKET = Libc.bind("socket", INT, INT, INT, INT);
+    private static final MethodHandle SOCKETPAIR = Libc.bind("socketpair", INT, INT, INT, INT, LONG);
+    private static final MethodHandle BIND = Libc.bind("bind", INT, INT, LONG, INT);
+    private static final MethodHandle LISTEN = Libc.bind("listen", INT, INT, INT);
+    private static final MethodHandle ACCEPT4 = Libc.bind("accept4", INT, INT, LONG, LONG, INT);
+    private static final MethodHandle CONNECT = Libc.bind("connect", INT, INT, LONG, INT);
+    private static final MethodHandle SHUTDOWN = Libc.bind("shutdown", INT, INT, INT);
+    private static final MethodHandle GETSOCKOPT = Libc.bind("getsockopt", INT, INT, INT, INT, LONG, LONG);
+
+    private Sockets() {
+    }
+
+    /** Who is at the other end, as of its connect or socketpair. */
+    public record Credentials(int pid, int uid, int gid) {
+    }
+
+    /** A stream socket, not connected, not inherited. */
+    public static int stream(Object object) throws ErrnoException {
+        FaultPoints.call("socket", object);
+        CallState state = CallState.get();
+        int result;
+        try {
+            result = state.result((int) SOCKET.invokeExact(state.errno, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        } catch (Throwable t) {
+            throw Libc.broken("socket", t);
+        }
+        return Libc.check("socket", object, result);
+    }
+
+    /** Two stream sockets connected to each other, not inherited. */
+    public static int[] pair(Object object) throws ErrnoException {
+        FaultPoints.call("socketpair", object);
+        CallState state = CallState.get();
+        int result;
+        try {
+            result = state.result((int) SOCKETPAIR.invokeExact(state.errno, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, state.value.address()));
+        } catch (Throwable t) {
+            throw Libc.broken("socketpair", t);
+        }
+        Libc.check("socketpair", object, result);
+        return new int[] {state.value.get(INT, 0), state.value.get(INT, Integer.BYTES)};
+    }
+
+    /** @throws IllegalArgumentException when the path is empty or longer than {@link #PATH_MAX_BYTES} */
+    public static void bind(int socket, String path) throws ErrnoException {
+        FaultPoints.call("bind", path);
+        CallState state = CallState.get();
+        int result;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = address(arena, path);
+            result = state.result((int) BIND.invokeExact(state.errno, socket, address.address(), (int) address.byteSize()));
+        } catch (Throwable t) {
+            throw Libc.broken("bind", t);
+        }
+        Libc.check("bind", path, result);
+    }
+
+    /** @throws IllegalArgumentException when the path is empty or longer than {@link #PATH_MAX_BYTES} */
+    public static void connect(int socket, String path) throws ErrnoException {
+        FaultPoints.call("connect", path);
+        CallState state = CallState.get();
+        int result;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = address(arena, path);
+            do {
+                result = state.result((int) CONNECT.invokeExact(state.errno, socket, address.address(), (int) address.byteSize()));
+            } while (result == -Errno.EINTR);
+        } catch (Throwable t) {
+            throw Libc.broken("connect", t);
+        }
+        // A stream socket of this family connects or does not; after a signal it may have done so already.
+        Libc.check("connect", path, result == -Errno.EISCONN ? 0 : result);
+    }
+
+    /** struct sockaddr_un, cut after the NUL of the path. */
+    private static MemorySegment address(Arena arena, String path) {
+        byte[] bytes = path.getBytes(StandardCharsets.UTF_8);
+        if (bytes.length == 0 || bytes.length > PATH_MAX_BYTES) {
+            throw new IllegalArgumentException("the path of a Unix socket has 1 to " + PATH_MAX_BYTES + " bytes: \"" + path + "\" has " + bytes.length);
+        }
+        MemorySegment address = arena.allocate(SOCKADDR_UN_BYTES, Long.BYTES);
+        address.set(Libc.SHORT, 0, (short) AF_UNIX);
+        MemorySegment.copy(bytes, 0, address, Libc.BYTE, SUN_PATH, bytes.length);
+        return address.asSlice(0, SUN_PATH + bytes.length + 1);
+    }
+
+    public static void listen(Object object, int socket, int backlog) throws ErrnoException {
+        FaultPoints.call("listen", object);
+        CallState state = CallState.get();
+        int result;
+        try {
+            result = state.result((int) LISTEN.invokeExact(state.errno, socket, backlog));
+        } catch (Throwable t) {
+            throw Libc.broken("listen", t);
+        }
+        Libc.check("listen", object, result);
+    }
+
+    /** Waits for the next peer. @return its socket, not inherited; EINVAL after {@link #shutdown} of the listening socket */
+    public static int accept(Object object, int socket) throws ErrnoException {
+        FaultPoints.call("accept4", object);
+        CallState state = CallState.get();
+        int result;
+        try {
+            do {
+                result = state.result((int) ACCEPT4.invokeExact(state.errno, socket, 0L, 0L, SOCK_CLOEXEC));
+            } while (result == -Errno.EINTR || result == -Errno.ECONNABORTED);
+        } catch (Throwable t) {
+            throw Libc.broken("accept4", t);
+        }
+        return Libc.check("accept4", object, result);
+    }
+
+    /** Ends the connection, and so every call that waits on the socket in another thread. @return 0 or a negated errno (-ENOTCONN when the peer was first) */
+    public static int tryShutdown(int socket, int how) {
+        CallState state = CallState.get();
+        try {
+            return state.result((int) SHUTDOWN.invokeExact(state.errno, socket, how));
+        } catch (Throwable t) {
+            throw Libc.broken("shutdown", t);
+        }
+    }
+
+    public static Credentials peer(Object object, int socket) throws ErrnoException {
+        FaultPoints.call("getsockopt(SO_PEERCRED)", object);
+        CallState state = CallState.get();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment ucred = arena.allocate(UCRED_BYTES, Integer.BYTES);
+            MemorySegment length = arena.allocateFrom(INT, UCRED_BYTES);
+            Libc.check("getsockopt(SO_PEERCRED)", object, getsockopt(state, socket, SO_PEERCRED, ucred.address(), length.address()));
+            return new Credentials(ucred.get(INT, 0), ucred.get(INT, UCRED_UID), ucred.get(INT, UCRED_GID));
+        }
+    }
+
+    private static int getsockopt(CallState state, int socket, int option, long valueAddress, long lengthAddress) {
+        try {
+            return state.result((int) GETSOCKOPT.invokeExact(state.errno, socket, SOL_SOCKET, option, valueAddress, lengthAddress));
+        } catch (Throwable t) {
+            throw Libc.broken("getsockopt", t);
+        }
+    }
+}
