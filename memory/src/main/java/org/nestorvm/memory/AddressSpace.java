@@ -25,12 +25,16 @@ public final class AddressSpace {
         object.reference();
         try {
             Mapping mapping = Mapping.create(object, seal);
-            count(mapping, 1);
+            remember(mapping);
             return mapping;
         } catch (Throwable t) {
             object.release();
             throw t;
         }
+    }
+
+    static void remember(Mapping mapping) {
+        count(mapping, 1);
     }
 
     static void forget(Mapping mapping) {

@@ -30,13 +30,12 @@ public final class Mapping {
 
     private final MemoryObject object;
     private final long hostAddress;
-    private final boolean sealed;
+    private volatile boolean sealed;
     private volatile int state = MAPPED;
 
-    Mapping(MemoryObject object, long hostAddress, boolean sealed) {
+    Mapping(MemoryObject object, long hostAddress) {
         this.object = object;
         this.hostAddress = hostAddress;
-        this.sealed = sealed;
     }
 
     public MemoryObject object() {
@@ -54,6 +53,20 @@ public final class Mapping {
     /** True when mseal(2) made it immutable: it then lives until the process ends. */
     public boolean sealed() {
         return sealed;
+    }
+
+    /**
+     * Makes the mapping immutable from now on, for whoever has to map first and can be sure only later that it will not have to unmap again. There is no way back. Does
+     * nothing where the kernel has no mseal(2): see {@link #sealed}. The caller keeps others from unmapping it meanwhile.
+     *
+     * @throws ErrnoException when the kernel refuses; then the mapping is as before
+     */
+    public void seal() throws ErrnoException {
+        if (sealed || !Primitive.MSEAL.present()) return;
+        MemoryCalls.mseal(object, hostAddress, object.sizeBytes());
+        AddressSpace.forget(this);
+        sealed = true;
+        AddressSpace.remember(this);
     }
 
     /**
@@ -133,10 +146,12 @@ public final class Mapping {
         long address = MemoryCalls.mmap(object, size, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, object.descriptor(), 0);
         try {
             advise(object, address, size);
-            boolean sealed = seal && Primitive.MSEAL.present();
-            Mapping mapping = new Mapping(object, address, sealed);
+            Mapping mapping = new Mapping(object, address);
             // Last, since there is no way back, and since kernels before 6.13 refuse DONTFORK on a sealed mapping.
-            if (sealed) MemoryCalls.mseal(object, address, size);
+            if (seal && Primitive.MSEAL.present()) {
+                MemoryCalls.mseal(object, address, size);
+                mapping.sealed = true;
+            }
             return mapping;
         } catch (Throwable t) {
             MemoryCalls.tryMunmap(address, size);

@@ -5,23 +5,23 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.FaultPoints;
-import org.nestorvm.memory.sys.HostMemory;
-import org.nestorvm.memory.sys.MemoryCalls;
 import org.nestorvm.paging.Access;
+import org.nestorvm.paging.EntryFormat;
 import org.nestorvm.paging.NestedPageTable;
 import org.nestorvm.paging.NestedWalk;
 import org.nestorvm.paging.PageSize;
+import org.nestorvm.paging.TableMemoryException;
 
 /**
- * Answers a nested fault (EPT violation or #NPF), one implementation a format: finds what lies at the address and, for memory, makes the page resident, enters it
- * readable, writable and executable, and has the guest try again. Any number of virtual CPUs may fault at once, on the same page too.
+ * Answers a nested fault (EPT violation or #NPF): finds what lies at the address and, for memory, makes the page resident, enters it readable, writable and
+ * executable, and has the guest try again. What the exit information means is the entry format's to say. Any number of virtual CPUs may fault at once, on the same page too.
  *
  * <p>An entry holds the page's host-virtual address, so the host's kernel may move or swap the frame behind it without telling anybody; what has
  * to be revoked is only what this monitor takes away itself ({@link #discard}, dirty logs). {@link #revocations} orders that against faults in flight: whoever takes
  * away counts up before it removes entries, and a fault that meets a new count takes its own entry back and starts again. No lock is
  * held while virtual CPUs are told, so a fault never waits for a listener that waits for the fault.
  */
-public abstract sealed class NestedFaultHandler permits EptFaultHandler, NptFaultHandler {
+public final class NestedFaultHandler {
     /** Outcomes. RESIDENT: the page is entered, retry. MMIO: the monitor emulates the access. HOLE: nothing is there, reads all ones. PROTECTION: an entry forbids it. */
     public static final int RESIDENT = 0, MMIO = 1, HOLE = 2, PROTECTION = 3;
     /**
@@ -31,39 +31,28 @@ public abstract sealed class NestedFaultHandler permits EptFaultHandler, NptFaul
     public static final int SHORTAGE = 4, MISCONFIGURED = 5;
 
     static final long PATIENCE_MS = 2_000;
-    private static final int ERRNO_EINVAL = 22;
 
     private final MemoryMap map;
     private final GuestMemory memory;
     private final NestedPageTable table;
-    private final boolean[] largePages;
     private final AtomicLong revocations = new AtomicLong();
     /** Write protection found in a slot without a log is left over from one that is just being stopped. */
     private volatile boolean logLapsing;
 
-    /** @param largePages for each memory slot, whether whole 2 MiB pages of the host back it */
-    NestedFaultHandler(MemoryMap map, GuestMemory memory, NestedPageTable table, boolean[] largePages) {
+    NestedFaultHandler(MemoryMap map, GuestMemory memory, NestedPageTable table) {
         this.map = map;
         this.memory = memory;
         this.table = table;
-        this.largePages = largePages;
     }
 
-    /** What was tried, as {@link Access} bits. */
-    abstract int access(long faultInfo);
-
-    /** The walk ended at an entry that is present and forbids the access. */
-    abstract boolean present(long faultInfo);
-
-    /** The walk ended at an entry with reserved bits set. */
-    abstract boolean malformed(long faultInfo);
-
     /** @param faultInfo exit qualification or EXITINFO1, see {@link org.nestorvm.paging.EntryFormat#faultInfo} */
-    public final int handle(long gpa, long faultInfo) {
+    public int handle(long gpa, long faultInfo) {
+        EntryFormat format = table.format();
         int slot = memory.index().find(gpa);
         if (slot < 0) return isMmio(gpa) ? MMIO : HOLE;
-        if (malformed(faultInfo)) return MISCONFIGURED;
-        return present(faultInfo) ? forbidden(slot, gpa, access(faultInfo)) : fill(slot, gpa, access(faultInfo));
+        if (format.faultIsMisconfiguration(faultInfo)) return MISCONFIGURED;
+        int access = format.faultAccess(faultInfo);
+        return format.faultIsProtection(faultInfo) ? forbidden(slot, gpa, access) : fill(slot, gpa, access);
     }
 
     private boolean isMmio(long gpa) {
@@ -91,16 +80,14 @@ public abstract sealed class NestedFaultHandler permits EptFaultHandler, NptFaul
 
     /** False when the host has no memory now. Asks for the page instead of touching it: a touch that fails is a SIGBUS. */
     private boolean makeResident(int slot, long gpa, PageSize size) {
+        SlotIndex slots = memory.index();
         long bytes = size.bytes();
-        long hostPage = (gpa & -bytes) + memory.index().delta[slot];
         try {
-            FaultPoints.call("madvise", this);
+            FaultPoints.call("madvise", slots.mapping(slot));
         } catch (ErrnoException injected) {
             return false;
         }
-        int result = MemoryCalls.tryMadvise(hostPage, bytes, MemoryCalls.MADV_POPULATE_WRITE);
-        if (result == -ERRNO_EINVAL) HostMemory.getByte(hostPage);              // Linux before 5.14; a read of a shared file's hole allocates the page
-        return result == 0 || result == -ERRNO_EINVAL;
+        return slots.mapping(slot).tryMakeResident((gpa & -bytes) - slots.gpa[slot], bytes) == 0;
     }
 
     /** False when there is no memory for a page of the nested table. */
@@ -112,7 +99,7 @@ public abstract sealed class NestedFaultHandler permits EptFaultHandler, NptFaul
             if (log == null) table.enter(page, page + slots.delta[slot], size, Access.ALL);
             else enterLogged(log, slots, slot, page, size, access);
             return true;
-        } catch (OutOfMemoryError e) {
+        } catch (TableMemoryException | OutOfMemoryError e) {
             return false;
         }
     }
@@ -159,7 +146,7 @@ public abstract sealed class NestedFaultHandler permits EptFaultHandler, NptFaul
         try {
             if (log != null) enterLogged(log, slots, slot, page, size, Access.WRITE);
             else table.enter(page, page + slots.delta[slot], size, Access.ALL);
-        } catch (OutOfMemoryError e) {
+        } catch (TableMemoryException | OutOfMemoryError e) {
             return fill(slot, gpa, Access.WRITE);
         }
         if (revocations.get() != seen) takeBack(slot, gpa, size);               // the retry faults once more
@@ -168,8 +155,8 @@ public abstract sealed class NestedFaultHandler permits EptFaultHandler, NptFaul
 
     /** 2 MiB where the host's page, the slot and both addresses allow it, and no log asks for single pages. */
     private PageSize pageSize(int slot, long gpa) {
-        if (!largePages[slot]) return PageSize.SIZE_4K;
         SlotIndex slots = memory.index();
+        if (!slots.hugePages(slot)) return PageSize.SIZE_4K;
         long bytes = PageSize.SIZE_2M.bytes();
         long page = gpa & -bytes;
         boolean whole = page >= slots.gpa[slot] && page + bytes <= slots.gpa[slot] + slots.size[slot];

@@ -4,6 +4,8 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Arrays;
 import java.util.List;
+import org.nestorvm.memory.Mapping;
+import org.nestorvm.paging.PageSize;
 
 /**
  * Memory slots as sorted arrays, for translation. Immutable but for the dirty logs. The length is a power of two, so that the search is a
@@ -19,6 +21,8 @@ final class SlotIndex {
     final long[] size;
     /** Add to a guest-physical address to get the host's. */
     final long[] delta;
+    private final Mapping[] mapping;
+    private final boolean[] hugePages;
     private final DirtyLog[] log;
 
     SlotIndex(List<MemorySlot> slots) {
@@ -26,12 +30,16 @@ final class SlotIndex {
         gpa = new long[length];
         size = new long[length];
         delta = new long[length];
+        mapping = new Mapping[length];
+        hugePages = new boolean[length];
         log = new DirtyLog[length];
         Arrays.fill(gpa, Long.MAX_VALUE);
         for (int i = 0; i < slots.size(); i++) {
             MemorySlot slot = slots.get(i);
             gpa[i] = slot.gpa();
             size[i] = slot.sizeBytes();
+            mapping[i] = slot.mapping();
+            hugePages[i] = slot.object().pages().bytes() >= PageSize.SIZE_2M.bytes();
             delta[i] = slot.hostAddress() - slot.gpa();
         }
     }
@@ -75,6 +83,15 @@ final class SlotIndex {
         int i = candidate(address);
         long offset = address - gpa[i];
         return Long.compareUnsigned(offset, size[i]) < 0 ? size[i] - offset : 0;
+    }
+
+    Mapping mapping(int slot) {
+        return mapping[slot];
+    }
+
+    /** The host backs the slot with pages of 2 MiB or more, and never with smaller ones. */
+    boolean hugePages(int slot) {
+        return hugePages[slot];
     }
 
     /** Null while writes to the slot are not logged. */

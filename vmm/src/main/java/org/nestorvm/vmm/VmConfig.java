@@ -2,6 +2,7 @@ package org.nestorvm.vmm;
 
 import java.util.Objects;
 import java.util.regex.Pattern;
+import org.nestorvm.memory.Pages;
 import org.nestorvm.paging.EntryFormat;
 
 /**
@@ -12,11 +13,12 @@ import org.nestorvm.paging.EntryFormat;
  * @param vcpus virtual CPUs, 1 to {@value #MAX_VCPUS}
  * @param owner whose memory limit the machine counts against
  * @param sealed make the mappings immutable: they then live until this process ends, so this is for a process that runs one machine
+ * @param pages what the memory objects consist of; ranges of memory must be multiples of the size
  * @param format the nested page table's entry format
  * @param engine what runs the virtual CPUs; null to {@linkplain VirtualMachine#attach attach} one later
  * @param options for the engine; null exactly when that is
  */
-public record VmConfig(String name, MemoryMap memory, int vcpus, String owner, boolean sealed, EntryFormat format, Engine engine, EngineOptions options) {
+public record VmConfig(String name, MemoryMap memory, int vcpus, String owner, boolean sealed, Pages pages, EntryFormat format, Engine engine, EngineOptions options) {
     public static final int MAX_VCPUS = 64, MAX_NAME_BYTES = 63;
     private static final Pattern NAME = Pattern.compile("[A-Za-z][A-Za-z0-9._-]*");
 
@@ -24,34 +26,42 @@ public record VmConfig(String name, MemoryMap memory, int vcpus, String owner, b
         checkName(name);
         Objects.requireNonNull(memory, "memory");
         Objects.requireNonNull(owner, "owner");
+        Objects.requireNonNull(pages, "pages");
         Objects.requireNonNull(format, "format");
+        for (MemoryRange range : memory.ranges())
+            if (range.isMemory() && range.sizeBytes() % pages.bytes() != 0)
+                throw new VmRefusedException("machine \"" + name + "\": " + range + " is no multiple of the " + pages.bytes() + "-byte pages asked for; use smaller pages");
         if (vcpus < 1 || vcpus > MAX_VCPUS) throw new VmRefusedException("machine \"" + name + "\" asks for " + vcpus + " virtual CPUs: there must be 1 to " + MAX_VCPUS);
         if ((engine == null) != (options == null)) throw new VmRefusedException("machine \"" + name + "\": an engine and its options come together");
     }
 
     /** One virtual CPU, owned by the user of this process, not sealed, EPT entries, no engine yet. */
     public static VmConfig of(String name, MemoryMap memory) {
-        return new VmConfig(name, memory, 1, System.getProperty("user.name", "unknown"), false, EntryFormat.EPT, null, null);
+        return new VmConfig(name, memory, 1, System.getProperty("user.name", "unknown"), false, Pages.SMALL, EntryFormat.EPT, null, null);
     }
 
     public VmConfig withVcpus(int count) {
-        return new VmConfig(name, memory, count, owner, sealed, format, engine, options);
+        return new VmConfig(name, memory, count, owner, sealed, pages, format, engine, options);
     }
 
     public VmConfig withOwner(String newOwner) {
-        return new VmConfig(name, memory, vcpus, newOwner, sealed, format, engine, options);
+        return new VmConfig(name, memory, vcpus, newOwner, sealed, pages, format, engine, options);
     }
 
     public VmConfig withSealed(boolean seal) {
-        return new VmConfig(name, memory, vcpus, owner, seal, format, engine, options);
+        return new VmConfig(name, memory, vcpus, owner, seal, pages, format, engine, options);
+    }
+
+    public VmConfig withPages(Pages newPages) {
+        return new VmConfig(name, memory, vcpus, owner, sealed, newPages, format, engine, options);
     }
 
     public VmConfig withFormat(EntryFormat newFormat) {
-        return new VmConfig(name, memory, vcpus, owner, sealed, newFormat, engine, options);
+        return new VmConfig(name, memory, vcpus, owner, sealed, pages, newFormat, engine, options);
     }
 
     public VmConfig withEngine(Engine newEngine, EngineOptions newOptions) {
-        return new VmConfig(name, memory, vcpus, owner, sealed, format, newEngine, newOptions);
+        return new VmConfig(name, memory, vcpus, owner, sealed, pages, format, newEngine, newOptions);
     }
 
     /** @throws VmRefusedException unless {@code name} may name a machine */
