@@ -1,0 +1,116 @@
+package org.nestorvm.boot.guest;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.nestorvm.boot.BootException;
+
+/**
+ * What runs when the user names no kernel: Debian's cloud kernel and a busybox shell, fetched once through apt and kept in the user's cache folder. The folder
+ * of a finished guest appears in one rename: a run that is cut short, or two at once, leave nothing half made.
+ */
+public final class DefaultGuest {
+    /** Part of the folder's name: raised when {@link #initramfs} or the choice of packages changes. */
+    private static final int RECIPE = 1;
+    private static final String KERNEL_METAPACKAGE = "linux-image-cloud-amd64", BUSYBOX = "busybox-static";
+    private static final Pattern KERNEL_PACKAGE = Pattern.compile("Depends: (linux-image-[0-9]\\S*)");
+    private static final String KERNEL = "vmlinuz", INITRAMFS = "initramfs", VERSIONS = "versions";
+    /** How much of the time the download takes, roughly. */
+    private static final double DOWNLOAD = 0.8;
+
+    /** Printed on the console when the shell takes commands. */
+    public static final String READY = "nestor: the shell is ready; \"poweroff\" ends the guest";
+
+    /** @param versions the packages it was made from, one a line */
+    public record GuestFiles(Path kernel, Path initrd, String versions) {
+    }
+
+    private final Path cache;
+    private final Apt apt;
+
+    /** @param cache the folder of this program, need not exist yet @param searchPath where apt-get is looked for, like PATH */
+    public DefaultGuest(Path cache, String searchPath) {
+        this.cache = cache;
+        this.apt = new Apt(searchPath);
+    }
+
+    /** {@code $XDG_CACHE_HOME/nestor}, or {@code ~/.cache/nestor} where that is not set or not absolute (XDG Base Directory Specification). */
+    public static Path cacheFolder(Map<String, String> environment, String home) {
+        String xdg = environment.get("XDG_CACHE_HOME");
+        return (xdg != null && Path.of(xdg).isAbsolute() ? Path.of(xdg) : Path.of(home, ".cache")).resolve("nestor");
+    }
+
+    /** The guest's files; fetches them when they are not there. @throws BootException with one line that says what to pass instead */
+    public GuestFiles get(Progress progress) throws BootException {
+        Path folder = cache.resolve("guest-" + RECIPE);
+        try {
+            if (!Files.exists(folder)) fetch(folder, progress);
+            return new GuestFiles(folder.resolve(KERNEL), folder.resolve(INITRAMFS), Files.readString(folder.resolve(VERSIONS)));
+        } catch (BootException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new BootException("default guest: " + folder + " cannot be made or read (" + e + "); make room there or set XDG_CACHE_HOME, or " + Apt.MEND, e);
+        }
+    }
+
+    private void fetch(Path folder, Progress progress) throws IOException {
+        progress.at(0, "asking apt");
+        String kernelPackage = apt.dependency(KERNEL_METAPACKAGE, KERNEL_PACKAGE);
+        Files.createDirectories(cache);
+        Path work = Files.createTempDirectory(cache, ".fetch-");
+        try {
+            List<Path> packages = apt.download(work, done -> progress.at(done * DOWNLOAD, "downloading"), List.of(kernelPackage, BUSYBOX));
+            Path made = Files.createDirectory(work.resolve("guest"));
+            progress.at(DOWNLOAD, "unpacking");
+            Files.write(made.resolve(KERNEL), DebPackage.extract(packages.get(0), name -> name.startsWith("boot/vmlinuz-")));
+            Files.write(made.resolve(INITRAMFS), initramfs(DebPackage.extract(packages.get(1), name -> name.equals("bin/busybox") || name.equals("usr/bin/busybox"))));
+            StringBuilder versions = new StringBuilder();
+            for (Path deb : packages) versions.append(deb.getFileName()).append('\n');
+            Files.writeString(made.resolve(VERSIONS), versions);
+            publish(made, folder);
+            progress.at(1, "ready");
+        } finally {
+            delete(work);
+        }
+    }
+
+    private static void publish(Path made, Path folder) throws IOException {
+        try {
+            Files.move(made, folder, StandardCopyOption.ATOMIC_MOVE);
+        } catch (FileSystemException e) {
+            if (!Files.exists(folder.resolve(VERSIONS))) throw e;      // otherwise another run has made the same
+        }
+    }
+
+    private static void delete(Path tree) throws IOException {
+        try (Stream<Path> paths = Files.walk(tree)) {
+            for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
+        }
+    }
+
+    /** Busybox as init, and a login shell on the first serial port. */
+    static byte[] initramfs(byte[] busybox) throws IOException {
+        Initramfs root = new Initramfs();
+        root.file("bin/busybox", 0755, busybox).link("bin/sh", "busybox");
+        for (String folder : List.of("proc", "sys", "dev", "run", "sbin", "usr/bin", "usr/sbin")) root.directory(folder, 0755);
+        root.directory("tmp", 01777).directory("root", 0700);
+        root.characterDevice("dev/console", 0600, 5, 1).characterDevice("dev/null", 0666, 1, 3);
+        root.file("etc/passwd", 0644, "root:x:0:0:root:/root:/bin/sh\n").file("etc/group", 0644, "root:x:0:\n").file("etc/hostname", 0644, "nestor\n");
+        root.file("init", 0755, script("init")).file("etc/inittab", 0644, script("inittab")).file("etc/profile", 0644, script("profile").replace("@READY@", READY));
+        return root.toArray();
+    }
+
+    private static String script(String name) throws IOException {
+        try (var in = DefaultGuest.class.getResourceAsStream(name)) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        }
+    }
+}
