@@ -1,9 +1,11 @@
 package org.nestorvm.vmm;
 
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Objects;
+import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
@@ -22,6 +24,19 @@ public final class GuestMemory {
 
     GuestMemory(List<MemorySlot> slots) {
         index = new SlotIndex(slots);
+    }
+
+    /**
+     * Maps the memory that the process at the other end shares ({@link Vmm#share}). All or nothing: after an exception this process's mappings,
+     * descriptors and objects are as before.
+     *
+     * @param expected what the memory must consist of; null to take any, see {@link AttachedMemory#map}
+     * @param sealed make the mappings immutable where the kernel can: they then live until this process ends
+     * @throws VmRefusedException when number, type, address or size of the ranges differ from what is expected; the message says which
+     * @throws IOException when the peer breaks the protocol, offers files that are not what it says, or the host cannot map them
+     */
+    public static AttachedMemory attach(DescriptorChannel channel, MemoryMap expected, boolean sealed) throws IOException {
+        return AttachedMemory.receive(channel, expected, sealed);
     }
 
     /** Guest-physical to host-virtual: the host address of the byte at {@code gpa}, or 0 when no memory is there. O(log slots), allocates nothing. */

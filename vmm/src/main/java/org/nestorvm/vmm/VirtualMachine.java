@@ -272,19 +272,6 @@ public final class VirtualMachine implements AutoCloseable {
         }
     }
 
-    /** Makes the mappings immutable: the last step of a creation. */
-    void seal() throws IOException {
-        List<MemorySlot> left = new ArrayList<>(slots);
-        left.removeFirst().mapping().seal();                                    // while this fails nothing is sealed yet, and all can still be taken back
-        for (MemorySlot slot : left) {
-            try {
-                slot.mapping().seal();
-            } catch (IOException e) {
-                LOG.warn("{} stays unsealed, since a sealed neighbour cannot be taken back any more", slot.mapping(), e);
-            }
-        }
-    }
-
     @Override
     public String toString() {
         return "machine \"" + name() + "\"" + (id == 0 ? "" : " (id " + id + ")");

@@ -3,8 +3,8 @@ package org.nestorvm.vmm;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import org.nestorvm.memory.AddressSpace;
+import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.Mapping;
 import org.nestorvm.memory.MemoryObject;
 import org.nestorvm.memory.sys.FaultPoints;
@@ -69,7 +69,7 @@ public final class Vmm {
                 vm.attach(config.engine(), config.options());
                 undo.add(vm::detachEngine);
             }
-            if (config.sealed()) vm.seal();
+            if (config.sealed()) MemorySlot.seal(slots);
             publish(vm);
             undo.keep();
             return vm;
@@ -80,8 +80,7 @@ public final class Vmm {
         List<MemorySlot> slots = new ArrayList<>(MemoryMap.MAX_RANGES);
         for (MemoryRange range : config.memory().ranges()) {
             if (!range.isMemory()) continue;
-            String name = config.name() + "." + range.type().name().toLowerCase(Locale.ROOT) + slots.size();
-            MemoryObject object = MemoryObject.create(name, range.sizeBytes(), config.pages());
+            MemoryObject object = MemoryObject.create(MemorySlot.objectName(config.name(), range, slots.size()), range.sizeBytes(), config.pages());
             undo.add(object::release);
             Mapping mapping = AddressSpace.map(object, false);
             undo.add(mapping::unmap);
@@ -119,6 +118,20 @@ public final class Vmm {
             if (at >= 0 && live.get(at).tryReference()) return new VmReference(live.get(at));
         }
         throw new NoSuchVmException(id);
+    }
+
+    /**
+     * Hands a machine's memory to another process: a description and a descriptor for each object. The other side calls {@link GuestMemory#attach}. The
+     * machine may end at once afterwards; its pages stay while the other side has them.
+     *
+     * @throws NoSuchVmException when no machine has the id
+     */
+    public void share(int id, DescriptorChannel channel) throws IOException {
+        try (VmReference reference = find(id)) {
+            VirtualMachine vm = reference.vm();
+            int[] descriptors = vm.slots().stream().mapToInt(slot -> slot.object().descriptor()).toArray();
+            new MemoryOffer(id, vm.name(), vm.config().memory()).send(channel, descriptors);
+        }
     }
 
     /** Exactly the machines that exist at one moment, by id. */
