@@ -75,6 +75,19 @@ public final class Asm extends Instructions {
         return this;
     }
 
+    /** The operands of each form of an instruction, in the words of {@code forms.txt}: {@code "rm32,simm8"}; "-" without operands, "" where this mode does not have it. */
+    public static List<String> patterns(String name, int mode) {
+        return Forms.BY_NAME.get(name).stream().map(f -> (f.modes() & mode) == 0 ? "" : f.slots().isEmpty() ? "-" : String.join(",", f.slots().stream().map(Slot::name).toList())).toList();
+    }
+
+    /** As {@link #op}, with exactly that form, an index into {@link #patterns}: where several fit, one of them has to be asked for. */
+    public Asm form(String name, int index, Operand... operands) {
+        Form form = Forms.BY_NAME.get(name).get(index);
+        if (!form.accepts(operands, mode)) throw new IllegalArgumentException("form " + form + " does not take " + Arrays.toString(operands));
+        items.add(new Instruction(List.of(form), operands, mode));
+        return this;
+    }
+
     private static boolean ambiguous(List<Form> forms, int operand) {
         return forms.stream().mapToInt(f -> f.slots().get(operand).memoryBits()).distinct().count() > 1;
     }

@@ -16,6 +16,14 @@ public final class Label implements Operand {
         this.plus = plus;
     }
 
+    /** A place outside of the program. */
+    public static Label of(long address) {
+        Label label = new Label();
+        label.bind();
+        label.place(address);
+        return label;
+    }
+
     /** The place {@code bytes} further on. */
     public Label plus(long bytes) {
         return new Label(base == null ? this : base, plus + bytes);

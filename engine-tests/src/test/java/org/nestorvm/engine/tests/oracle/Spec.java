@@ -1,0 +1,55 @@
+package org.nestorvm.engine.tests.oracle;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * A line of {@code instructions.txt}, for one of its names.
+ *
+ * @param undefined flags that are undefined after it, whatever the operands
+ * @param forms what the operands must look like
+ */
+record Spec(String group, String name, long undefined, Set<String> options, String forms) {
+    static final long CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, DF = 0x400, OF = 0x800;
+    static final long STATUS = CF | PF | AF | ZF | SF | OF;
+
+    static List<Spec> read() {
+        List<Spec> specs = new ArrayList<>();
+        try (BufferedReader in = new BufferedReader(new InputStreamReader(Spec.class.getResourceAsStream("instructions.txt"), StandardCharsets.US_ASCII))) {
+            for (String line; (line = in.readLine()) != null; ) if (!line.startsWith("#") && !line.isBlank()) add(specs, line.trim().split(" +"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return specs;
+    }
+
+    private static void add(List<Spec> specs, String[] word) {
+        Set<String> options = word.length > 3 ? Set.of(word[3].split(",")) : Set.of();
+        String forms = options.stream().filter(o -> o.startsWith("forms=")).map(o -> o.substring(6)).findAny().orElse(options.contains("string") ? "-" : ".*");
+        for (String name : word[1].split(",")) specs.add(new Spec(word[0], name, undefined(word[2]), options, forms));
+    }
+
+    private static long undefined(String flags) {
+        long mask = 0;
+        for (char c : flags.toCharArray()) mask |= switch (c) {
+            case 'O' -> OF;
+            case 'S' -> SF;
+            case 'Z' -> ZF;
+            case 'A' -> AF;
+            case 'P' -> PF;
+            case 'C' -> CF;
+            default -> 0;
+        };
+        return mask;
+    }
+
+    boolean has(String option) {
+        return options.contains(option);
+    }
+}
