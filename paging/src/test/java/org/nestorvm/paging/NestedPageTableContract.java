@@ -13,27 +13,19 @@ import static org.nestorvm.paging.PageSize.SIZE_4K;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.params.ParameterizedClass;
-import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.api.Test;
 
 /** What every format does alike. Host pages are only addresses here: nobody reads behind them. */
-@ParameterizedClass
-@MethodSource("formats")
-class NestedPageTableTest {
+abstract class NestedPageTableContract {
     static final long HOST = 0x7f00_0000_0000L, K4 = 1 << 12, M2 = 1 << 21, G1 = 1 << 30;
 
     private final NestedPageTable table;
     private final NestedWalk walk = new NestedWalk();
     private final List<String> told = new ArrayList<>();
 
-    NestedPageTableTest(EntryFormat format) {
+    NestedPageTableContract(EntryFormat format) {
         table = new NestedPageTable(format);
         table.setInvalidationListener((gpa, size) -> told.add(Long.toHexString(gpa) + "+" + Long.toHexString(size)));
-    }
-
-    static List<EntryFormat> formats() {
-        return List.of(EntryFormat.EPT, EntryFormat.NPT);
     }
 
     @AfterEach

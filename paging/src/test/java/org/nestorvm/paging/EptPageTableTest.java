@@ -1,0 +1,7 @@
+package org.nestorvm.paging;
+
+class EptPageTableTest extends NestedPageTableContract {
+    EptPageTableTest() {
+        super(EntryFormat.EPT);
+    }
+}

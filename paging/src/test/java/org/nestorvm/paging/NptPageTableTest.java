@@ -1,0 +1,7 @@
+package org.nestorvm.paging;
+
+class NptPageTableTest extends NestedPageTableContract {
+    NptPageTableTest() {
+        super(EntryFormat.NPT);
+    }
+}
