@@ -1,5 +1,6 @@
 package org.nestorvm.paging;
 
+import java.io.IOException;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.StampedLock;
@@ -49,6 +50,15 @@ public final class NestedPageTable implements AutoCloseable {
     /** @throws TableMemoryException no memory for the root table */
     public NestedPageTable(EntryFormat format) {
         this(format, TableMemory.HOST);
+    }
+
+    /** As the constructor, for callers that report a host that failed as an {@link IOException}: the one of the call that failed. */
+    public static NestedPageTable create(EntryFormat format) throws IOException {
+        try {
+            return new NestedPageTable(format);
+        } catch (TableMemoryException e) {
+            throw e.getCause();
+        }
     }
 
     NestedPageTable(EntryFormat format, TableMemory memory) {

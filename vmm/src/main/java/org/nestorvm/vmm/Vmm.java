@@ -59,7 +59,7 @@ public final class Vmm {
             undo.add(() -> accounts.release(config.owner(), bytes));
             makeRoom();
             undo.add(this::giveUpRoom);
-            NestedPageTable table = new NestedPageTable(config.format());
+            NestedPageTable table = NestedPageTable.create(config.format());
             undo.add(table::close);
             List<MemorySlot> slots = makeSlots(config, undo);
             FaultPoints.allocation("virtual machine");
