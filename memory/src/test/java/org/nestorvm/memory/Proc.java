@@ -83,6 +83,21 @@ final class Proc {
         return fields;
     }
 
+    /** Reserved huge pages of 2 MiB that nobody uses. */
+    static long freeHugePages() throws IOException {
+        return number(Path.of("/proc/meminfo"), "HugePages_Free:");
+    }
+
+    /** Bytes of shared memory in this process's page table, all mappings together. */
+    static long sharedMemoryOfThisProcess() throws IOException {
+        return number(Path.of("/proc/self/status"), "RssShmem:") << 10;
+    }
+
+    private static long number(Path file, String field) throws IOException {
+        String line = Files.readAllLines(file).stream().filter(candidate -> candidate.startsWith(field)).findFirst().orElseThrow();
+        return Long.parseLong(line.replaceAll("\\D", ""));
+    }
+
     /** Everything that creating, mapping and sharing may leave behind. */
     record Leftovers(List<String> maps, Map<Integer, String> files, int descriptors, int objects, long objectBytes, int mapped, int sealed) {
         static Leftovers of(String name) throws IOException {

@@ -25,9 +25,6 @@ public final class HostMemory {
     public static final VarHandle ATOMIC_INT = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
     public static final VarHandle ATOMIC_LONG = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
 
-    /** For single bytes that are read for their effect; same coordinates. */
-    public static final VarHandle VOLATILE_BYTE = ValueLayout.JAVA_BYTE.varHandle();
-
     private HostMemory() {
     }
 
