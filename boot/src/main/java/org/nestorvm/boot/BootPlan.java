@@ -48,6 +48,16 @@ public final class BootPlan {
 
     /** Writes every piece. May be repeated, to start the guest anew. */
     public void place(GuestMemory memory) {
+        place(memory::write);
+    }
+
+    /** How bytes get into memory: {@link GuestMemory#write}. */
+    @FunctionalInterface
+    interface Sink {
+        void write(long gpa, byte[] from, int offset, int length);
+    }
+
+    void place(Sink memory) {
         byte[] zeros = new byte[ZERO_CHUNK];
         for (Piece piece : pieces) {
             memory.write(piece.gpa, piece.from, piece.offset, piece.length);

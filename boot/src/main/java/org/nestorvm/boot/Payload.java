@@ -53,7 +53,7 @@ enum Payload {
     };
 
     /** No kernel comes near; a file that claims more is broken, and is not allowed to exhaust the heap. */
-    static final long MAX_BYTES = 512L << 20;
+    static final long MAX_BYTES = 256L << 20;
     private static final int SIZE_BYTES = 4, BUFFER = 1 << 16, MEMORY_LIMIT_KIB = 256 << 10;
 
     private final String label;

@@ -1,0 +1,133 @@
+package org.nestorvm.boot.guest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.nestorvm.boot.BootException;
+
+/** The fetch, with an apt of our own on the path: it copies packages made here and counts how often it runs. */
+class DefaultGuestTest {
+    private static final String KERNEL_PACKAGE = "linux-image-6.1.0-7-cloud-amd64";
+    @TempDir Path directory;
+    private Path programs, cache, calls;
+
+    @BeforeEach void makeApt() throws IOException {
+        programs = Files.createDirectories(directory.resolve("programs"));
+        cache = directory.resolve("cache/nestor");
+        calls = directory.resolve("calls");
+        Path repository = Files.createDirectories(directory.resolve("repository"));
+        TestDeb.write(repository.resolve(KERNEL_PACKAGE + "_6.1.7-1_amd64.deb"), ".xz", Map.of("./boot/vmlinuz-6.1.0-7-cloud-amd64", "the kernel"));
+        TestDeb.write(repository.resolve("busybox-static_1%3a1.35-4_amd64.deb"), ".xz", Map.of("./bin/busybox", "the busybox"));
+        program("apt-cache", "printf '%s\\n  Depends: " + KERNEL_PACKAGE + "\\n' \"$2\"");
+        program("apt-get", "echo \"$@\" >>" + calls + "; echo 'dlstatus:1:50.0:Retrieving file 1 of 2'; /bin/cp " + repository + "/*.deb .");
+    }
+
+    private void program(String name, String script) throws IOException {
+        Path file = Files.writeString(programs.resolve(name), "#!/bin/sh\n" + script + "\n");
+        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
+    }
+
+    private DefaultGuest guest() {
+        return new DefaultGuest(cache, "/nowhere::" + programs);
+    }
+
+    private List<String> cached() throws IOException {
+        if (!Files.exists(cache)) return List.of();
+        try (Stream<Path> files = Files.list(cache)) {
+            return files.map(file -> file.getFileName().toString()).toList();
+        }
+    }
+
+    @Test void guestIsMadeOnceFromTheTwoPackages() throws IOException {
+        List<Double> progress = new ArrayList<>();
+        DefaultGuest.GuestFiles files = guest().get((done, what) -> progress.add(done));
+        assertThat(files.kernel()).hasContent("the kernel");
+        assertThat(new String(Files.readAllBytes(files.initrd()), StandardCharsets.ISO_8859_1)).startsWith("070701").contains("the busybox", "inittab", DefaultGuest.READY);
+        assertThat(files.versions()).contains(KERNEL_PACKAGE + "_6.1.7-1", "busybox-static_1%3a1.35-4");
+        assertThat(progress).isSorted().contains(0.4).endsWith(1.0);
+        assertThat(cached()).containsExactly("guest-1");
+        assertThat(guest().get((done, what) -> { throw new AssertionError("fetched again"); })).isEqualTo(files);
+        assertThat(Files.readAllLines(calls)).hasSize(1).first().asString().startsWith("download").contains(KERNEL_PACKAGE, "busybox-static");
+    }
+
+    @Test void twoRunsAtOnceBothGetTheGuest() throws Exception {
+        CountDownLatch together = new CountDownLatch(2);
+        Progress meet = (done, what) -> {
+            if (done != 0.8) return;                                   // both have downloaded and are about to unpack
+            together.countDown();
+            try {
+                together.await();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+        };
+        List<Object> results = new ArrayList<>();
+        Thread other = Thread.ofPlatform().start(() -> {
+            try {
+                results.add(guest().get(meet));
+            } catch (BootException e) {
+                results.add(e);
+            }
+        });
+        DefaultGuest.GuestFiles mine = guest().get(meet);
+        other.join();
+        assertThat(results).containsExactly(mine);
+        assertThat(cached()).containsExactly("guest-1");
+    }
+
+    @Test void failedDownloadLeavesNothingAndSaysWhatToPass() throws IOException {
+        program("apt-get", "echo 'W: not this'; echo 'E: Unable to fetch some archives'; echo more; exit 100");
+        assertThatThrownBy(() -> guest().get((done, what) -> { })).isInstanceOf(BootException.class)
+            .hasMessage("default guest: apt-get download failed (E: Unable to fetch some archives); run apt-get update, or pass --kernel FILE and --initrd FILE");
+        assertThat(cached()).isEmpty();
+    }
+
+    @Test void brokenPackageLeavesNothing() throws IOException {
+        program("apt-get", "echo junk >" + KERNEL_PACKAGE + "_1_amd64.deb; echo junk >busybox-static_1_amd64.deb");
+        assertThatThrownBy(() -> guest().get((done, what) -> { })).isInstanceOf(BootException.class).hasMessageContaining("--kernel FILE");
+        assertThat(cached()).isEmpty();
+    }
+
+    @Test void hostWithoutAptIsToldWhatToPass() {
+        assertThatThrownBy(() -> new DefaultGuest(cache, "/nowhere").get((done, what) -> { })).hasMessage("default guest: this host has no apt-cache to fetch it with; pass --kernel FILE and --initrd FILE");
+    }
+
+    @Test void aptThatDoesNotKnowThePackageIsToldToUpdate() throws IOException {
+        program("apt-cache", "exit 0");
+        assertThatThrownBy(() -> guest().get((done, what) -> { })).hasMessageContaining("linux-image-cloud-amd64").hasMessageContaining("apt-get update");
+    }
+
+    @Test void cacheThatCannotBeMadeIsNamed() throws IOException {
+        Files.writeString(directory.resolve("cache"), "a file");
+        assertThatThrownBy(() -> guest().get((done, what) -> { })).isInstanceOf(BootException.class).hasMessageContaining("XDG_CACHE_HOME").hasMessageNotContaining("\n");
+    }
+
+    @Test void cacheFolderFollowsTheBaseDirectorySpecification() {
+        assertThat(DefaultGuest.cacheFolder(Map.of("XDG_CACHE_HOME", "/c"), "/home/u")).isEqualTo(Path.of("/c/nestor"));
+        assertThat(DefaultGuest.cacheFolder(Map.of("XDG_CACHE_HOME", "relative"), "/home/u")).isEqualTo(Path.of("/home/u/.cache/nestor"));
+        assertThat(DefaultGuest.cacheFolder(Map.of(), "/home/u")).isEqualTo(Path.of("/home/u/.cache/nestor"));
+    }
+
+    /** The host's own apt; run with {@code -Dnestor.test.fetch=true}. */
+    @Test void realPackagesMakeAGuest() throws IOException {
+        assumeTrue(Boolean.getBoolean("nestor.test.fetch"), "skipped: downloads 28 MB; -Dnestor.test.fetch=true runs it");
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/apt-get")), "skipped: this host has no apt-get");
+        DefaultGuest.GuestFiles files = new DefaultGuest(cache, "/usr/bin").get((done, what) -> { });
+        assertThat(files.kernel()).isNotEmptyFile();
+        assertThat(Files.size(files.initrd())).isGreaterThan(1 << 20);
+    }
+}
