@@ -1,4 +1,5 @@
 /** KVM behind the engine interface. */
 module org.nestorvm.engine.kvm {
     requires org.nestorvm.vmm;
+    requires org.slf4j;
 }
