@@ -35,6 +35,11 @@ final class Libc {
         return LINKER.downcallHandle(find(name), FunctionDescriptor.of(result, arguments), ERRNO, Linker.Option.firstVariadicArg(fixed));
     }
 
+    /** Where a function of the C library lies in this process. */
+    static long address(String name) {
+        return find(name).address();
+    }
+
     private static MemorySegment find(String name) {
         return LINKER.defaultLookup().find(name)
             .orElseThrow(() -> new UnsatisfiedLinkError("the C library has no " + name + "(); Nestor needs glibc 2.28 or musl 1.2.5"));

@@ -1,0 +1,81 @@
+package org.nestorvm.memory.sys;
+
+import static org.nestorvm.memory.sys.Libc.INT;
+import static org.nestorvm.memory.sys.Libc.LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+
+/**
+ * Breaks one thread of this process out of a blocking system call, by a signal whose handler does nothing.
+ *
+ * <p>The handler is a function of the C library that touches nothing but a register, abs(3): a signal may come at any instruction, where no Java code could run. With SA_RESTART
+ * calls that can go on do so, so that no other library in the thread notices; KVM_RUN is none of those, it always answers EINTR.
+ * The signal is the first real-time one from {@link #FIRST} on that nobody in this process has a handler for: the C library uses 32 and 33, the JDK's
+ * channels use 62, and both the JVM's and the embedding program's handlers stay as they are.
+ */
+public final class ThreadSignal {
+    private static final int FIRST = 40, LAST = 61;
+    private static final long SYS_GETTID = 186, SYS_TGKILL = 234;
+    private static final int SA_RESTART = 0x10000000;
+    /** struct sigaction of the C library on x86-64: handler, 1024 bits of mask, flags, restorer. */
+    private static final long SIGACTION_BYTES = 152, SA_HANDLER = 0, SA_FLAGS = 136;
+
+    private static final MethodHandle SIGACTION = Libc.bind("sigaction", INT, INT, LONG, LONG);
+    private static final MethodHandle SYSCALL = Libc.bindVariadic("syscall", 1, LONG, LONG, LONG, LONG, LONG);
+
+    private static final class Installed {
+        static final int NUMBER = install();
+    }
+
+    private ThreadSignal() {
+    }
+
+    /** The kernel's number of the calling thread, which must be a platform thread. */
+    public static int currentThread() {
+        return (int) syscall(SYS_GETTID, 0, 0, 0);
+    }
+
+    /** Installs the handler, if that was not done yet. Before the first {@link #interrupt} of a thread that must not miss it. */
+    public static void prepare() {
+        if (Installed.NUMBER == 0) throw new IllegalStateException("no free real-time signal from " + FIRST + " to " + LAST);
+    }
+
+    /** Makes a system call in which that thread of this process blocks return EINTR. Nothing happens to a thread that runs, or that has ended. */
+    public static void interrupt(int thread) {
+        syscall(SYS_TGKILL, ProcessHandle.current().pid(), thread, Installed.NUMBER);
+    }
+
+    private static int install() {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment action = arena.allocate(SIGACTION_BYTES, 8);
+            for (int number = FIRST; number <= LAST; number++) {
+                if (sigaction(number, 0, action.address()) != 0 || action.get(LONG, SA_HANDLER) != 0) continue;
+                action.fill((byte) 0);
+                action.set(LONG, SA_HANDLER, Libc.address("abs"));
+                action.set(INT, SA_FLAGS, SA_RESTART);
+                if (sigaction(number, action.address(), 0) == 0) return number;
+            }
+            return 0;
+        }
+    }
+
+    private static int sigaction(int number, long newAction, long oldAction) {
+        CallState state = CallState.get();
+        try {
+            return state.result((int) SIGACTION.invokeExact(state.errno, number, newAction, oldAction));
+        } catch (Throwable t) {
+            throw Libc.broken("sigaction", t);
+        }
+    }
+
+    private static long syscall(long number, long a, long b, long c) {
+        CallState state = CallState.get();
+        try {
+            return state.result((long) SYSCALL.invokeExact(state.errno, number, a, b, c));
+        } catch (Throwable t) {
+            throw Libc.broken("syscall", t);
+        }
+    }
+}
