@@ -28,7 +28,9 @@ public final class CpuState {
     public final long[] dr = {0, 0, 0, 0, 0, 0, 0xffff0ff0L, 0x400};
 
     public long star, lstar, cstar, sfmask, kernelGsBase, sysenterCs, sysenterEsp, sysenterEip, tscAux;
-    public long pat = 0x0007040600070406L, miscEnable = 1, tsc, apicBase = 0xfee00000L, xss;
+    public long pat = 0x0007040600070406L, miscEnable = 1, tsc, xss;
+    /** Enabled, as after RESET. Engines set bit 8, boot processor, for the one with index 0 and for no other. */
+    public long apicBase = 0xfee00800L;
 
     /** x87, MMX and SSE state in the 512-byte FXSAVE layout of 64-bit mode, followed by the XSAVE header and the components in standard format. */
     public final byte[] xsave = new byte[4096];
