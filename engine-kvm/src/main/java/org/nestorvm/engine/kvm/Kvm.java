@@ -1,14 +1,14 @@
 package org.nestorvm.engine.kvm;
 
 import java.lang.foreign.MemoryLayout;
+import org.nestorvm.memory.sys.Ioctl;
 
 /**
- * The numbers of linux/kvm.h: requests, capabilities, exit reasons, flags, with the names of that header less the prefix KVM_. Requests are composed as the header
- * composes them (asm-generic/ioctl.h: direction 31:30, size 29:16, type 15:8, number 7:0).
+ * The numbers of linux/kvm.h: requests, capabilities, exit reasons, flags, with the names of that header less the prefix KVM_. Requests are composed as the header composes them,
+ * from the size of the structure.
  */
 final class Kvm {
     private static final int KVMIO = 0xae;
-    private static final int NONE = 0, WRITE = 1, READ = 2;
 
     // on /dev/kvm
     static final int GET_API_VERSION = io(0x00);
@@ -148,26 +148,22 @@ final class Kvm {
     }
 
     private static int io(int number) {
-        return request(NONE, number, 0);
+        return Ioctl.io(KVMIO, number);
     }
 
     private static int ior(int number, MemoryLayout argument) {
-        return request(READ, number, argument.byteSize());
+        return Ioctl.ior(KVMIO, number, argument.byteSize());
     }
 
     private static int iow(int number, MemoryLayout argument) {
-        return request(WRITE, number, argument.byteSize());
+        return iow(number, argument.byteSize());
     }
 
     private static int iow(int number, long sizeBytes) {
-        return request(WRITE, number, sizeBytes);
+        return Ioctl.iow(KVMIO, number, sizeBytes);
     }
 
     private static int iowr(int number, MemoryLayout argument) {
-        return request(READ | WRITE, number, argument.byteSize());
-    }
-
-    private static int request(int direction, int number, long sizeBytes) {
-        return direction << 30 | (int) sizeBytes << 16 | KVMIO << 8 | number;
+        return Ioctl.iowr(KVMIO, number, argument.byteSize());
     }
 }

@@ -1,0 +1,220 @@
+package org.nestorvm.engine.kvm;
+
+import static org.nestorvm.engine.kvm.CStruct.offset;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.nestorvm.memory.sys.ErrnoException;
+import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.vmm.EngineVm;
+import org.nestorvm.vmm.InterruptController;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A machine of KVM: its descriptor, memory slots, interrupt routes.
+ *
+ * <p><b>Order of creation.</b> The split interrupt controller (local APICs in the kernel, 8259s and I/O APICs in the machine) comes first, then the slots, then the
+ * processors. The kernel refuses the split controller after the first processor. Slots after it cost what they cost alone. The fully in-kernel controller is not used:
+ * its 8259 and I/O APIC put devices on KVM's bus and its routing table is set, and every such change waits for a grace period of readers (SRCU), as does
+ * every later change of the slots; {@code bench} measures it at several times the creation and many times the teardown. It remains
+ * available to be measured.
+ */
+final class KvmVm implements EngineVm {
+    /** Who provides 8259, I/O APIC and local APICs. */
+    enum Irqchip {
+        /** Nobody: no local APIC at all. */
+        NONE,
+        /** KVM the local APICs, the machine the rest. */
+        SPLIT,
+        /** KVM everything; for measurements. */
+        KERNEL
+    }
+
+    /** The two areas that KVM needs for real mode on old Intel processors: three pages and one, below the firmware and beside the local APICs. */
+    private static final long IDENTITY_MAP = 0xfeffc000L, TSS = IDENTITY_MAP + 0x1000;
+    private static final Logger LOG = LoggerFactory.getLogger(KvmVm.class);
+
+    private static final long CAP = offset(KvmStructs.ENABLE_CAP, "cap"), CAP_ARGS = offset(KvmStructs.ENABLE_CAP, "args");
+    private static final long MSI_LO = offset(KvmStructs.MSI, "address_lo"), MSI_HI = offset(KvmStructs.MSI, "address_hi"), MSI_DATA = offset(KvmStructs.MSI, "data");
+
+    private final String name;
+    private final KvmHost host;
+    private final KvmFile vm;
+    private final KvmMemory memory;
+    private final KvmRoutes routes;
+    private final KvmEvents events;
+    private final Irqchip irqchip;
+    private final InterruptController controller;
+    private final int vcpuCount;
+    private final List<KvmVcpu> vcpus = new CopyOnWriteArrayList<>();
+    private final HaltWatch haltWatch;
+    private final AtomicBoolean msiLogged = new AtomicBoolean();
+
+    private KvmVm(String name, KvmHost host, KvmFile vm, List<KvmMemory.Slot> slots, KvmSettings settings) {
+        this.name = name;
+        this.host = host;
+        this.vm = vm;
+        this.irqchip = settings.irqchip();
+        this.controller = settings.controller();
+        this.vcpuCount = settings.vcpus();
+        memory = new KvmMemory(vm, host.memoryRegion2(), slots);
+        routes = new KvmRoutes(vm);
+        events = new KvmEvents(vm);
+        haltWatch = irqchip == Irqchip.NONE ? null : new HaltWatch(settings.clock(), vcpus);
+    }
+
+    /** All or nothing: after a failure no descriptor is left. The mappings of the slots stay until after {@link #close}. */
+    static KvmVm create(String name, List<KvmMemory.Slot> slots, KvmSettings settings) throws IOException {
+        KvmHost host = KvmHost.get();
+        KvmFile vm;
+        try (KvmFile kvm = KvmFile.open()) {
+            vm = kvm.create("KVM_CREATE_VM", Kvm.CREATE_VM, 0, "machine \"" + name + "\"");
+        }
+        try {
+            KvmVm made = new KvmVm(name, host, vm, slots, settings);
+            made.setUp();
+            return made;
+        } catch (Throwable t) {
+            vm.close();
+            throw t;
+        }
+    }
+
+    private void setUp() throws ErrnoException {
+        vm.tryIoctl(Kvm.SET_IDENTITY_MAP_ADDR, identityMapAddress());                  // both: only Intel's KVM uses them, others refuse
+        vm.tryIoctl(Kvm.SET_TSS_ADDR, TSS);
+        if (irqchip == Irqchip.SPLIT) enable("KVM_CAP_SPLIT_IRQCHIP", Kvm.CAP_SPLIT_IRQCHIP, KvmRoutes.IOAPIC_PINS);
+        if (irqchip == Irqchip.KERNEL) createIrqchip();
+        memory.install();
+        if (host.msrFilter()) MsrPolicy.install(vm);
+        vm.tryIoctl(Kvm.ENABLE_CAP, capability(Kvm.CAP_EXIT_ON_EMULATION_FAILURE, 1)); // then the exit tells the instruction
+    }
+
+    private static long identityMapAddress() {
+        long address = Scratch.zeroed(8);
+        HostMemory.putLong(address, IDENTITY_MAP);
+        return address;
+    }
+
+    private void createIrqchip() throws ErrnoException {
+        vm.ioctl("KVM_CREATE_IRQCHIP", Kvm.CREATE_IRQCHIP, 0);
+        vm.ioctl("KVM_CREATE_PIT2", Kvm.CREATE_PIT2, Scratch.zeroed(KvmStructs.PIT_CONFIG.byteSize()));
+    }
+
+    private void enable(String capName, int cap, long argument) throws ErrnoException {
+        vm.ioctl("KVM_ENABLE_CAP(" + capName + ")", Kvm.ENABLE_CAP, capability(cap, argument));
+    }
+
+    private static long capability(int cap, long argument) {
+        long request = Scratch.zeroed(KvmStructs.ENABLE_CAP.byteSize());
+        HostMemory.putInt(request + CAP, cap);
+        HostMemory.putLong(request + CAP_ARGS, argument);
+        return request;
+    }
+
+    @Override public KvmVcpu createVcpu(int index) throws IOException {
+        KvmVcpu vcpu = KvmVcpu.create(this, index);
+        vcpus.add(vcpu);
+        return vcpu;
+    }
+
+    void forget(KvmVcpu vcpu) {
+        vcpus.remove(vcpu);
+    }
+
+    /** A message of a level-triggered interrupt gets a route first, so that its end leaves the guest and reaches the I/O APIC. */
+    @Override public void signalMsi(long address, int data) {
+        int result = 0;
+        try {
+            if (irqchip == Irqchip.SPLIT) routes.watchEndOfInterrupt(address, data);
+            long msi = Scratch.zeroed(KvmStructs.MSI.byteSize());
+            HostMemory.putInt(msi + MSI_LO, (int) address);
+            HostMemory.putInt(msi + MSI_HI, (int) (address >>> 32));
+            HostMemory.putInt(msi + MSI_DATA, data);
+            result = vm.tryIoctl(Kvm.SIGNAL_MSI, msi);
+        } catch (ErrnoException e) {
+            result = -e.errno();
+        }
+        // The guest chooses address and data: a message that names no processor is lost, as on the bus.
+        if (result < 0 && msiLogged.compareAndSet(false, true)) LOG.warn("{}: interrupt message address=0x{} data=0x{} not delivered: errno {}; further ones are not reported",
+                name, Long.toHexString(address), Integer.toHexString(data), -result);
+    }
+
+    /** The 8259s' output goes to the boot processor. It looks at the pin itself before every entry; here it is made to look. */
+    @Override public void externalInterruptChanged() {
+        if (!controller.interruptPending()) return;
+        for (KvmVcpu vcpu : vcpus) if (vcpu.index() == 0) vcpu.poke();
+    }
+
+    /**
+     * Nothing to do. KVM's nested table is its own and follows the host's page tables: when a memory object gives pages back, the kernel has revoked them on every
+     * processor before the call returns. Rights in {@link org.nestorvm.paging.NestedPageTable} do not reach KVM.
+     */
+    @Override public void invalidate(long gpa, long sizeBytes) {
+    }
+
+    /** Processors first; then the descriptor, with which slots, routes and eventfds go. */
+    @Override public void close() {
+        if (haltWatch != null) haltWatch.close();
+        for (KvmVcpu vcpu : vcpus) vcpu.close();
+        vm.close();
+    }
+
+    /** From now on {@link KvmMemory#dirtyPages} does not clear, {@link KvmMemory#clearDirty} does. Before logging starts. */
+    void clearDirtyByHand() throws ErrnoException {
+        enable("KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2", Kvm.CAP_MANUAL_DIRTY_LOG_PROTECT2, Kvm.DIRTY_LOG_MANUAL_PROTECT_ENABLE);
+    }
+
+    /** Pages written are reported in a ring a processor instead of a bitmap a slot. Before the first processor. @param bytes a power of two, see {@link KvmHost#dirtyRingBytes} */
+    void useDirtyRing(int bytes) throws ErrnoException {
+        enable("KVM_CAP_DIRTY_LOG_RING", Kvm.CAP_DIRTY_LOG_RING, bytes);
+    }
+
+    /** Takes back the ring entries that {@link DirtyRing} has read, and protects their pages again. @return how many */
+    int resetDirtyRings() throws ErrnoException {
+        return vm.ioctl("KVM_RESET_DIRTY_RINGS", Kvm.RESET_DIRTY_RINGS, 0);
+    }
+
+    String name() {
+        return name;
+    }
+
+    KvmHost host() {
+        return host;
+    }
+
+    KvmFile file() {
+        return vm;
+    }
+
+    KvmMemory memory() {
+        return memory;
+    }
+
+    KvmRoutes routes() {
+        return routes;
+    }
+
+    KvmEvents events() {
+        return events;
+    }
+
+    Irqchip irqchip() {
+        return irqchip;
+    }
+
+    InterruptController controller() {
+        return controller;
+    }
+
+    int vcpuCount() {
+        return vcpuCount;
+    }
+
+    HaltWatch haltWatch() {
+        return haltWatch;
+    }
+}
