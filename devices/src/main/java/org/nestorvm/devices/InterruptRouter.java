@@ -7,12 +7,37 @@ public final class InterruptRouter implements InterruptController {
     /** The timer's ISA line, and the I/O APIC pin it comes in at: the one interrupt source override that every PC has. */
     public static final int TIMER_IRQ = 0, TIMER_GSI = 2;
 
+    /** I/O APIC pins of PCI's INTA to INTD, and the 8259 lines they share for a guest that uses no APIC. */
+    public static final int PCI_PINS = 4, PCI_GSI = 16;
+    private static final int[] PCI_IRQ = {10, 11, 10, 11};
+
     private final PicPair pics;
     private final IoApic ioApic;
+    private final SharedLine[] pci = new SharedLine[PCI_PINS];
 
     public InterruptRouter(PicPair pics, IoApic ioApic) {
         this.pics = pics;
         this.ioApic = ioApic;
+        SharedLine irq10 = new SharedLine(pics.line(10));
+        SharedLine irq11 = new SharedLine(pics.line(11));
+        for (int pin = 0; pin < PCI_PINS; pin++) {
+            IrqLine pic = (pciIrq(pin) == 10 ? irq10 : irq11).join();
+            IrqLine gsi = ioApic.line(PCI_GSI + pin);
+            pci[pin] = new SharedLine(level -> {
+                pic.set(level);
+                gsi.set(level);
+            });
+        }
+    }
+
+    /** The 8259 line of a PCI interrupt wire, 0..3: what firmware writes into the interrupt line register. */
+    public static int pciIrq(int wire) {
+        return PCI_IRQ[wire];
+    }
+
+    /** A place on one of PCI's four interrupt wires, each of which any number of devices may share. */
+    public IrqLine pci(int wire) {
+        return pci[wire].join();
     }
 
     /** The global system interrupt, which is the I/O APIC's pin, of an ISA line. */

@@ -12,6 +12,14 @@ public final class MmioBus {
         map = map.with(new RangeMap.Range<>(gpa, gpa + sizeBytes - 1, maxAccessBytes, name, device));
     }
 
+    /** The same for a place that the guest has chosen: false when it is not free, or not below 2^63. */
+    synchronized boolean tryAdd(String name, long gpa, long sizeBytes, int maxAccessBytes, MmioDevice device) {
+        RangeMap.Range<MmioDevice> range = new RangeMap.Range<>(gpa, gpa + sizeBytes - 1, maxAccessBytes, name, device);
+        if (gpa < 0 || gpa + sizeBytes < 0 || map.overlapping(range) != null) return false;
+        map = map.with(range);
+        return true;
+    }
+
     /** Takes away the device that begins at the address, if there is one. */
     public synchronized void remove(long gpa) {
         map = map.without(gpa);

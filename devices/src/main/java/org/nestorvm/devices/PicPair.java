@@ -66,6 +66,11 @@ public final class PicPair {
         return vector;
     }
 
+    /** What firmware does for lines that are levels: sets their ELCR bits. Lines that can only be edges stay so. */
+    public synchronized void setLevelTriggered(int... irqs) {
+        for (int irq : irqs) chip(irq).setElcr(chip(irq).elcr() | 1 << (irq & 7));
+    }
+
     public PortDevice masterPorts() {
         return new ChipPorts(master);
     }

@@ -17,6 +17,14 @@ public final class PortBus {
         map = map.with(new RangeMap.Range<>(firstPort, firstPort + ports - 1L, maxAccessBytes, name, device));
     }
 
+    /** The same for a place that the guest has chosen: false when it is not free. */
+    synchronized boolean tryAdd(String name, int firstPort, int ports, int maxAccessBytes, PortDevice device) {
+        RangeMap.Range<PortDevice> range = new RangeMap.Range<>(firstPort, firstPort + ports - 1L, maxAccessBytes, name, device);
+        if (firstPort < 0 || firstPort + ports > PORTS || map.overlapping(range) != null) return false;
+        map = map.with(range);
+        return true;
+    }
+
     /** Takes away the device that begins at the port, if there is one. */
     public synchronized void remove(int firstPort) {
         map = map.without(firstPort);

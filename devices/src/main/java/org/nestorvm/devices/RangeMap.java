@@ -40,12 +40,19 @@ final class RangeMap<D> {
         return high >= 0 && address <= ranges[high].last ? ranges[high] : null;
     }
 
+    /** Some range that has an address in common with the given one; null for none. */
+    Range<D> overlapping(Range<D> other) {
+        for (Range<D> range : ranges) {
+            if (other.first <= range.last && range.first <= other.last) return range;
+        }
+        return null;
+    }
+
     /** @throws IllegalArgumentException when it overlaps a range that is there */
     RangeMap<D> with(Range<D> added) {
         if (added.first < 0 || added.last < added.first) throw new IllegalArgumentException("empty or negative range: " + added);
-        for (Range<D> range : ranges) {
-            if (added.first <= range.last && range.first <= added.last) throw new IllegalArgumentException(added + " overlaps " + range);
-        }
+        Range<D> other = overlapping(added);
+        if (other != null) throw new IllegalArgumentException(added + " overlaps " + other);
         Range<D>[] more = Arrays.copyOf(ranges, ranges.length + 1);
         more[ranges.length] = added;
         Arrays.sort(more, (a, b) -> Long.compare(a.first, b.first));
