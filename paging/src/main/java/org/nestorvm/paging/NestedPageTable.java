@@ -3,7 +3,6 @@ package org.nestorvm.paging;
 import java.io.IOException;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.locks.StampedLock;
 
 /**
  * Guest-physical to host page: a four-level radix tree in the architecture's own entry format. A "host page" is a page of this process:
@@ -33,7 +32,7 @@ public final class NestedPageTable implements AutoCloseable {
         void invalidate(long gpa, long sizeBytes);
     }
 
-    /** A change under the exclusive lock. @return whether an entry lost anything */
+    /** A change by a thread that has the table for itself. @return whether an entry lost anything */
     private interface Change {
         boolean make();
     }
@@ -41,8 +40,8 @@ public final class NestedPageTable implements AutoCloseable {
     private final RadixTree tree;
     private final TreeEditor editor;
     private final TablePool pool;
-    /** Shared by {@link #enter} as long as it only adds; exclusive for everything else that writes. */
-    private final StampedLock lock = new StampedLock();
+    /** {@link #enter} passes as long as it only adds; everything else that writes closes it. */
+    private final EnterGate gate = new EnterGate();
     private final AtomicInteger invalidating = new AtomicInteger();
     private volatile InvalidationListener listener = (gpa, sizeBytes) -> { };
     private boolean closed;
@@ -95,12 +94,12 @@ public final class NestedPageTable implements AutoCloseable {
         checkPage(gpa, hostPage, size);
         format().checkRights(rights);
         long leaf = format().leaf(hostPage, size, rights);
-        long stamp = lock.readLock();
+        int passed = gate.pass();
         try {
             checkOpen();
             if (editor.enterConcurrently(gpa, leaf, size.level())) return;
         } finally {
-            lock.unlockRead(stamp);
+            gate.leave(passed);
         }
         replace(gpa, leaf, size);
     }
@@ -194,7 +193,7 @@ public final class NestedPageTable implements AutoCloseable {
     public boolean split(long gpa) {
         checkGpa(gpa);
         boolean[] done = new boolean[1];
-        long base = gpa & -PageSize.SIZE_1G.bytes();                 // no page is larger, and which it is shows only under the lock
+        long base = gpa & -PageSize.SIZE_1G.bytes();                 // no page is larger, and which it is shows only with the gate closed
         change(base, base + PageSize.SIZE_1G.bytes(), 0, () -> done[0] = editor.splitLeafAt(gpa));
         return done[0];
     }
@@ -238,14 +237,14 @@ public final class NestedPageTable implements AutoCloseable {
      */
     @Override
     public void close() {
-        long stamp = lock.writeLock();
+        gate.close();
         try {
             if (closed) return;
             closed = true;
             tree.clearRoot();
             editor.forgetResident();
         } finally {
-            lock.unlockWrite(stamp);
+            gate.open();
         }
         try {
             listener.invalidate(0, GPA_END);
@@ -258,17 +257,17 @@ public final class NestedPageTable implements AutoCloseable {
     private void change(long from, long to, long mask, Change change) {
         boolean tell;
         long low = from, high = to;
-        long stamp = lock.writeLock();
+        gate.close();
         try {
             checkOpen();
             if (from == to) return;
             low = from & -1L << edgeShift(from, mask);
             high = to + (1L << edgeShift(to, mask)) - 1 & -1L << edgeShift(to, mask);
-            editor.splitEdges(from, to, mask);
-            tell = change.make() || invalidating.get() != 0;
+            boolean split = editor.splitEdges(from, to, mask);
+            tell = change.make() | split || invalidating.get() != 0;
             if (tell) invalidating.incrementAndGet();
         } finally {
-            lock.unlockWrite(stamp);
+            gate.open();
         }
         if (!tell) return;
         try {

@@ -167,7 +167,7 @@ final class TreeEditor {
         return gone;
     }
 
-    /** Replaces a large leaf by a table of 512 that say the same, A and D included. The page for it has been reserved, or the failure is harmless. */
+    /** Replaces a large leaf by a table of 512 that say the same, A and D included. */
     private void splitEntry(long slot, int level) {
         long page = pool.take();
         long entry;
@@ -194,13 +194,14 @@ final class TreeEditor {
         return 0;
     }
 
-    /** Splits large leaves that have one of the bits of {@code mask}, until none reaches across {@code from} or {@code to}. */
-    void splitEdges(long from, long to, long mask) {
+    /** Splits large leaves that have one of the bits of {@code mask}, until none reaches across {@code from} or {@code to}. False when none did. */
+    boolean splitEdges(long from, long to, long mask) {
         int low = straddling(from, mask), high = straddling(to, mask);
-        if (low == 0 && high == 0) return;
+        if (low == 0 && high == 0) return false;
         pool.reserve(Math.max(low - 1, 0) + Math.max(high - 1, 0));
         splitAt(from, mask);
         splitAt(to, mask);
+        return true;
     }
 
     private void splitAt(long boundary, long mask) {
