@@ -43,7 +43,7 @@ public record MemorySlot(MemoryRange range, MemoryObject object, Mapping mapping
             try {
                 slot.mapping().seal();
             } catch (IOException e) {
-                LOG.warn("{} stays unsealed, since a sealed neighbour cannot be taken back any more", slot.mapping(), e);
+                LOG.warn("{} stays unsealed, since a sealed neighbour cannot be taken back any more: {}", slot.mapping(), e.getMessage());
             }
         }
     }
