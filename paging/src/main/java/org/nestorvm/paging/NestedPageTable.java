@@ -9,15 +9,15 @@ import java.util.concurrent.atomic.AtomicInteger;
  * the address field of an entry holds its host-virtual address. Guest-physical addresses have 48 bits.
  *
  * <p><b>Threads.</b> {@link #walk}, {@link #lookup} and {@link #extract} take no lock (see {@link RadixTree}). {@link #enter} of pages that
- * are not there yet, which is what nested faults do, runs in many threads at once: the tables that are missing are built aside and hung in with one compare-and-set.
- * Everything that takes something away has the table for itself, readers excepted.
+ * are not there yet, which is what nested faults do, runs in many threads at once (see {@link EnterGate}): the tables that are missing are built
+ * aside and hung in with one compare-and-set. Everything that takes something away has the table for itself, readers excepted.
  *
  * <p><b>Invalidation.</b> The {@link InvalidationListener} runs in the thread of the call that took rights away, after the change and without any lock of
  * this table, so that a virtual CPU it waits for may walk or enter meanwhile. A call that finds nothing to take tells the listener all the same while
  * another thread is still telling it: when it returns, no stale translation of its range is left, whoever removed it.
  *
- * <p><b>Memory.</b> Table pages live outside the guest and belong to this table alone. Tables that become empty go back to the pool at once, the pool goes back to the host in
- * {@link #close}. A call that finds no memory throws {@link TableMemoryException} and leaves the table as it was.
+ * <p><b>Memory.</b> Table pages live outside the guest and belong to this table alone. Tables that become empty go back to the pool at once, the
+ * pool goes back to the host in {@link #close}. A call that finds no memory throws {@link TableMemoryException} and leaves the table as it was.
  */
 public final class NestedPageTable implements AutoCloseable {
     /** Guest-physical addresses end here. */
@@ -81,8 +81,9 @@ public final class NestedPageTable implements AutoCloseable {
     }
 
     /**
-     * Enters one page with memory type write-back and A and D clear. Entering what is there already changes nothing; entering the same page with more rights adds them
-     * and keeps A and D. Anything else that was there is replaced: smaller pages go, a larger page is split around the new one.
+     * Enters one page with memory type write-back and A and D clear. Entering what is there already, be it as part of a larger page, changes nothing;
+     * entering the same page with more rights adds them and keeps A and D. Anything else that was there is replaced: smaller pages go, a larger
+     * page is split around the new one.
      *
      * @param gpa a multiple of the page size, below 2^48
      * @param hostPage a multiple of the page size, below 2^47, not 0
@@ -232,8 +233,10 @@ public final class NestedPageTable implements AutoCloseable {
     }
 
     /**
-     * Gives all table pages back. Walks that begin later find nothing, writers get an {@link IllegalStateException}. The listener is told that everything is gone, and must see to it that
-     * no processor is in a walk any more when it returns; without processors that walk, there is nothing to do.
+     * Gives all table pages back. Walks that begin later find nothing, writers get an {@link IllegalStateException}. The listener is told that
+     * everything is gone, and when it returns no processor may be in a walk that began before: the pages it stands in are unmapped next. Other
+     * callers of {@link #extract} and {@link #lookup} have to be through by then, as by a reference that they hold on the machine. A second call
+     * does nothing, and may return before the first one has.
      */
     @Override
     public void close() {
@@ -253,7 +256,7 @@ public final class NestedPageTable implements AutoCloseable {
         }
     }
 
-    /** Splits at the edges what has a bit of {@code mask}, makes the change, then tells the listener if anything was lost or is just being lost elsewhere. */
+    /** Splits at the edges what has a bit of {@code mask}, makes the change, then tells the listener if something was lost, or is being lost elsewhere. */
     private void change(long from, long to, long mask, Change change) {
         boolean tell;
         long low = from, high = to;
@@ -312,7 +315,8 @@ public final class NestedPageTable implements AutoCloseable {
             throw new IllegalArgumentException("range must be page aligned: " + hex("gpa", gpa) + " " + hex("sizeBytes", sizeBytes));
         }
         if (sizeBytes < 0 || sizeBytes > GPA_END - gpa) {
-            throw new IllegalArgumentException("range must end at or below 2^" + RadixTree.GPA_WIDTH + ": " + hex("gpa", gpa) + " " + hex("sizeBytes", sizeBytes));
+            String range = hex("gpa", gpa) + " " + hex("sizeBytes", sizeBytes);
+            throw new IllegalArgumentException("range must end at or below 2^" + RadixTree.GPA_WIDTH + ": " + range);
         }
     }
 

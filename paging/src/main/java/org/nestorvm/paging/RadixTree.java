@@ -10,12 +10,14 @@ import org.nestorvm.memory.sys.HostMemory;
 /**
  * The reading half of a nested page table: the processor's walk, and a walk that leaves no trace. No lock, no allocation.
  *
- * <p>A reader may stand in a table page that the writer unlinks beneath it, and that may even be zeroed and used again elsewhere in the same tree. That is safe because
- * table pages stay mapped until the table is closed, and because the writer counts {@link #generation} up between unlinking a page and
- * touching it: a reader who saw anything of the page's later life finds the generation changed when it ends, and starts again. The A and D bits are set with
- * compare-and-set on the very entry that was read. If that happens in a page just unlinked, either the writer still collects the bit or the reader sees the
- * new generation and sets the bit again in the new place: both sides have a full fence between their two accesses. What remains is a bit set too
- * much, in a page that came to hold the same entry again, which the manuals allow for A and which for D means one page copied in vain.
+ * <p>A reader may stand in a table page that the writer unlinks beneath it, and that may even be zeroed and used again elsewhere in the same tree. That
+ * is safe because table pages stay mapped until the table is closed, and because the writer counts {@link #generation} up between unlinking a
+ * page and touching it: a reader who saw anything of the page's later life finds the generation changed when it ends, and starts again.
+ *
+ * <p>The A and D bits are set with compare-and-set on the very entry that was read. If that happens in a page just unlinked, either the writer still
+ * collects the bit, or the reader sees the new generation and sets the bit again in the new place: both sides have a full fence between
+ * their two accesses. What remains is a bit set too much, in a page that came to hold the same entry again, which the manuals allow for A and
+ * which for D means one page copied in vain.
  */
 final class RadixTree {
     static final int LEVELS = 4;

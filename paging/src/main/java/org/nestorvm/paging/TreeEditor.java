@@ -9,21 +9,22 @@ import static org.nestorvm.paging.RadixTree.load;
 import static org.nestorvm.paging.RadixTree.shift;
 import static org.nestorvm.paging.RadixTree.slot;
 
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicLongArray;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * The writing half of a nested page table. {@link #enterConcurrently} may run in many threads at once; everything else needs the table for itself (but for readers).
- * A method that needs table pages takes or reserves all of them before it changes anything.
+ * The writing half of a nested page table. {@link #enterConcurrently} may run in many threads at once; everything else needs the table for itself
+ * (but for readers). A method that needs table pages takes or reserves all of them before it changes anything.
  */
 final class TreeEditor {
     private static final int ENTRIES = 512;
+    private static final int RESIDENT = 16;
 
     private final RadixTree tree;
     private final EntryFormat format;
     private final TablePool pool;
-    /** Pages entered, in units of 4 KiB. */
-    private final AtomicLong resident = new AtomicLong();
+    /** Pages entered, in units of 4 KiB: one element, alone on its cache lines, for every fault writes it and every walk reads what might lie beside it. */
+    private final AtomicLongArray resident = new AtomicLongArray(2 * RESIDENT);
     /** A and D bits that {@link #dispose} found for the page that takes the place of what it disposes of. */
     private long inherited;
 
@@ -34,11 +35,11 @@ final class TreeEditor {
     }
 
     long residentUnits() {
-        return resident.get();
+        return resident.get(RESIDENT);
     }
 
     void forgetResident() {
-        resident.set(0);
+        resident.set(RESIDENT, 0);
     }
 
     private static long units(int level) {
@@ -84,7 +85,7 @@ final class TreeEditor {
             throw e;
         }
         if (compareAndSet(slot, 0, entry)) {
-            resident.addAndGet(units(level));
+            resident.addAndGet(RESIDENT, units(level));
             return true;
         }
         discard(entry, built, gpa, level);
@@ -136,7 +137,7 @@ final class TreeEditor {
             gone = dispose(old & TABLE_ADDRESS, level - 1, pageAddress(leaf, level));
             if (inherited != 0) HostMemory.ATOMIC_LONG.getAndBitwiseOr(HostMemory.ALL, slot, inherited);
         }
-        resident.addAndGet(units(level) - gone);
+        resident.addAndGet(RESIDENT, units(level) - gone);
     }
 
     /**
@@ -258,7 +259,7 @@ final class TreeEditor {
     /** Removes all pages of a range whose edges no large leaf crosses. @return units removed */
     long remove(long from, long to) {
         long gone = remove(tree.root(), LEVELS, from, to);
-        resident.addAndGet(-gone);
+        resident.addAndGet(RESIDENT, -gone);
         return gone;
     }
 

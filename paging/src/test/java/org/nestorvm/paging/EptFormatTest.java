@@ -144,7 +144,9 @@ class EptFormatTest {
         table.enter(0, 0x7f12_3456_7000L, SIZE_4K, ALL);
         for (int level = 2; level <= 4; level++) {
             long good = TableDump.entry(table, 0, level);
-            for (int bit = 3; bit <= (level == 4 ? 7 : 6); bit++) assertThat(misconfiguredWith(level, good | 1L << bit)).as("level " + level + " bit " + bit).isTrue();
+            for (int bit = 3; bit <= (level == 4 ? 7 : 6); bit++) {
+                assertThat(misconfiguredWith(level, good | 1L << bit)).as("level " + level + " bit " + bit).isTrue();
+            }
             assertThat(misconfiguredWith(level, good & ~1)).as("W without R").isTrue();
             assertThat(misconfiguredWith(level, good | 1L << 51)).isTrue();
             assertThat(misconfiguredWith(level, good | 0xfff0_0000_0000_0e00L)).as("ignored bits").isFalse();

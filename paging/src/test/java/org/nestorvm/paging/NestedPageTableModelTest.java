@@ -41,12 +41,12 @@ class NestedPageTableModelTest {
         return step.list().ofMinSize(1).ofMaxSize(30);
     }
 
-    @Property(tries = 600, edgeCases = EdgeCasesMode.NONE)
+    @Property(tries = 400, edgeCases = EdgeCasesMode.NONE)
     void eptBehavesAsTheModel(@ForAll("steps") List<Step> steps) {
         run(EntryFormat.EPT, steps);
     }
 
-    @Property(tries = 600, edgeCases = EdgeCasesMode.NONE)
+    @Property(tries = 400, edgeCases = EdgeCasesMode.NONE)
     void nptBehavesAsTheModel(@ForAll("steps") List<Step> steps) {
         run(EntryFormat.NPT, steps);
     }

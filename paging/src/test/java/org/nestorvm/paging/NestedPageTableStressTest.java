@@ -22,6 +22,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -239,5 +241,43 @@ class NestedPageTableStressTest {
         TableDump dump = TableDump.of(table);
         assertThat(table.residentCount()).isEqualTo(dump.leaves.size());
         assertThat(table.tablePages()).isEqualTo(dump.tables);
+    }
+
+    /** Processors as the listener's contract wants them: each counts its walks, and the listener waits until the one under way is over. */
+    @Test
+    void tablesMayBeClosedBesideProcessorsThatWalk() throws Exception {
+        AtomicReference<NestedPageTable> current = new AtomicReference<>();
+        AtomicLongArray walks = new AtomicLongArray(2);
+        AtomicLong hits = new AtomicLong();
+        AtomicInteger next = new AtomicInteger();
+        List<Future<?>> processors = start(2, () -> {
+            int me = next.getAndIncrement();
+            SplittableRandom random = new SplittableRandom();
+            NestedWalk walk = new NestedWalk();
+            while (!stop.get()) {
+                walks.incrementAndGet(me);
+                NestedPageTable mine = current.get();
+                if (mine != null && mine.walk(random.nextInt(4096) * K4, WRITE, walk) != -1) hits.incrementAndGet();
+            }
+            return null;
+        });
+        int rounds = 0;
+        for (long end = System.nanoTime() + NANOS / 2; System.nanoTime() < end; rounds++) {
+            NestedPageTable mortal = new NestedPageTable(EntryFormat.NPT);
+            for (int i = 0; i < 4096; i++) mortal.enter(i * K4, HOST + i * K4, SIZE_4K, ALL);
+            mortal.setInvalidationListener((gpa, size) -> {
+                for (int i = 0; i < 2; i++) {
+                    for (long seen = walks.get(i); walks.get(i) == seen && !processors.get(i).isDone(); ) Thread.onSpinWait();
+                }
+            });
+            current.set(mortal);
+            for (long seen = hits.get(); hits.get() < seen + 100; ) Thread.onSpinWait();
+            current.set(null);
+            mortal.close();
+            assertThat(mortal.tableBytes()).isZero();
+        }
+        stop.set(true);
+        await(processors);
+        assertThat(rounds).isGreaterThan(3);
     }
 }
