@@ -60,8 +60,13 @@ public final class Uart16550 implements PortDevice {
     public synchronized void receive(byte[] bytes, int offset, int length) throws InterruptedException {
         for (int done = 0; done < length; ) {
             done += offer(bytes, offset + done, length - done);
-            if (done < length) wait();
+            if (done < length) awaitRoom();
         }
+    }
+
+    /** Waits until {@link #offer} would take a byte. */
+    public synchronized void awaitRoom() throws InterruptedException {
+        while (queue.isFull()) wait();
     }
 
     /** Queues as many bytes as there is room for, and says how many. Any thread. */

@@ -2,6 +2,7 @@ package org.nestorvm.vmm;
 
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.FaultPoints;
@@ -35,6 +36,7 @@ public final class NestedFaultHandler {
     private final MemoryMap map;
     private final GuestMemory memory;
     private final NestedPageTable table;
+    private final LongAdder faults = new LongAdder();
     private final AtomicLong revocations = new AtomicLong();
     /** Write protection found in a slot without a log is left over from one that is just being stopped. */
     private volatile boolean logLapsing;
@@ -45,11 +47,17 @@ public final class NestedFaultHandler {
         this.table = table;
     }
 
+    /** Faults at addresses of memory so far. */
+    public long faultCount() {
+        return faults.sum();
+    }
+
     /** @param faultInfo exit qualification or EXITINFO1, see {@link org.nestorvm.paging.EntryFormat#faultInfo} */
     public int handle(long gpa, long faultInfo) {
         EntryFormat format = table.format();
         int slot = memory.index().find(gpa);
         if (slot < 0) return isMmio(gpa) ? MMIO : HOLE;
+        faults.increment();
         if (format.faultIsMisconfiguration(faultInfo)) return MISCONFIGURED;
         int access = format.faultAccess(faultInfo);
         return format.faultIsProtection(faultInfo) ? forbidden(slot, gpa, access) : fill(slot, gpa, access);

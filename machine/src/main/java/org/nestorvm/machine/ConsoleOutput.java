@@ -1,0 +1,100 @@
+package org.nestorvm.machine;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.util.function.IntConsumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Carries what a guest prints to a stream of the host: a bounded buffer and a thread that empties it, so that a virtual CPU does not pay for each byte and waits only while
+ * the buffer is full. Nothing is dropped while the stream takes it; a stream that fails is not written to again.
+ */
+final class ConsoleOutput implements IntConsumer, AutoCloseable {
+    static final int BUFFER_BYTES = 64 * 1024;
+    private static final Logger LOG = LoggerFactory.getLogger(ConsoleOutput.class);
+
+    private final OutputStream stream;
+    private final long closePatienceMs;
+    private final Thread writer;
+    private byte[] filling = new byte[BUFFER_BYTES], emptying = new byte[BUFFER_BYTES];
+    private int filled;
+    private boolean closed, broken;
+
+    /** @param closePatienceMs how long {@link #close} waits for a stream that does not take what is left */
+    ConsoleOutput(String name, OutputStream stream, long closePatienceMs) {
+        this.stream = stream;
+        this.closePatienceMs = closePatienceMs;
+        writer = Thread.ofPlatform().name(name).daemon().start(this::write);
+    }
+
+    @Override
+    public synchronized void accept(int value) {
+        while (filled == BUFFER_BYTES && !closed && !broken) {
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return;
+            }
+        }
+        if (closed || broken) return;
+        filling[filled++] = (byte) value;
+        if (filled == 1) notifyAll();
+    }
+
+    private void write() {
+        for (int length; (length = take()) >= 0; ) {
+            try {
+                stream.write(emptying, 0, length);
+                stream.flush();
+            } catch (IOException e) {
+                fail(e);
+                return;
+            }
+        }
+    }
+
+    /** Waits for bytes and moves them to {@link #emptying}; -1 when there are none and there will be none. */
+    private synchronized int take() {
+        while (filled == 0) {
+            if (closed) return -1;
+            try {
+                wait();
+            } catch (InterruptedException e) {
+                return -1;
+            }
+        }
+        byte[] swap = filling;
+        filling = emptying;
+        emptying = swap;
+        int length = filled;
+        filled = 0;
+        notifyAll();
+        return length;
+    }
+
+    private synchronized void fail(IOException e) {
+        LOG.warn("console output is lost from here on: {}", e.toString());
+        broken = true;
+        notifyAll();
+    }
+
+    /** A virtual CPU that waits for room gives up: for a machine that is to stop while nobody reads its console. */
+    synchronized void release() {
+        closed = true;
+        notifyAll();
+    }
+
+    /** Writes what is left, as far as the stream takes it in time. */
+    @Override
+    public void close() {
+        release();
+        try {
+            writer.join(closePatienceMs);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        writer.interrupt();
+    }
+}

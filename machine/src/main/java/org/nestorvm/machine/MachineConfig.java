@@ -1,0 +1,99 @@
+package org.nestorvm.machine;
+
+import java.io.OutputStream;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.Objects;
+import org.nestorvm.paging.EntryFormat;
+import org.nestorvm.vmm.CpuState;
+import org.nestorvm.vmm.Engine;
+import org.nestorvm.vmm.VmConfig;
+import org.nestorvm.vmm.VmRefusedException;
+
+/**
+ * What a machine is made from. {@link #of} gives one with defaults, the {@code with} methods change a single part.
+ *
+ * @param name 1 to 63 characters, as {@link VmConfig#checkName} has it
+ * @param engine what runs the virtual CPUs, see {@link Engines}
+ * @param memoryBytes the guest's memory: a multiple of 4 KiB, at least 1 MiB
+ * @param cpus virtual CPUs; exactly one with {@link Time#INSTRUCTIONS}
+ * @param format the nested page table's entry format
+ * @param time where the guest's time comes from
+ * @param wallClock what the guest's clock shows at the start, with {@link Time#INSTRUCTIONS}; otherwise it shows the host's
+ * @param loader the first program
+ * @param console takes what the guest sends on its serial port; flushed when there is nothing more to write, never closed
+ * @param debugConsole takes what the guest writes to port E9h; null to drop it
+ * @param debugExit there is a debug exit port
+ * @param sealed make the memory mappings immutable; for a process that runs one machine
+ */
+public record MachineConfig(String name, Engine engine, long memoryBytes, int cpus, EntryFormat format, Time time, Instant wallClock, Loader loader, OutputStream console,
+                            OutputStream debugConsole, boolean debugExit, boolean sealed) {
+    public static final long DEFAULT_MEMORY_BYTES = 512L << 20;
+
+    public enum Time {
+        /** The host's monotonic clock. */
+        HOST,
+        /** One nanosecond an instruction: the same guest with the same input does the same thing every time. */
+        INSTRUCTIONS
+    }
+
+    public MachineConfig {
+        VmConfig.checkName(name);
+        Objects.requireNonNull(engine, "engine");
+        Objects.requireNonNull(format, "format");
+        Objects.requireNonNull(time, "time");
+        Objects.requireNonNull(wallClock, "wallClock");
+        Objects.requireNonNull(loader, "loader");
+        Objects.requireNonNull(console, "console");
+        if (time == Time.INSTRUCTIONS && cpus > 1)
+            throw new VmRefusedException("machine \"" + name + "\" asks for " + cpus + " virtual CPUs: time that is counted in instructions needs exactly one");
+    }
+
+    /** 512 MiB, one virtual CPU, EPT entries, the host's time, output dropped, no debug ports' effects. */
+    public static MachineConfig of(String name, Engine engine, Loader loader) {
+        return new MachineConfig(name, engine, DEFAULT_MEMORY_BYTES, 1, EntryFormat.EPT, Time.HOST, Instant.EPOCH, loader, OutputStream.nullOutputStream(), null, false, false);
+    }
+
+    /** A kernel file. @param initrd null for none */
+    public static MachineConfig kernel(String name, Engine engine, Path kernel, String initrd, String commandLine) {
+        return of(name, engine, Loader.kernel(kernel, initrd, commandLine));
+    }
+
+    /** Code at an address, for small guests. */
+    public static MachineConfig flat(String name, Engine engine, long gpa, byte[] code, CpuState start) {
+        return of(name, engine, Loader.flat(gpa, code, start));
+    }
+
+    public MachineConfig withMemory(long bytes) {
+        return new MachineConfig(name, engine, bytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, sealed);
+    }
+
+    public MachineConfig withCpus(int count) {
+        return new MachineConfig(name, engine, memoryBytes, count, format, time, wallClock, loader, console, debugConsole, debugExit, sealed);
+    }
+
+    public MachineConfig withFormat(EntryFormat newFormat) {
+        return new MachineConfig(name, engine, memoryBytes, cpus, newFormat, time, wallClock, loader, console, debugConsole, debugExit, sealed);
+    }
+
+    /** Time by instructions, from the given moment on. */
+    public MachineConfig withInstructionTime(Instant start) {
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, Time.INSTRUCTIONS, start, loader, console, debugConsole, debugExit, sealed);
+    }
+
+    public MachineConfig withConsole(OutputStream output) {
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, output, debugConsole, debugExit, sealed);
+    }
+
+    public MachineConfig withDebugConsole(OutputStream output) {
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, output, debugExit, sealed);
+    }
+
+    public MachineConfig withDebugExit(boolean present) {
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, present, sealed);
+    }
+
+    public MachineConfig withSealed(boolean seal) {
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, seal);
+    }
+}
