@@ -93,6 +93,11 @@ final class Proc {
         return number(Path.of("/proc/self/status"), "RssShmem:") << 10;
     }
 
+    /** Bytes of shared memory that exist on the host, whoever has them. */
+    static long sharedMemoryOfTheHost() throws IOException {
+        return number(Path.of("/proc/meminfo"), "Shmem:") << 10;
+    }
+
     private static long number(Path file, String field) throws IOException {
         String line = Files.readAllLines(file).stream().filter(candidate -> candidate.startsWith(field)).findFirst().orElseThrow();
         return Long.parseLong(line.replaceAll("\\D", ""));

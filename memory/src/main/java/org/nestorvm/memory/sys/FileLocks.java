@@ -2,27 +2,45 @@ package org.nestorvm.memory.sys;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 
-/** Byte-range locks that belong to the open file (F_OFD_SETLK, fcntl(2)): they end with its last descriptor, also when the process is killed. */
+/**
+ * Byte-range locks that belong to the open file (F_OFD_SETLK, fcntl(2)): they end with its last descriptor, also when the process is killed.
+ * Where the kernel lacks them (before 3.15) every range stands for the whole file, flock(2).
+ */
 public final class FileLocks {
     static final short F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2;
     private static final int F_OFD_SETLK = 37;
     // struct flock of 64-bit Linux
     private static final int FLOCK_BYTES = 32, L_TYPE = 0, L_START = 8, L_LEN = 16;
 
+    private static final int LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8;
+    private static final MethodHandle FLOCK = Libc.bind("flock", Libc.INT, Libc.INT, Libc.INT);
+
     private FileLocks() {
     }
 
     /** Takes a shared or exclusive lock without waiting; {@code sizeBytes} 0 means to the end. @return false when another open file has it */
     public static boolean lock(Object object, int descriptor, boolean exclusive, long start, long sizeBytes) throws ErrnoException {
-        int result = tryLock(descriptor, exclusive ? F_WRLCK : F_RDLCK, start, sizeBytes);
+        boolean ranges = Primitive.OFD_LOCKS.present();
+        int result = ranges ? tryLock(descriptor, exclusive ? F_WRLCK : F_RDLCK, start, sizeBytes) : flock(descriptor, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB);
         if (result == -Errno.EAGAIN || result == -Errno.EACCES) return false;
-        Libc.check("fcntl(F_OFD_SETLK)", object, result);
+        Libc.check(ranges ? "fcntl(F_OFD_SETLK)" : "flock", object, result);
         return true;
     }
 
     public static void unlock(Object object, int descriptor, long start, long sizeBytes) throws ErrnoException {
-        Libc.check("fcntl(F_OFD_SETLK)", object, tryLock(descriptor, F_UNLCK, start, sizeBytes));
+        boolean ranges = Primitive.OFD_LOCKS.present();
+        Libc.check(ranges ? "fcntl(F_OFD_SETLK)" : "flock", object, ranges ? tryLock(descriptor, F_UNLCK, start, sizeBytes) : flock(descriptor, LOCK_UN));
+    }
+
+    private static int flock(int descriptor, int operation) {
+        CallState state = CallState.get();
+        try {
+            return state.result((int) FLOCK.invokeExact(state.errno, descriptor, operation));
+        } catch (Throwable t) {
+            throw Libc.broken("flock", t);
+        }
     }
 
     static int tryLock(int descriptor, short type, long start, long sizeBytes) {
