@@ -1,0 +1,259 @@
+package org.nestorvm.engine.soft;
+
+import static org.nestorvm.memory.sys.HostMemory.ALL;
+import static org.nestorvm.memory.sys.HostMemory.BYTE;
+import static org.nestorvm.memory.sys.HostMemory.INT;
+import static org.nestorvm.memory.sys.HostMemory.LONG;
+import static org.nestorvm.memory.sys.HostMemory.SHORT;
+
+/**
+ * The state of one processor, as plain fields that operations read and write directly, and the fast half of its memory accesses. Nothing is kept elsewhere
+ * between instructions, so the state is exact whenever Java code can be called.
+ *
+ * <p>Flags are lazy: an arithmetic operation leaves its operands and its result, {@link Flags} computes a flag when somebody reads it.
+ *
+ * <p>The TLB is direct mapped. A tag is the linear address of a page, or 1 for none; a probe compares it with the page of the access's <em>last</em> byte, so that
+ * an access that crosses pages misses as well. There are three sets of tags, chosen by {@link #updateMode}: supervisor with SMAP in force, user, and supervisor
+ * with access to user pages, so that neither a change of privilege nor STAC flushes anything. A page that holds decoded code, is a device,
+ * or is not dirty yet has no write tag: the slow half decides.
+ */
+final class Cpu {
+    static final int ES = 0, CS = 1, SS = 2, DS = 3, FS = 4, GS = 5, LDTR = 6, TR = 7;
+    /** Not a segment: base 0, for the segments that 64-bit code does not use. */
+    static final int FLAT = 8;
+
+    static final int RAX = 0, RCX = 1, RDX = 2, RBX = 3, RSP = 4, RBP = 5, RSI = 6, RDI = 7;
+    /** Entries of {@link #r} behind the registers: the address of the running block's first byte, and zero. */
+    static final int RIP = 16, ZERO = 17;
+
+    static final int TLB_SIZE = 4096;
+    static final long PAGE_MASK = ~0xfffL;
+    static final int SUPERVISOR = 0, USER = 1, SUPERVISOR_AC = 2;
+
+    static final long CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, TF = 0x100, IF = 0x200, DF = 0x400, OF = 0x800, IOPL = 0x3000, NT = 0x4000, RF = 0x10000,
+            VM = 0x20000, AC = 0x40000, VIF = 0x80000, VIP = 0x100000, ID = 0x200000;
+    static final long STATUS = CF | PF | AF | ZF | SF | OF;
+
+    // General registers, and the two constants behind them.
+    final long[] r = new long[18];
+
+    // Flags. What ccKind says is not lazy stands in rflags; the status bits of rflags are stale unless ccKind is Flags.EXPLICIT.
+    int ccKind;
+    /** Bits of the operation less one: 7, 15, 31, 63. */
+    int ccMsb;
+    /** Operands and result, sign-extended to 64 bits. */
+    long ccA, ccB, ccR;
+    long rflags = 2;
+
+    // Segments.
+    final int[] selector = new int[8];
+    final long[] segBase = new long[9];
+    final int[] segLimit = new int[8];
+    /** Access rights in VMCS layout: see CpuState.access. */
+    final int[] segAccess = new int[8];
+    long gdtrBase, idtrBase;
+    int gdtrLimit, idtrLimit;
+
+    // Control, debug and model-specific registers.
+    long cr0, cr2, cr3, cr4, cr8, xcr0 = 1, efer;
+    final long[] dr = new long[8];
+    long star, lstar, cstar, sfmask, kernelGsBase, sysenterCs, sysenterEsp, sysenterEip, tscAux, pat, miscEnable, xss;
+    int cpl;
+
+    // x87: registers by physical number; st(i) is number (fpTop + i) & 7. An exponent has the sign in bit 15. MMX registers are the significands.
+    final long[] fpMantissa = new long[8];
+    final int[] fpExponent = new int[8];
+    int fpTop;
+    int fpControl = 0x37f;
+    /** The status word without TOP. */
+    int fpStatus;
+    /** Bit n: physical register n is in use. */
+    int fpUsed;
+    int fpOpcode;
+    long fpIp, fpDp;
+    int fpIpSelector, fpDpSelector;
+
+    // SSE: register n is xmm[2n] (bits 63:0) and xmm[2n+1].
+    final long[] xmm = new long[32];
+    int mxcsr = 0x1f80;
+
+    // TLB: [set][index]. The current set's arrays stand in the plain fields.
+    final long[][] readTags = new long[3][TLB_SIZE], writeTags = new long[3][TLB_SIZE], addends = new long[3][TLB_SIZE];
+    long[] readTag = readTags[0], writeTag = writeTags[0], addend = addends[0];
+    int tlbSet;
+
+    // The run loop's.
+    /** Operations of the running block that may still be executed: set to 0 to leave after the current one. */
+    int limit;
+    int opIndex;
+    Op currentOp;
+    /** Instructions retired up to the start of the running block. */
+    long retired;
+    /** Something asks for attention before the next block: see Interpreter. Set by any thread. */
+    volatile boolean attention;
+    /** Interrupts are held off for one instruction: after STI, after MOV SS. */
+    boolean stiShadow, movSsShadow;
+    boolean nmiBlocked;
+
+    final GuestFault fault = new GuestFault();
+    Mmu mmu;
+    Interpreter interpreter;
+
+    // ---- faults ----
+
+    GuestFault raise(int vector, int errorCode) {
+        fault.vector = vector;
+        fault.errorCode = errorCode;
+        return fault;
+    }
+
+    GuestFault ud() {
+        return raise(GuestFault.UD, -1);
+    }
+
+    GuestFault gp(int errorCode) {
+        return raise(GuestFault.GP, errorCode);
+    }
+
+    GuestFault nm() {
+        return raise(GuestFault.NM, -1);
+    }
+
+    // ---- mode ----
+
+    static final long CR0_PE = 1, CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_ET = 0x10, CR0_NE = 0x20, CR0_WP = 0x10000, CR0_AM = 0x40000, CR0_NW = 1L << 29, CR0_CD = 1L << 30, CR0_PG = 1L << 31;
+    static final long CR4_VME = 1, CR4_PVI = 2, CR4_TSD = 4, CR4_DE = 8, CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_MCE = 0x40, CR4_PGE = 0x80, CR4_PCE = 0x100, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400,
+            CR4_UMIP = 0x800, CR4_FSGSBASE = 1L << 16, CR4_PCIDE = 1L << 17, CR4_OSXSAVE = 1L << 18, CR4_SMEP = 1L << 20, CR4_SMAP = 1L << 21;
+    static final long EFER_SCE = 1, EFER_LME = 0x100, EFER_LMA = 0x400, EFER_NXE = 0x800;
+
+    boolean longMode() {
+        return (efer & EFER_LMA) != 0;
+    }
+
+    boolean code64() {
+        return (efer & EFER_LMA) != 0 && (segAccess[CS] & Segments.L) != 0;
+    }
+
+    boolean protectedMode() {
+        return (cr0 & CR0_PE) != 0;
+    }
+
+    boolean virtual8086() {
+        return (rflags & VM) != 0;
+    }
+
+    int iopl() {
+        return (int) (rflags >>> 12) & 3;
+    }
+
+    // ---- registers by the encoding's number ----
+
+    /** An 8-bit register: {@code reg} 4..7 are AH CH DH BH when {@code high}. */
+    int get8(int reg, boolean high) {
+        return high ? (int) (r[reg & 3] >>> 8) & 0xff : (int) r[reg] & 0xff;
+    }
+
+    void set8(int reg, boolean high, int value) {
+        if (high) r[reg & 3] = r[reg & 3] & ~0xff00L | (value & 0xffL) << 8;
+        else r[reg] = r[reg] & ~0xffL | value & 0xffL;
+    }
+
+    void set16(int reg, int value) {
+        r[reg] = r[reg] & ~0xffffL | value & 0xffffL;
+    }
+
+    // ---- memory: linear addresses; the fast half ----
+
+    int load8(long linear) {
+        int slot = (int) (linear >>> 12) & TLB_SIZE - 1;
+        if (readTag[slot] == (linear & PAGE_MASK)) return ALL.get(BYTE, linear + addend[slot]) & 0xff;
+        return (int) mmu.loadSlow(linear, 1) & 0xff;
+    }
+
+    int load16(long linear) {
+        int slot = (int) (linear >>> 12) & TLB_SIZE - 1;
+        if (readTag[slot] == (linear + 1 & PAGE_MASK)) return ALL.get(SHORT, linear + addend[slot]) & 0xffff;
+        return (int) mmu.loadSlow(linear, 2) & 0xffff;
+    }
+
+    int load32(long linear) {
+        int slot = (int) (linear >>> 12) & TLB_SIZE - 1;
+        if (readTag[slot] == (linear + 3 & PAGE_MASK)) return ALL.get(INT, linear + addend[slot]);
+        return (int) mmu.loadSlow(linear, 4);
+    }
+
+    long load64(long linear) {
+        int slot = (int) (linear >>> 12) & TLB_SIZE - 1;
+        if (readTag[slot] == (linear + 7 & PAGE_MASK)) return ALL.get(LONG, linear + addend[slot]);
+        return mmu.loadSlow(linear, 8);
+    }
+
+    void store8(long linear, int value) {
+        int slot = (int) (linear >>> 12) & TLB_SIZE - 1;
+        if (writeTag[slot] == (linear & PAGE_MASK)) ALL.set(BYTE, linear + addend[slot], (byte) value);
+        else mmu.storeSlow(linear, 1, value);
+    }
+
+    void store16(long linear, int value) {
+        int slot = (int) (linear >>> 12) & TLB_SIZE - 1;
+        if (writeTag[slot] == (linear + 1 & PAGE_MASK)) ALL.set(SHORT, linear + addend[slot], (short) value);
+        else mmu.storeSlow(linear, 2, value);
+    }
+
+    void store32(long linear, int value) {
+        int slot = (int) (linear >>> 12) & TLB_SIZE - 1;
+        if (writeTag[slot] == (linear + 3 & PAGE_MASK)) ALL.set(INT, linear + addend[slot], value);
+        else mmu.storeSlow(linear, 4, value);
+    }
+
+    void store64(long linear, long value) {
+        int slot = (int) (linear >>> 12) & TLB_SIZE - 1;
+        if (writeTag[slot] == (linear + 7 & PAGE_MASK)) ALL.set(LONG, linear + addend[slot], value);
+        else mmu.storeSlow(linear, 8, value);
+    }
+
+    /** Loads {@code size} bytes, zero-extended. */
+    long load(long linear, int size) {
+        return switch (size) {
+            case 1 -> load8(linear);
+            case 2 -> load16(linear);
+            case 4 -> load32(linear) & 0xffffffffL;
+            default -> load64(linear);
+        };
+    }
+
+    void store(long linear, int size, long value) {
+        switch (size) {
+            case 1 -> store8(linear, (int) value);
+            case 2 -> store16(linear, (int) value);
+            case 4 -> store32(linear, (int) value);
+            default -> store64(linear, value);
+        }
+    }
+
+    /** The load of a read-modify-write: a page that may not be written faults as a write, before anything is read. */
+    long loadForWrite(long linear, int size) {
+        int slot = (int) (linear >>> 12) & TLB_SIZE - 1;
+        if (writeTag[slot] != (linear + (size - 1) & PAGE_MASK)) mmu.probeWrite(linear, size);
+        return load(linear, size);
+    }
+
+    /**
+     * Proves that {@code size} bytes can be written, or faults as a write; for instructions that store more than once and must not stop half way.
+     */
+    void probeWrite(long linear, int size) {
+        int slot = (int) (linear >>> 12) & TLB_SIZE - 1;
+        if (writeTag[slot] != (linear + (size - 1) & PAGE_MASK)) mmu.probeWrite(linear, size);
+    }
+
+    // ---- segmentation outside 64-bit code ----
+
+    /** The linear address of {@code size} bytes at {@code offset}, checked for reading. */
+    long segmentRead(int seg, long offset, int size) {
+        return Segments.linear(this, seg, offset, size, false);
+    }
+
+    long segmentWrite(int seg, long offset, int size) {
+        return Segments.linear(this, seg, offset, size, true);
+    }
+}

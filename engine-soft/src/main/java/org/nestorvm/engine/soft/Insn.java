@@ -1,0 +1,56 @@
+package org.nestorvm.engine.soft;
+
+/** What the decoder found in one instruction: the scratch pad from which operations are made. One per decoder, reused. */
+final class Insn {
+    /** The row of the table; its mnemonic says what to make. */
+    Row row;
+    /** Size of code: 2, 4 or 8 bytes (CS.D and CS.L). */
+    int codeSize;
+    /** SS.B: 2, 4 or 8 bytes of stack pointer. */
+    int stackSize;
+    /** Offsets from the block's first byte. */
+    int start, end;
+
+    /** Effective operand size in bytes: 2, 4, 8. Byte instructions say so in their row. */
+    int opSize;
+    /** Effective address size in bytes: 2, 4, 8. */
+    int addrSize;
+    boolean lock, opSizePrefix;
+    /** 0, 0xf2 or 0xf3. */
+    int rep;
+    /** REX bits W 8, R 4, X 2, B 1; hasRex tells SPL from AH. */
+    int rex;
+    boolean hasRex;
+    int map, opcode;
+
+    int modrm, mod, reg, rm;
+    /** Memory operand, when mod != 3: indices into cpu.r. */
+    int base, index, scale;
+    long disp;
+    boolean ripRelative;
+    /** Segment of the memory operand after overrides: ES 0 .. GS 5. */
+    int seg;
+    boolean segOverride;
+    /** Immediates, sign-extended; the second is ENTER's and the selector of a far pointer. */
+    long imm, imm2;
+
+    boolean isReg() {
+        return mod == 3;
+    }
+
+    boolean code64() {
+        return codeSize == 8;
+    }
+
+    boolean rexW() {
+        return (rex & 8) != 0;
+    }
+
+    long addressMask() {
+        return addrSize == 8 ? -1L : addrSize == 4 ? 0xffffffffL : 0xffffL;
+    }
+
+    int length() {
+        return end - start;
+    }
+}

@@ -1,0 +1,22 @@
+package org.nestorvm.engine.soft;
+
+/**
+ * One decoded instruction. An operation lies in a {@link Block}; while the block runs, {@code cpu.r[Cpu.RIP]} keeps the address of the block's first byte,
+ * and only the last operation of a block changes it. An operation either completes, or throws {@link GuestFault} having changed nothing.
+ */
+abstract class Op {
+    /** Offsets of this instruction's first byte and of the one behind it, from the block's first byte. */
+    final int start, end;
+
+    Op(Insn insn) {
+        start = insn.start;
+        end = insn.end;
+    }
+
+    abstract void exec(Cpu c);
+
+    /** Memory is reached through SS: a bad address is #SS, not #GP. */
+    boolean stackAccess() {
+        return false;
+    }
+}
