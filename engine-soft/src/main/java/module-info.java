@@ -1,4 +1,6 @@
 /** An x86-64 processor in Java. */
 module org.nestorvm.engine.soft {
-    requires org.nestorvm.vmm;
+    requires transitive org.nestorvm.vmm;
+    exports org.nestorvm.engine.soft;
+    provides org.nestorvm.vmm.Engine with org.nestorvm.engine.soft.SoftEngine;
 }

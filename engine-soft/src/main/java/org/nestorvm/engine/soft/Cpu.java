@@ -86,7 +86,8 @@ final class Cpu {
     /** Operations of the running block that may still be executed: set to 0 to leave after the current one. */
     int limit;
     int opIndex;
-    Op currentOp;
+    /** The running block, or null while none runs; then r[RIP] is exact. */
+    Block block;
     /** Instructions retired up to the start of the running block. */
     long retired;
     /** Something asks for attention before the next block: see Interpreter. Set by any thread. */
@@ -95,9 +96,50 @@ final class Cpu {
     boolean stiShadow, movSsShadow;
     boolean nmiBlocked;
 
+    /** HLT has been executed. */
+    boolean halted;
+    /** DR7 enables a breakpoint on data, or on instructions. */
+    boolean dataBreakpoints, codeBreakpoints;
+    /** The event being delivered is a fault: the pushed flags have RF set, so that an instruction breakpoint does not hit twice. */
+    boolean faultNotTrap;
+    /** The linear address of the last page walk. */
+    long lastLinear;
+    /** Code size 2, 4, 8; stack pointer size; and what blocks are keyed by: see updateMode. */
+    int codeSize = 2, stackSize = 2, mode;
+    /** Instruction pointers and stack pointers of the present code and stack segment wrap at these. */
+    long ipMask = 0xffff, spMask = 0xffff;
+
     final GuestFault fault = new GuestFault();
     Mmu mmu;
-    Interpreter interpreter;
+    SoftVcpu vcpu;
+    long specCtrl;
+    /** The memory type range registers, 200h..2FFh. */
+    final long[] mtrr = new long[256];
+    /** Bits of DR6 for a debug trap that follows the running instruction. */
+    long pendingDebug;
+
+    /** Does the instruction that runs reach memory through the stack segment? Asked on the way to a fault only. */
+    boolean currentOpIsStack() {
+        return block != null && block.ops[opIndex].stackAccess();
+    }
+
+    /** Recomputes what depends on mode and privilege: after changes of CR0, CR4, EFER, CS, SS, RFLAGS.VM, RFLAGS.AC, DR7. */
+    void updateMode() {
+        if ((rflags & VM) != 0) cpl = 3;
+        else if ((cr0 & CR0_PE) == 0) cpl = 0;
+        boolean lma = (efer & EFER_LMA) != 0;
+        codeSize = lma && (segAccess[CS] & Segments.L) != 0 ? 8 : (segAccess[CS] & Segments.DB) != 0 && (cr0 & CR0_PE) != 0 ? 4 : 2;
+        stackSize = codeSize == 8 ? 8 : (segAccess[SS] & Segments.DB) != 0 ? 4 : 2;
+        mode = (codeSize == 8 ? 2 : codeSize == 4 ? 1 : 0) | (stackSize == 4 ? 4 : 0);
+        ipMask = codeSize == 8 ? -1L : codeSize == 4 ? 0xffffffffL : 0xffffL;
+        spMask = stackSize == 8 ? -1L : stackSize == 4 ? 0xffffffffL : 0xffffL;
+        mmu.selectTags();
+    }
+
+    /** Asks the run loop to look at interrupts, shadows and single steps before the next instruction. */
+    void attend() {
+        attention = true;
+    }
 
     // ---- faults ----
 

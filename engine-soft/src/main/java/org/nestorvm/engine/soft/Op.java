@@ -15,6 +15,11 @@ abstract class Op {
 
     abstract void exec(Cpu c);
 
+    /** It leaves the instruction pointer where execution goes on; others are followed by the next instruction. */
+    boolean setsIp() {
+        return false;
+    }
+
     /** Memory is reached through SS: a bad address is #SS, not #GP. */
     boolean stackAccess() {
         return false;

@@ -44,7 +44,7 @@ final class Row {
                 case 'E', 'G', 'M', 'R', 'S', 'C', 'D', 'V', 'W', 'P', 'Q', 'N', 'U' -> o.length() > 1 && !o.equals("CL") && !o.equals("DX") && !o.equals("GS") && !o.equals("DS") && !o.equals("CS") && !o.equals("SS") && !o.equals("ES");
                 default -> false;
             };
-            bytes |= i == 0 && o.length() == 2 && o.charAt(1) == 'b' && "EGXYOM".indexOf(o.charAt(0)) >= 0 || i == 0 && o.equals("AL");
+            bytes |= i == 0 && o.length() == 2 && o.charAt(1) == 'b' && "EGXYOMZ".indexOf(o.charAt(0)) >= 0 || i == 0 && o.equals("AL");
             int size = switch (o) {
                 case "Ib", "sIb", "Jb" -> 1;
                 case "Iw" -> 2;

@@ -1,0 +1,25 @@
+package org.nestorvm.engine.soft;
+
+/** Instructions that run from the first to the last: decoded once per physical page and mode, left early only by a fault. */
+final class Block {
+    final Op[] ops;
+    /** Host address of the first byte. */
+    final long host;
+    /** Host page of the bytes beyond the first page's end, or 0. */
+    final long nextHostPage;
+    final int mode;
+    final int length;
+    /** The last operation sets the instruction pointer by itself. */
+    final boolean branches;
+    /** False once the bytes have changed. Read without ordering: x86 asks for a serializing instruction before modified code runs on another processor. */
+    boolean valid = true;
+
+    Block(Op[] ops, long host, long nextHostPage, int mode, int length, boolean branches) {
+        this.ops = ops;
+        this.host = host;
+        this.nextHostPage = nextHostPage;
+        this.mode = mode;
+        this.length = length;
+        this.branches = branches;
+    }
+}

@@ -1,0 +1,85 @@
+package org.nestorvm.engine.soft;
+
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * The decoded code of one machine, by host page; shared by its processors. A page with code has no write tag in any processor's TLB, so a store to it comes here
+ * and the blocks that it hits become invalid; lines of the page that hold no code are written without loss. Stores by devices are not seen: a page's
+ * bytes are compared with the ones that were decoded whenever a processor loads its translation for execution anew.
+ */
+final class CodeCache {
+    private final ConcurrentHashMap<Long, CodePage> pages = new ConcurrentHashMap<>();
+
+    /** Does this page hold code? Called when a write tag is about to be set; a processor that adds the first code of a page takes away the tags afterwards. */
+    boolean hasCode(long hostPage) {
+        return pages.containsKey(hostPage);
+    }
+
+    Block find(long host, int mode) {
+        CodePage page = pages.get(host & Cpu.PAGE_MASK);
+        if (page == null) return null;
+        synchronized (page) {
+            return page.find(host, mode);
+        }
+    }
+
+    /** @return true when the page had no code before: the caller makes sure that no processor keeps a write tag for it, before it decodes */
+    boolean register(long hostPage) {
+        return pages.putIfAbsent(hostPage, new CodePage(hostPage)) == null;
+    }
+
+    /** Files a block under the page of its first byte and, when it crosses, under the next as well. */
+    void add(Block block) {
+        long page = block.host & Cpu.PAGE_MASK;
+        int from = (int) (block.host & 0xfff);
+        int to = from + block.length;
+        add(page, block, from, Math.min(to, 4096));
+        if (block.nextHostPage != 0) add(block.nextHostPage, block, 0, to - 4096);
+    }
+
+    private void add(long hostPage, Block block, int from, int to) {
+        CodePage page = pages.get(hostPage);
+        if (page == null) {                                     // another processor has just overwritten the page
+            block.valid = false;
+            return;
+        }
+        synchronized (page) {
+            page.add(block, from, to);
+        }
+    }
+
+    /** A store of a processor's, already done. @return true when code was hit: the running block must end with this instruction */
+    boolean written(long host, int size) {
+        CodePage page = pages.get(host & Cpu.PAGE_MASK);
+        if (page == null) return false;
+        synchronized (page) {
+            if (page.misses((int) (host & 0xfff), size)) return false;
+            page.invalidate();
+            pages.remove(host & Cpu.PAGE_MASK);                 // data from now on, until somebody runs it again
+            return true;
+        }
+    }
+
+    /** Drops the page's blocks if its bytes are not the decoded ones any more. */
+    void verify(long hostPage) {
+        CodePage page = pages.get(hostPage);
+        if (page == null) return;
+        synchronized (page) {
+            if (!page.unchanged()) page.invalidate();
+        }
+    }
+
+    int pageCount() {
+        return pages.size();
+    }
+
+    /** Forgets everything; only while no processor runs. */
+    void clear() {
+        for (CodePage page : pages.values()) {
+            synchronized (page) {
+                page.invalidate();
+            }
+        }
+        pages.clear();
+    }
+}

@@ -1,0 +1,75 @@
+package org.nestorvm.engine.soft;
+
+import java.util.Arrays;
+import org.nestorvm.memory.sys.HostMemory;
+
+/** The blocks whose first byte, or whose tail, lies in one host page, and which 64-byte lines of it they cover. Guarded by its {@link CodeCache}. */
+final class CodePage {
+    final long hostPage;
+    private Block[] blocks = new Block[16];
+    private int count;
+    private long lines;
+    /** The page as it was when its blocks were decoded; lines that no block covers do not matter. */
+    private final byte[] copy = new byte[4096];
+
+    CodePage(long hostPage) {
+        this.hostPage = hostPage;
+    }
+
+    private static int hash(long host, int mode) {
+        return (int) (host * 0x9e3779b1L >>> 12) + mode * 31;
+    }
+
+    Block find(long host, int mode) {
+        int mask = blocks.length - 1;
+        for (int i = hash(host, mode) & mask; blocks[i] != null; i = i + 1 & mask)
+            if (blocks[i].host == host && blocks[i].mode == mode) return blocks[i];
+        return null;
+    }
+
+    /** Adds a block that covers bytes {@code from} (inclusive) to {@code to} (exclusive) of this page. */
+    void add(Block block, int from, int to) {
+        if (2 * ++count > blocks.length) {
+            Block[] old = blocks;
+            blocks = new Block[2 * old.length];
+            for (Block b : old) if (b != null) put(b);
+        }
+        put(block);
+        for (int line = from >>> 6; line <= to - 1 >>> 6; line++) {
+            if ((lines >>> line & 1) == 0) HostMemory.copyOut(hostPage + 64L * line, copy, 64 * line, 64);
+            lines |= 1L << line;
+        }
+    }
+
+    private void put(Block block) {
+        int mask = blocks.length - 1;
+        int i = hash(block.host, block.mode) & mask;
+        while (blocks[i] != null) i = i + 1 & mask;
+        blocks[i] = block;
+    }
+
+    /** True when no block has a byte in the lines of the range. */
+    boolean misses(int from, int size) {
+        int first = from >>> 6, last = from + size - 1 >>> 6;
+        return (lines >>> first & ~(-2L << last - first)) == 0;
+    }
+
+    /** The bytes under the blocks are what they were: a device may have written them unseen. */
+    boolean unchanged() {
+        for (long rest = lines; rest != 0; rest &= rest - 1) {
+            int line = Long.numberOfTrailingZeros(rest);
+            for (int i = 64 * line; i < 64 * line + 64; i += 8)
+                if (HostMemory.getLong(hostPage + i) != (long) LONG.get(copy, i)) return false;
+        }
+        return true;
+    }
+
+    private static final java.lang.invoke.VarHandle LONG = java.lang.invoke.MethodHandles.byteArrayViewVarHandle(long[].class, java.nio.ByteOrder.LITTLE_ENDIAN);
+
+    void invalidate() {
+        for (Block b : blocks) if (b != null) b.valid = false;
+        Arrays.fill(blocks, null);
+        count = 0;
+        lines = 0;
+    }
+}

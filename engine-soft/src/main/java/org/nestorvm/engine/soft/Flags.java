@@ -1,0 +1,118 @@
+package org.nestorvm.engine.soft;
+
+/**
+ * The status flags, computed from what the last arithmetic operation left behind. Operands and result are sign-extended, so that zero, sign, and both orders can be
+ * read off without knowing the width; carries come from the full-adder identity, which also holds for ADC and SBB.
+ */
+final class Flags {
+    /** The flags stand in rflags. */
+    static final int EXPLICIT = 0;
+    /** ccA + ccB (+ carry) = ccR. */
+    static final int ADD = 1;
+    /** ccA - ccB (- borrow) = ccR. */
+    static final int SUB = 2;
+    /** ccR; CF, OF and AF are 0. */
+    static final int LOGIC = 3;
+    /** ccR = operand + 1, - 1; ccA is the carry flag that they keep. */
+    static final int INC = 4, DEC = 5;
+    /** ZF, SF and PF from ccR; CF, OF and AF stand in ccA at their places. Shifts, multiplications. */
+    static final int RESULT = 6;
+
+    private Flags() {
+    }
+
+    static boolean carry(Cpu c) {
+        return switch (c.ccKind) {
+            case EXPLICIT -> (c.rflags & Cpu.CF) != 0;
+            case ADD -> ((c.ccA & c.ccB | (c.ccA | c.ccB) & ~c.ccR) >>> c.ccMsb & 1) != 0;
+            case SUB -> ((~c.ccA & c.ccB | (~c.ccA | c.ccB) & c.ccR) >>> c.ccMsb & 1) != 0;
+            case LOGIC -> false;
+            default -> (c.ccA & 1) != 0;
+        };
+    }
+
+    static boolean overflow(Cpu c) {
+        return switch (c.ccKind) {
+            case EXPLICIT -> (c.rflags & Cpu.OF) != 0;
+            case ADD -> ((c.ccA ^ c.ccR) & (c.ccB ^ c.ccR)) >>> c.ccMsb << 63 != 0;
+            case SUB -> ((c.ccA ^ c.ccB) & (c.ccA ^ c.ccR)) >>> c.ccMsb << 63 != 0;
+            case LOGIC -> false;
+            case INC -> c.ccR == -1L << c.ccMsb;
+            case DEC -> c.ccR == ~(-1L << c.ccMsb);
+            default -> (c.ccA & Cpu.OF) != 0;
+        };
+    }
+
+    static boolean adjust(Cpu c) {
+        return switch (c.ccKind) {
+            case EXPLICIT -> (c.rflags & Cpu.AF) != 0;
+            case ADD, SUB -> ((c.ccA ^ c.ccB ^ c.ccR) & 0x10) != 0;
+            case LOGIC -> false;
+            case INC -> (c.ccR & 15) == 0;
+            case DEC -> (c.ccR & 15) == 15;
+            default -> (c.ccA & Cpu.AF) != 0;
+        };
+    }
+
+    static boolean zero(Cpu c) {
+        return c.ccKind == EXPLICIT ? (c.rflags & Cpu.ZF) != 0 : c.ccR == 0;
+    }
+
+    static boolean sign(Cpu c) {
+        return c.ccKind == EXPLICIT ? (c.rflags & Cpu.SF) != 0 : c.ccR < 0;
+    }
+
+    static boolean parity(Cpu c) {
+        return c.ccKind == EXPLICIT ? (c.rflags & Cpu.PF) != 0 : (Integer.bitCount((int) c.ccR & 0xff) & 1) == 0;
+    }
+
+    /** The condition of Jcc, SETcc and CMOVcc: the low four bits of the opcode (SDM vol. 1, appendix B). */
+    static boolean condition(Cpu c, int code) {
+        boolean b = switch (code >>> 1) {
+            case 0 -> overflow(c);
+            case 1 -> carry(c);
+            case 2 -> zero(c);
+            case 3 -> carry(c) || zero(c);
+            case 4 -> sign(c);
+            case 5 -> parity(c);
+            case 6 -> sign(c) != overflow(c);
+            default -> zero(c) || sign(c) != overflow(c);
+        };
+        return b ^ (code & 1) != 0;
+    }
+
+    /** The six status flags at their places in RFLAGS. */
+    static long status(Cpu c) {
+        if (c.ccKind == EXPLICIT) return c.rflags & Cpu.STATUS;
+        return (carry(c) ? Cpu.CF : 0) | (parity(c) ? Cpu.PF : 0) | (adjust(c) ? Cpu.AF : 0) | (zero(c) ? Cpu.ZF : 0) | (sign(c) ? Cpu.SF : 0) | (overflow(c) ? Cpu.OF : 0);
+    }
+
+    /** RFLAGS, with all flags in place. */
+    static long rflags(Cpu c) {
+        materialize(c);
+        return c.rflags;
+    }
+
+    static void materialize(Cpu c) {
+        if (c.ccKind == EXPLICIT) return;
+        c.rflags = c.rflags & ~Cpu.STATUS | status(c);
+        c.ccKind = EXPLICIT;
+    }
+
+    /** Sets the six status flags to the given bits. */
+    static void set(Cpu c, long status) {
+        c.rflags = c.rflags & ~Cpu.STATUS | status & Cpu.STATUS;
+        c.ccKind = EXPLICIT;
+    }
+
+    static void logic(Cpu c, long signExtendedResult) {
+        c.ccKind = LOGIC;
+        c.ccR = signExtendedResult;
+    }
+
+    static void result(Cpu c, long signExtendedResult, long carryOverflowAdjust) {
+        c.ccKind = RESULT;
+        c.ccR = signExtendedResult;
+        c.ccA = carryOverflowAdjust;
+    }
+}

@@ -1,0 +1,180 @@
+package org.nestorvm.engine.soft;
+
+import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.vmm.Exit;
+
+/**
+ * Finds, decodes and runs blocks. Whatever is rare (interrupts, shadows, single steps, breakpoints, flush requests, stop requests) sets {@link Cpu#attention} and is answered by
+ * {@link SoftVcpu#attend} between two blocks.
+ */
+final class Interpreter {
+    private static final int CACHE_SIZE = 1 << 15;
+    private static final int MAX_OPS = 64;
+
+    private final Cpu c;
+    private final Mmu mmu;
+    private final CodeCache code;
+    private final SoftVcpu vcpu;
+    private final Decoder decoder = new Decoder();
+    /** Blocks by linear address and mode; a hint that is checked against the execution TLB. */
+    private final long[] keys = new long[CACHE_SIZE];
+    private final Block[] blocks = new Block[CACHE_SIZE];
+    /** 32 bytes for an instruction that crosses pages. */
+    private final long scratch;
+    private final Op[] ops = new Op[MAX_OPS + 1];
+    long decoded;
+
+    Interpreter(Cpu c, Mmu mmu, CodeCache code, SoftVcpu vcpu, long scratch) {
+        this.c = c;
+        this.mmu = mmu;
+        this.code = code;
+        this.vcpu = vcpu;
+        this.scratch = scratch;
+    }
+
+    /** Runs until {@link SoftVcpu#attend} wants to leave. A guest's fault comes out as {@link GuestFault}, with the instruction pointer at the faulting instruction. */
+    Exit loop() {
+        Cpu c = this.c;
+        for (;;) {
+            if (c.attention || c.retired >= vcpu.deadline) {
+                Exit exit = vcpu.attend();
+                if (exit != null) return exit;
+                continue;
+            }
+            Block b = next();
+            if (b != null) run(b, b.ops.length);
+        }
+    }
+
+    /** Executes one instruction, whatever attention asks. */
+    void step() {
+        Block b = next();
+        if (b != null) run(b, 1);
+    }
+
+    private void run(Block b, int limit) {
+        Cpu c = this.c;
+        Op[] ops = b.ops;
+        c.limit = limit;
+        c.block = b;
+        int i = 0;
+        do {
+            c.opIndex = i;
+            ops[i++].exec(c);
+        } while (i < c.limit);
+        if (i < ops.length || !b.branches) c.r[Cpu.RIP] = c.r[Cpu.RIP] + ops[i - 1].end & c.ipMask;
+        c.retired += i;
+        c.block = null;
+    }
+
+    /** After a fault: back to the first byte of the instruction that faulted. */
+    void rewind() {
+        Block b = c.block;
+        if (b == null) return;
+        c.r[Cpu.RIP] = c.r[Cpu.RIP] + b.ops[c.opIndex].start & c.ipMask;
+        c.retired += c.opIndex;
+        c.block = null;
+    }
+
+    private Block next() {
+        Cpu c = this.c;
+        long linear = c.r[Cpu.RIP];
+        if (c.codeSize != 8) linear = linear + c.segBase[Cpu.CS] & 0xffffffffL;
+        long key = linear << 4 | c.mode;
+        int slot = (int) (linear ^ linear >>> 15) & CACHE_SIZE - 1;
+        Block b = blocks[slot];
+        if (b != null && keys[slot] == key && b.valid && mmu.codePage(linear) == (b.host & Cpu.PAGE_MASK) && b.nextHostPage == 0 && fits(b)) return b;
+        b = find(linear);
+        if (b != null) {
+            keys[slot] = key;
+            blocks[slot] = b;
+        }
+        return b;
+    }
+
+    /** The CS limit, outside 64-bit code. */
+    private boolean fits(Block b) {
+        return c.codeSize == 8 || Integer.compareUnsigned((int) c.r[Cpu.RIP] + b.length - 1, c.segLimit[Cpu.CS]) <= 0;
+    }
+
+    private Block find(long linear) {
+        long host = mmu.translateCode(linear);
+        if (host == 0) return fromDevice(linear);
+        Block b = code.find(host, c.mode);
+        if (b != null && (b.nextHostPage == 0 || b.nextHostPage == crossing(linear, b)) && fits(b)) return b;
+        return decode(linear, host);
+    }
+
+    private long crossing(long linear, Block b) {
+        return mmu.translateCode(nextPage(linear)) & Cpu.PAGE_MASK;
+    }
+
+    private long nextPage(long linear) {
+        long next = (linear | 0xfff) + 1;
+        return c.codeSize == 8 ? next : next & 0xffffffffL;
+    }
+
+    private Block decode(long linear, long host) {
+        long page = host & Cpu.PAGE_MASK;
+        if (code.register(page)) vcpu.codeAppeared(page);
+        int room = 4096 - (int) (host & 0xfff);
+        long ip = c.r[Cpu.RIP];
+        int n = 0, length = 0;
+        boolean ends = false;
+        long nextHostPage = 0;
+        while (n < MAX_OPS && !ends && length < room) {
+            int result = decoder.decode(host + length, room - length, length, c.codeSize, c.stackSize);
+            if (result == Decoder.MORE) {
+                if (n > 0) break;
+                long next = mmu.translateCode(nextPage(linear));
+                if (next == 0) throw c.gp(0);
+                nextHostPage = next & Cpu.PAGE_MASK;
+                HostMemory.copy(host, scratch, room);
+                HostMemory.copy(next, scratch + room, 15);
+                result = decoder.decode(scratch, room + 15, 0, c.codeSize, c.stackSize);
+                if (code.register(nextHostPage)) vcpu.codeAppeared(nextHostPage);
+            }
+            if (result != Decoder.OK || outsideLimit(ip, decoder.insn.end)) {
+                if (n > 0) break;
+                refuse(result);
+            }
+            Op op = Ops.make(decoder.insn);
+            if (op == null) {
+                if (n > 0) break;
+                throw c.ud();
+            }
+            ops[n++] = op;
+            length = decoder.insn.end;
+            ends = decoder.insn.row.endsBlock;
+            if (nextHostPage != 0) break;
+        }
+        decoded++;
+        Block b = new Block(java.util.Arrays.copyOf(ops, n), host, nextHostPage, c.mode, length, ops[n - 1].setsIp());
+        if (!c.codeBreakpoints) code.add(b);
+        return b;
+    }
+
+    private boolean outsideLimit(long ip, int end) {
+        return c.codeSize != 8 && Long.compareUnsigned((ip & 0xffffffffL) + end - 1, c.segLimit[Cpu.CS] & 0xffffffffL) > 0;
+    }
+
+    private void refuse(int result) {
+        if (result == Decoder.UNDEFINED) throw c.ud();
+        throw c.gp(0);
+    }
+
+    /** Code in a device or a hole: decoded from a copy, one instruction, never kept. */
+    private Block fromDevice(long linear) {
+        for (int i = 0; i < 15; i++) {
+            long host = mmu.translateCode(linear + i);
+            HostMemory.putByte(scratch + i, host != 0 ? HostMemory.getByte(host) : (byte) mmu.deviceByte(0));
+        }
+        int result = decoder.decode(scratch, 15, 0, c.codeSize, c.stackSize);
+        if (result != Decoder.OK) refuse(result);
+        Op op = Ops.make(decoder.insn);
+        if (op == null) throw c.ud();
+        Block b = new Block(new Op[] {op}, scratch, 0, c.mode, decoder.insn.end, op.setsIp());
+        b.valid = false;
+        return b;
+    }
+}

@@ -1,0 +1,394 @@
+package org.nestorvm.engine.soft;
+
+import java.util.concurrent.atomic.AtomicLongArray;
+import org.nestorvm.vmm.VmClock;
+
+/**
+ * The local APIC of one processor, xAPIC and x2APIC (SDM vol. 3A, chapter 11). Requests arrive from any thread in the interrupt request register, which is atomic; everything else belongs to the
+ * processor's own thread. The timer counts at 1 GHz divided; in TSC-deadline mode it compares with the TSC.
+ * Left out: the thermal and performance-counter entries deliver nothing, the error register stays 0 but for illegal vectors.
+ */
+final class LocalApic {
+    private static final int ID = 0x02, VERSION = 0x03, TPR = 0x08, APR = 0x09, PPR = 0x0a, EOI = 0x0b, RRD = 0x0c, LDR = 0x0d, DFR = 0x0e, SVR = 0x0f, ISR = 0x10, TMR = 0x18, IRR = 0x20, ESR = 0x28, LVT_CMCI = 0x2f,
+            ICR_LOW = 0x30, ICR_HIGH = 0x31, LVT_TIMER = 0x32, LVT_THERMAL = 0x33, LVT_PERF = 0x34, LVT_LINT0 = 0x35, LVT_LINT1 = 0x36, LVT_ERROR = 0x37, TIMER_INITIAL = 0x38, TIMER_CURRENT = 0x39,
+            TIMER_DIVIDE = 0x3e, SELF_IPI = 0x3f;
+    private static final int LVT_MASKED = 1 << 16;
+    private static final int SVR_ENABLED = 1 << 8;
+    private static final int MODE_FIXED = 0, MODE_LOWEST = 1, MODE_NMI = 4, MODE_INIT = 5, MODE_STARTUP = 6, MODE_EXTINT = 7;
+    private static final int TIMER_ONESHOT = 0, TIMER_PERIODIC = 1, TIMER_DEADLINE = 2;
+    private static final int ESR_SEND_ILLEGAL = 1 << 5, ESR_RECEIVE_ILLEGAL = 1 << 6;
+    static final long BASE_BSP = 1 << 8, BASE_X2APIC = 1 << 10, BASE_ENABLE = 1 << 11;
+    /** LVT entries 0..6 less one, version 14h, no EOI-broadcast suppression. */
+    private static final int VERSION_VALUE = 5 << 16 | 0x14;
+
+    private final SoftVcpu vcpu;
+    private final SoftVm vm;
+    private final VmClock clock;
+    private final VmClock.Timer timer;
+    final int id;
+
+    private final AtomicLongArray irr = new AtomicLongArray(4), tmr = new AtomicLongArray(4);
+    private final long[] isr = new long[4];
+    private volatile long base;
+    private volatile int tpr, ldr, dfr, svr;
+    private int esr, esrPending, icrHigh, icrLow, divide;
+    private final int[] lvt = new int[6];
+    private long timerStartNs;
+    private volatile int timerInitial;
+    private volatile long deadline;
+
+    LocalApic(SoftVcpu vcpu, SoftVm vm, VmClock clock, int id) {
+        this.vcpu = vcpu;
+        this.vm = vm;
+        this.clock = clock;
+        this.id = id;
+        timer = clock.newTimer(this::timerExpired);
+        base = 0xfee00000L | BASE_ENABLE | (id == 0 ? BASE_BSP : 0);
+        reset();
+    }
+
+    /** INIT and RESET: everything but the base register and the identity. */
+    void reset() {
+        for (int i = 0; i < 4; i++) {
+            irr.set(i, 0);
+            tmr.set(i, 0);
+            isr[i] = 0;
+        }
+        tpr = ldr = esr = icrHigh = icrLow = divide = 0;
+        dfr = -1;
+        svr = 0xff;
+        java.util.Arrays.fill(lvt, LVT_MASKED);
+        if (id == 0) lvt[LVT_LINT0 - LVT_TIMER] = MODE_EXTINT << 8;         // virtual wire, as firmware leaves it
+        timerInitial = 0;
+        deadline = 0;
+        timer.disarm();
+    }
+
+    // ---- base register ----
+
+    long base() {
+        return base;
+    }
+
+    boolean x2apic() {
+        return (base & BASE_X2APIC) != 0;
+    }
+
+    private boolean hardwareEnabled() {
+        return (base & BASE_ENABLE) != 0;
+    }
+
+    /** IA32_APIC_BASE. False for a transition that is #GP. */
+    boolean setBase(long value) {
+        if ((value & ~(0x3ffffffff000L | BASE_BSP | BASE_X2APIC | BASE_ENABLE)) != 0) return false;
+        boolean on = (value & BASE_ENABLE) != 0, x2 = (value & BASE_X2APIC) != 0;
+        if (x2 && !on || x2apic() && on && !x2 || !hardwareEnabled() && x2) return false;
+        boolean wasOn = hardwareEnabled();
+        base = value & ~BASE_BSP | base & BASE_BSP;
+        if (wasOn && !on) reset();
+        vm.apicMoved();
+        return true;
+    }
+
+    /** The register page answers at this guest-physical address. */
+    boolean claims(long gpa) {
+        return (gpa & ~0xfffL) == (base & 0x3ffffffff000L) && (base & (BASE_ENABLE | BASE_X2APIC)) == BASE_ENABLE;
+    }
+
+    // ---- requests ----
+
+    /** Makes a vector pending; any thread. */
+    void request(int vector, boolean level) {
+        if ((svr & SVR_ENABLED) == 0) return;
+        if (vector < 16) {
+            esrPending |= ESR_RECEIVE_ILLEGAL;
+            return;
+        }
+        long bit = 1L << vector;
+        if (level) or(tmr, vector >>> 6, bit);
+        else tmr.getAndAccumulate(vector >>> 6, ~bit, (a, b) -> a & b);
+        or(irr, vector >>> 6, bit);
+        vcpu.wake();
+    }
+
+    private static void or(AtomicLongArray array, int index, long bits) {
+        array.getAndAccumulate(index, bits, (a, b) -> a | b);
+    }
+
+    /** Does a message with this destination concern this processor? */
+    boolean matches(int destination, boolean logical) {
+        if (!hardwareEnabled()) return false;
+        if (x2apic()) {
+            if (destination == 0xffffffff || destination == 0xff && !logical) return true;
+            return logical ? destination >>> 16 == id >>> 4 && (destination & 1 << (id & 15)) != 0 : destination == id;
+        }
+        destination &= 0xff;
+        if (destination == 0xff) return true;
+        if (!logical) return destination == id;
+        int mine = ldr >>> 24;
+        if (dfr >>> 28 == 0xf) return (mine & destination) != 0;
+        return mine >>> 4 == destination >>> 4 && (mine & destination & 15) != 0;
+    }
+
+    int priority() {
+        return tpr;
+    }
+
+    private static int highest(AtomicLongArray bits) {
+        for (int i = 3; i >= 0; i--) if (bits.get(i) != 0) return 64 * i + 63 - Long.numberOfLeadingZeros(bits.get(i));
+        return -1;
+    }
+
+    private int highestInService() {
+        for (int i = 3; i >= 0; i--) if (isr[i] != 0) return 64 * i + 63 - Long.numberOfLeadingZeros(isr[i]);
+        return -1;
+    }
+
+    private int processorPriority() {
+        int service = highestInService();
+        int s = service < 0 ? 0 : service & 0xf0;
+        return (tpr & 0xf0) >= s ? tpr : s;
+    }
+
+    /** The vector that would interrupt now, or -1. */
+    int pending() {
+        int vector = highest(irr);
+        if (vector < 0 || (svr & SVR_ENABLED) == 0 || (vector & 0xf0) <= (processorPriority() & 0xf0)) return -1;
+        return vector;
+    }
+
+    /** Moves the vector from requested to in service. */
+    void accept(int vector) {
+        irr.getAndAccumulate(vector >>> 6, ~(1L << vector), (a, b) -> a & b);
+        isr[vector >>> 6] |= 1L << vector;
+    }
+
+    /** The 8259s reach the processor through LINT0. */
+    boolean acceptsExternal() {
+        int entry = lvt[LVT_LINT0 - LVT_TIMER];
+        return !hardwareEnabled() || (entry & LVT_MASKED) == 0 && (entry >>> 8 & 7) == MODE_EXTINT;
+    }
+
+    private void endOfInterrupt() {
+        int vector = highestInService();
+        if (vector < 0) return;
+        isr[vector >>> 6] &= ~(1L << vector);
+        if ((tmr.get(vector >>> 6) >>> vector & 1) != 0) vm.endOfInterrupt(vector);
+        vcpu.cpu.attend();
+    }
+
+    // ---- registers ----
+
+    int taskPriority() {
+        return tpr;
+    }
+
+    void setTaskPriority(int value) {
+        tpr = value & 0xff;
+        vcpu.cpu.attend();
+    }
+
+    long mmioRead(int offset) {
+        return (offset & 15) >= 4 ? 0 : (read(offset >>> 4) & 0xffffffffL) >>> 8 * (offset & 3);
+    }
+
+    void mmioWrite(int offset, int value) {
+        if ((offset & 15) != 0) return;
+        int reg = offset >>> 4;
+        switch (reg) {
+            case ICR_HIGH -> icrHigh = value;
+            case ICR_LOW -> sendIpi(value, icrHigh >>> 24 & 0xff);
+            case LDR -> ldr = value & 0xff000000;
+            case DFR -> dfr = value | 0x0fffffff;
+            case ID, SELF_IPI -> { }
+            default -> write(reg, value);
+        }
+    }
+
+    private int read(int reg) {
+        if (reg >= ISR && reg < ISR + 8) return (int) (isr[reg - ISR >>> 1] >>> 32 * (reg & 1));
+        if (reg >= TMR && reg < TMR + 8) return (int) (tmr.get(reg - TMR >>> 1) >>> 32 * (reg & 1));
+        if (reg >= IRR && reg < IRR + 8) return (int) (irr.get(reg - IRR >>> 1) >>> 32 * (reg & 1));
+        if (reg >= LVT_TIMER && reg <= LVT_ERROR) return lvt[reg - LVT_TIMER];
+        return switch (reg) {
+            case ID -> x2apic() ? id : id << 24;
+            case VERSION -> VERSION_VALUE;
+            case TPR -> tpr;
+            case APR, RRD, LVT_CMCI -> 0;
+            case PPR -> processorPriority();
+            case LDR -> x2apic() ? id >>> 4 << 16 | 1 << (id & 15) : ldr;
+            case DFR -> dfr;
+            case SVR -> svr;
+            case ESR -> esr;
+            case ICR_LOW -> icrLow;
+            case ICR_HIGH -> icrHigh;
+            case TIMER_INITIAL -> timerInitial;
+            case TIMER_CURRENT -> currentCount();
+            case TIMER_DIVIDE -> divide;
+            default -> 0;
+        };
+    }
+
+    private void write(int reg, int value) {
+        if (reg >= LVT_TIMER && reg <= LVT_ERROR) {
+            writeLvt(reg - LVT_TIMER, value);
+            return;
+        }
+        switch (reg) {
+            case TPR -> setTaskPriority(value);
+            case EOI -> endOfInterrupt();
+            case SVR -> {
+                svr = value & 0x1ff;
+                if ((value & SVR_ENABLED) == 0) for (int i = 0; i < lvt.length; i++) lvt[i] |= LVT_MASKED;
+                vcpu.cpu.attend();
+            }
+            case ESR -> {
+                esr = esrPending;
+                esrPending = 0;
+            }
+            case TIMER_INITIAL -> {
+                if (timerMode() == TIMER_DEADLINE) return;
+                timerInitial = value;
+                startTimer();
+            }
+            case TIMER_DIVIDE -> {
+                divide = value & 0xb;
+                if (timerInitial != 0 && timerMode() != TIMER_DEADLINE) startTimer();
+            }
+            default -> { }
+        }
+    }
+
+    private void writeLvt(int index, int value) {
+        int before = lvt[index];
+        int mask = index == 0 ? 0x700ff : 0x1a7ff;
+        lvt[index] = value & mask | ((svr & SVR_ENABLED) == 0 ? LVT_MASKED : 0);
+        if (index == 0 && (before >>> 17 & 3) != timerMode()) {
+            timer.disarm();
+            timerInitial = 0;
+            deadline = 0;
+        }
+        vcpu.cpu.attend();
+    }
+
+    // ---- x2APIC and TSC-deadline MSRs ----
+
+    /** RDMSR of 800h + reg; -1 on registers that are #GP is not possible as a value, so that {@link #readable} asks first. */
+    long msrRead(int reg) {
+        if (reg == ICR_LOW) return (long) icrHigh << 32 | icrLow & 0xffffffffL;
+        return read(reg) & 0xffffffffL;
+    }
+
+    boolean readable(int reg) {
+        return x2apic() && (reg == ID || reg == VERSION || reg == TPR || reg == PPR || reg == LDR || reg == SVR || reg >= ISR && reg <= ESR || reg == ICR_LOW || reg >= LVT_TIMER && reg <= TIMER_CURRENT || reg == TIMER_DIVIDE);
+    }
+
+    /** WRMSR. False: #GP. */
+    boolean msrWrite(int reg, long value) {
+        if (!x2apic()) return false;
+        switch (reg) {
+            case ICR_LOW -> {
+                icrHigh = (int) (value >>> 32);
+                sendIpi((int) value, icrHigh);
+            }
+            case SELF_IPI -> request((int) value & 0xff, false);
+            case EOI, ESR -> {
+                if (value != 0) return false;
+                write(reg, 0);
+            }
+            case TPR, SVR, LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, TIMER_INITIAL, TIMER_DIVIDE, LVT_CMCI -> {
+                if (value >>> 32 != 0) return false;
+                write(reg, (int) value);
+            }
+            default -> {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    long tscDeadline() {
+        return timerMode() == TIMER_DEADLINE ? deadline : 0;
+    }
+
+    void setTscDeadline(long tsc) {
+        if (timerMode() != TIMER_DEADLINE) return;
+        deadline = tsc;
+        if (tsc == 0) timer.disarm();
+        else timer.arm(vcpu.timeOfTsc(tsc));
+    }
+
+    // ---- interprocessor interrupts ----
+
+    private void sendIpi(int low, int destination) {
+        icrLow = low & ~(1 << 12);
+        int vector = low & 0xff, mode = low >>> 8 & 7, shorthand = low >>> 18 & 3;
+        boolean logical = (low & 1 << 11) != 0, assertLevel = (low & 1 << 14) != 0, level = (low & 1 << 15) != 0;
+        if (mode == MODE_INIT && level && !assertLevel) return;             // INIT level de-assert
+        if ((mode == MODE_FIXED || mode == MODE_LOWEST) && vector < 16) {
+            esrPending |= ESR_SEND_ILLEGAL;
+            return;
+        }
+        vm.deliver(this, shorthand, destination, logical, mode, vector, level);
+    }
+
+    /** Takes a message that concerns this processor; any thread. */
+    void receive(int mode, int vector, boolean level) {
+        switch (mode) {
+            case MODE_FIXED, MODE_LOWEST -> request(vector, level);
+            case MODE_NMI -> vcpu.nmi();
+            case MODE_INIT -> vcpu.initSignal();
+            case MODE_STARTUP -> vcpu.startup(vector);
+            case MODE_EXTINT -> vcpu.wake();
+            default -> { }                                                  // SMI: there is no system management mode
+        }
+    }
+
+    // ---- timer ----
+
+    private int timerMode() {
+        return lvt[0] >>> 17 & 3;
+    }
+
+    /** Nanoseconds a count: 1 GHz divided by 2, 4 .. 128 or 1. */
+    private long countNs() {
+        int d = divide & 3 | divide >>> 1 & 4;
+        return d == 7 ? 1 : 2L << d;
+    }
+
+    private void startTimer() {
+        if (timerInitial == 0) {
+            timer.disarm();
+            return;
+        }
+        timerStartNs = clock.nowNs();
+        timer.arm(timerStartNs + (timerInitial & 0xffffffffL) * countNs());
+    }
+
+    private int currentCount() {
+        long initial = timerInitial & 0xffffffffL;
+        if (initial == 0 || timerMode() == TIMER_DEADLINE) return 0;
+        long passed = (clock.nowNs() - timerStartNs) / countNs();
+        if (timerMode() == TIMER_PERIODIC) return (int) (initial - passed % initial);
+        return passed >= initial ? 0 : (int) (initial - passed);
+    }
+
+    /** On the clock's thread. */
+    private void timerExpired() {
+        int entry = lvt[0];
+        int mode = timerMode();
+        if (mode == TIMER_PERIODIC && timerInitial != 0) {
+            long period = Math.max(1000, (timerInitial & 0xffffffffL) * countNs());     // a guest cannot make the host spin
+            long next = timerStartNs + period;
+            long now = clock.nowNs();
+            if (next + period <= now) next = now - (now - timerStartNs) % period;       // missed periods become one
+            timerStartNs = next;
+            timer.arm(next + period);
+        } else if (mode == TIMER_DEADLINE) {
+            deadline = 0;
+        } else if (mode != TIMER_ONESHOT && mode != TIMER_PERIODIC) {
+            return;
+        }
+        if ((entry & LVT_MASKED) == 0) request(entry & 0xff, false);
+    }
+}

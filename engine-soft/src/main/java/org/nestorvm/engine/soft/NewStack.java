@@ -1,0 +1,28 @@
+package org.nestorvm.engine.soft;
+
+/** The stack of an inner ring while a gate still copies to it: protected mode, before SS is loaded. */
+final class NewStack {
+    private final Cpu c;
+    private final long descriptor;
+    private final long mask;
+    private final int set;
+    long sp;
+
+    NewStack(Cpu c, long descriptor, long sp, boolean wide, int ring) {
+        this.c = c;
+        this.descriptor = descriptor;
+        this.sp = sp;
+        mask = wide ? 0xffffffffL : 0xffffL;
+        set = ring;
+    }
+
+    void push(int size, long value) {
+        sp = sp - size & mask;
+        long limit = Segments.limit(descriptor) & 0xffffffffL;
+        boolean down = (Segments.access(descriptor) & Segments.E) != 0;
+        if (down ? sp <= limit || sp + size - 1 > mask : sp + size - 1 > limit) throw c.raise(GuestFault.SS, 0);
+        long linear = sp + Segments.base(descriptor) & 0xffffffffL;
+        if (set == 3) c.store(linear, size, value);
+        else c.mmu.systemStore(linear, size, value);
+    }
+}

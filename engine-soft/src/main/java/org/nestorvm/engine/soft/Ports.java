@@ -1,0 +1,61 @@
+package org.nestorvm.engine.soft;
+
+/** IN, OUT, INS, OUTS. Each ends its block, so that the monitor sees the processor between two instructions. */
+final class Ports {
+    private Ports() {
+    }
+
+    static Op make(Insn i) {
+        int size = (i.opcode & 1) == 0 ? 1 : Math.min(i.opSize, 4);
+        if (i.row.mnemonic.endsWith("S")) return new Str(i, size);
+        boolean immediate = i.opcode < 0xe8;
+        int port = (int) i.imm & 0xff;
+        if (i.row.mnemonic.equals("IN")) {
+            return new Op(i) {
+                @Override
+                void exec(Cpu c) {
+                    int p = immediate ? port : (int) c.r[Cpu.RDX] & 0xffff;
+                    check(c, p, size);
+                    RmOp.set(c, Cpu.RAX, size, false, c.mmu.portRead(p, size));
+                }
+            };
+        }
+        return new Op(i) {
+            @Override
+            void exec(Cpu c) {
+                int p = immediate ? port : (int) c.r[Cpu.RDX] & 0xffff;
+                check(c, p, size);
+                c.mmu.portWrite(p, size, (int) c.r[Cpu.RAX]);
+            }
+        };
+    }
+
+    private static void check(Cpu c, int port, int size) {
+        if (!c.protectedMode() || c.cpl <= c.iopl() && !c.virtual8086()) return;
+        if (!Tasks.portsAllowed(c, port, size)) throw c.gp(0);
+    }
+
+    private static final class Str extends Strings.StringOp {
+        private final boolean in;
+
+        Str(Insn i, int size) {
+            super(i, size);
+            in = i.row.mnemonic.equals("INS");
+        }
+
+        @Override
+        void one(Cpu c) {
+            int port = (int) c.r[Cpu.RDX] & 0xffff;
+            check(c, port, size);
+            if (in) {
+                long to = destination(c);
+                c.probeWrite(to, size);
+                c.store(to, size, c.mmu.portRead(port, size));
+                advance(c, Cpu.RDI, step(c));
+            } else {
+                c.mmu.portWrite(port, size, (int) c.load(source(c), size));
+                advance(c, Cpu.RSI, step(c));
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+package org.nestorvm.engine.soft;
+
+import java.io.IOException;
+import org.nestorvm.vmm.Engine;
+import org.nestorvm.vmm.EngineOptions;
+import org.nestorvm.vmm.EngineVm;
+import org.nestorvm.vmm.VirtualMachine;
+
+/** The engine {@code soft}: an x86-64 processor in Java, which runs wherever this program runs. */
+public final class SoftEngine implements Engine {
+    @Override
+    public String name() {
+        return "soft";
+    }
+
+    @Override
+    public String unavailableBecause() {
+        return null;
+    }
+
+    @Override
+    public EngineVm create(VirtualMachine vm, EngineOptions options) throws IOException {
+        return new SoftVm(vm, options);
+    }
+}

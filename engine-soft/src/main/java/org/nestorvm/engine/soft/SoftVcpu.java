@@ -1,0 +1,463 @@
+package org.nestorvm.engine.soft;
+
+import java.lang.foreign.Arena;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import org.nestorvm.vmm.CpuState;
+import org.nestorvm.vmm.EngineOptions;
+import org.nestorvm.vmm.EngineVcpu;
+import org.nestorvm.vmm.Exit;
+import org.nestorvm.vmm.GuestBus;
+import org.nestorvm.vmm.InstructionClock;
+import org.nestorvm.vmm.InterruptController;
+
+/**
+ * One virtual processor: the run loop's frame, and everything that other threads may ask of it. They set a flag, then {@link Cpu#attention}, then wake the thread; the loop answers between
+ * two blocks.
+ */
+final class SoftVcpu implements EngineVcpu {
+    final SoftVm vm;
+    final int index;
+    final Cpu cpu = new Cpu();
+    final Mmu mmu;
+    /** Null on a machine without. */
+    final LocalApic apic;
+    final PvClock pvclock;
+    private final Interpreter interpreter;
+    private final Arena arena = Arena.ofShared();
+    private final InterruptController controller;
+    private final InstructionClock instructions;
+    private final SplittableRandom deterministic;
+    private final java.security.SecureRandom entropy;
+
+    /** Retired instructions at which attend is due: the next timer of a clock that counts instructions. */
+    long deadline = Long.MAX_VALUE;
+    /** Nanoseconds that halts have skipped: instruction time is retired + this. */
+    private long skippedNs;
+    private long tscOffset, tscAdjust;
+
+    private volatile Thread runner;
+    /** In the guest, as opposed to a device's code: only then a flush must be awaited. */
+    private volatile boolean inGuest;
+    private final AtomicLong flushWanted = new AtomicLong();
+    private volatile long flushDone;
+    private volatile boolean kicked, nmi, init, sipi, waitForSipi;
+    private volatile int sipiVector;
+    private volatile Event injected;
+
+    SoftVcpu(SoftVm vm, int index) {
+        this.vm = vm;
+        this.index = index;
+        mmu = new Mmu(cpu, vm.vm.nestedPageTable(), vm.vm.nestedFaultHandler(), vm.code);
+        mmu.vm = vm;
+        mmu.vcpu = this;
+        cpu.mmu = mmu;
+        cpu.vcpu = this;
+        boolean local = vm.options.interrupts() == EngineOptions.Interrupts.LOCAL_APIC;
+        apic = local ? new LocalApic(this, vm, vm.options.clock(), index) : null;
+        mmu.apic = apic;
+        controller = vm.options.controller();
+        instructions = vm.options.clock() instanceof InstructionClock c ? c : null;
+        deterministic = instructions != null ? new SplittableRandom(0x6e6573746f72L + index) : null;
+        entropy = instructions == null ? new java.security.SecureRandom() : null;
+        pvclock = new PvClock(this, vm.options.clock());
+        interpreter = new Interpreter(cpu, mmu, vm.code, this, arena.allocate(64, 16).address());
+        waitForSipi = local && index != 0;
+        new StateTransfer(this).write(new CpuState());
+    }
+
+    // ---- time ----
+
+    private long nowNs() {
+        if (instructions == null) return vm.options.clock().nowNs();
+        long now = cpu.retired + skippedNs;
+        instructions.setNowNs(now);
+        return now;
+    }
+
+    /** Nanoseconds since the machine's start, unless the guest has written it. */
+    long tsc() {
+        return nowNs() + tscOffset;
+    }
+
+    void setTsc(long value) {
+        long delta = value - tsc();
+        tscOffset += delta;
+        tscAdjust += delta;
+        pvclock.update();
+    }
+
+    long tscAdjust() {
+        return tscAdjust;
+    }
+
+    void setTscAdjust(long value) {
+        tscOffset += value - tscAdjust;
+        tscAdjust = value;
+        pvclock.update();
+    }
+
+    /** The clock's time at which the TSC has, or had, this value. */
+    long timeOfTsc(long tsc) {
+        return tsc - tscOffset;
+    }
+
+    long random() {
+        return deterministic != null ? deterministic.nextLong() : entropy.nextLong();
+    }
+
+    // ---- what other threads ask ----
+
+    /** Looks at interrupts before the next block, also out of HLT. */
+    void wake() {
+        cpu.attention = true;
+        Thread t = runner;
+        if (t != null && t != Thread.currentThread()) LockSupport.unpark(t);
+    }
+
+    @Override
+    public void kick() {
+        kicked = true;
+        wake();
+        if (runsOn(Thread.currentThread())) cpu.limit = 0;
+    }
+
+    void nmi() {
+        nmi = true;
+        wake();
+    }
+
+    void initSignal() {
+        init = true;
+        wake();
+    }
+
+    void startup(int vector) {
+        sipiVector = vector;
+        sipi = true;
+        wake();
+    }
+
+    @Override
+    public void inject(Event event) {
+        injected = event;
+        wake();
+    }
+
+    boolean runsOn(Thread thread) {
+        return runner == thread;
+    }
+
+    void requestFlush() {
+        flushWanted.incrementAndGet();
+        wake();
+    }
+
+    /** Waits until a flush that was requested has been done, or the processor is outside the guest and will do it first when it comes back. */
+    void awaitFlush(SoftVcpu waiter) {
+        long wanted = flushWanted.get();
+        while (inGuest && flushDone < wanted) {
+            if (waiter != null) waiter.flushIfAsked();              // two processors may wait for each other
+            Thread.onSpinWait();
+        }
+    }
+
+    private void flushIfAsked() {
+        long wanted = flushWanted.get();
+        if (flushDone >= wanted) return;
+        mmu.flushAll();
+        cpu.limit = 0;
+        flushDone = wanted;
+    }
+
+    /** Around a device's code: it may take as long as it likes, and may itself ask for flushes. */
+    void leaveGuest() {
+        inGuest = false;
+        if (instructions != null) nowNs();
+    }
+
+    void enterGuest() {
+        inGuest = true;
+        if (flushDone < flushWanted.get()) flushIfAsked();
+    }
+
+    private static final class Interrupted extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        Interrupted() {
+            super(null, null, false, false);
+        }
+    }
+
+    /** In the middle of an instruction that cannot be completed now: it starts again at the next entry. */
+    void leaveIfKicked() {
+        if (!kicked) return;
+        kicked = false;
+        throw new Interrupted();
+    }
+
+    void codeAppeared(long page) {
+        vm.codeAppeared(page, this);
+    }
+
+    // ---- running ----
+
+    @Override
+    public Exit run(GuestBus bus) {
+        mmu.bus = bus;
+        runner = Thread.currentThread();
+        cpu.attention = true;
+        enterGuest();
+        try {
+            for (;;) {
+                try {
+                    return interpreter.loop();
+                } catch (GuestFault f) {
+                    interpreter.rewind();
+                    if (!fault(f.vector, f.errorCode)) return new Exit.Shutdown();
+                }
+            }
+        } catch (TripleFault e) {
+            return new Exit.Shutdown();
+        } catch (Interrupted e) {
+            interpreter.rewind();
+            return new Exit.Interrupted();
+        } catch (MonitorError e) {
+            interpreter.rewind();
+            return new Exit.InternalError(1, e.getMessage() + ", rip=0x" + Long.toHexString(cpu.r[Cpu.RIP]));
+        } finally {
+            if (instructions != null) nowNs();
+            inGuest = false;
+            runner = null;
+        }
+    }
+
+    private boolean fault(int vector, int errorCode) {
+        cpu.faultNotTrap = vector != GuestFault.DB;
+        cpu.stiShadow = cpu.movSsShadow = false;
+        if (vector == GuestFault.DB && cpu.pendingDebug != 0) {
+            Debug.report(cpu, cpu.pendingDebug);
+            cpu.pendingDebug = 0;
+        }
+        boolean alive = Interrupts.deliver(cpu, vector, errorCode, Interrupts.EXCEPTION);
+        cpu.faultNotTrap = false;
+        return alive;
+    }
+
+    /** Answers whatever set {@link Cpu#attention}. Returns an exit, or null to go on. */
+    Exit attend() {
+        cpu.attention = false;
+        if (flushDone < flushWanted.get()) flushIfAsked();
+        if (kicked) {
+            kicked = false;
+            cpu.attention = true;
+            return new Exit.Interrupted();
+        }
+        if (instructions != null) runTimers();
+        if (init || waitForSipi) return initState();
+        if (cpu.halted && !awake()) return halted();
+        if (cpu.pendingDebug != 0 && !cpu.movSsShadow) {
+            trap();
+            return null;
+        }
+        boolean shadow = cpu.stiShadow || cpu.movSsShadow;
+        if (!shadow && event()) return null;
+        if (shadow || (cpu.rflags & Cpu.TF) != 0 || cpu.codeBreakpoints) single();
+        return null;
+    }
+
+    private void runTimers() {
+        nowNs();
+        instructions.runDue();
+        long next = instructions.nextDeadlineNs();
+        deadline = next == Long.MAX_VALUE ? Long.MAX_VALUE : next - skippedNs;
+    }
+
+    private void trap() {
+        Debug.report(cpu, cpu.pendingDebug);
+        cpu.pendingDebug = 0;
+        cpu.attention = true;
+        if (!Interrupts.deliver(cpu, GuestFault.DB, -1, Interrupts.EXCEPTION)) shutdown();
+    }
+
+    /** One instruction, with what may follow or precede it: shadow, single step, instruction breakpoint. */
+    private void single() {
+        boolean trap = (cpu.rflags & Cpu.TF) != 0 && !cpu.movSsShadow;
+        cpu.attention = true;
+        if (cpu.codeBreakpoints && (cpu.rflags & Cpu.RF) == 0 && !cpu.movSsShadow) {
+            long hits = Debug.codeHits(cpu, cpu.codeSize == 8 ? cpu.r[Cpu.RIP] : cpu.r[Cpu.RIP] + cpu.segBase[Cpu.CS] & 0xffffffffL);
+            if (hits != 0) {
+                Debug.report(cpu, hits);
+                cpu.faultNotTrap = true;
+                boolean alive = Interrupts.deliver(cpu, GuestFault.DB, -1, Interrupts.EXCEPTION);
+                cpu.faultNotTrap = false;
+                if (!alive) shutdown();
+                return;
+            }
+        }
+        boolean hadRf = (cpu.rflags & Cpu.RF) != 0;
+        cpu.stiShadow = cpu.movSsShadow = false;
+        interpreter.step();
+        if (hadRf) cpu.rflags &= ~Cpu.RF;
+        if (trap) Debug.singleStepped(cpu);
+    }
+
+    private void shutdown() {
+        throw new TripleFault();
+    }
+
+    private boolean interruptsOpen() {
+        return (cpu.rflags & Cpu.IF) != 0;
+    }
+
+    /** The 8259s ask, and this processor is the one they reach. */
+    private boolean externalPending() {
+        return index == 0 && controller.interruptPending() && (apic == null || apic.acceptsExternal());
+    }
+
+    /** Something would end HLT. */
+    private boolean awake() {
+        return nmi && !cpu.nmiBlocked || injected != null || interruptsOpen() && (apic != null && apic.pending() >= 0 || externalPending());
+    }
+
+    /** Delivers what is pending and open. True when something was delivered. */
+    private boolean event() {
+        Event e = injected;
+        if (e != null && (e.type() != Event.Type.EXTERNAL_INTERRUPT || interruptsOpen())) {
+            injected = null;
+            deliver(e);
+            return true;
+        }
+        if (nmi && !cpu.nmiBlocked) {
+            nmi = false;
+            cpu.nmiBlocked = true;
+            interrupt(GuestFault.NMI);
+            return true;
+        }
+        if (!interruptsOpen()) return false;
+        int vector = apic == null ? -1 : apic.pending();
+        if (vector >= 0) {
+            apic.accept(vector);
+            interrupt(vector);
+            return true;
+        }
+        if (externalPending()) {
+            interrupt(controller.acknowledge() & 0xff);
+            return true;
+        }
+        return false;
+    }
+
+    private void deliver(Event e) {
+        switch (e.type()) {
+            case EXTERNAL_INTERRUPT -> interrupt(e.vector());
+            case NMI -> {
+                cpu.nmiBlocked = true;
+                interrupt(GuestFault.NMI);
+            }
+            default -> {
+                cpu.attention = true;
+                if (!fault(e.vector(), e.errorCode())) shutdown();
+            }
+        }
+    }
+
+    private void interrupt(int vector) {
+        cpu.attention = true;
+        cpu.halted = false;
+        if (!Interrupts.deliver(cpu, vector, -1, Interrupts.EXTERNAL)) shutdown();
+    }
+
+    /** HLT, and nothing to do yet. */
+    private Exit halted() {
+        boolean deaf = deaf();
+        if (apic == null && !deaf) {
+            cpu.halted = false;
+            return new Exit.Halt();
+        }
+        if (deaf && (apic == null || vm.allHaltedForever())) {
+            cpu.attention = true;
+            return new Exit.HaltForever();
+        }
+        if (instructions != null && instructions.nextDeadlineNs() != Long.MAX_VALUE && !deaf) {
+            skippedNs += Math.max(0, instructions.nextDeadlineNs() - nowNs());      // nothing happens until then: time jumps
+            runTimers();
+            cpu.attention = true;
+            return null;
+        }
+        inGuest = false;
+        while (!cpu.attention) LockSupport.park(this);
+        enterGuest();
+        return null;
+    }
+
+    /** Halted with interrupts disabled, and no NMI on its way. */
+    boolean deaf() {
+        return waitForSipi && !sipi || cpu.halted && !interruptsOpen() && !nmi && injected == null && !kicked;
+    }
+
+    private Exit initState() {
+        if (init) {
+            init = false;
+            sipi = false;
+            new StateTransfer(this).reset();
+            if (apic != null) apic.reset();
+            waitForSipi = index != 0;
+            cpu.attention = true;
+            return null;
+        }
+        if (!sipi) {
+            inGuest = false;
+            while (!cpu.attention) LockSupport.park(this);
+            enterGuest();
+            return null;
+        }
+        sipi = false;
+        waitForSipi = false;
+        Segments.setReal(cpu, Cpu.CS, sipiVector << 8);
+        cpu.r[Cpu.RIP] = 0;
+        cpu.updateMode();
+        cpu.attention = true;
+        return null;
+    }
+
+    // ---- state ----
+
+    @Override
+    public boolean interruptible() {
+        return interruptsOpen() && !cpu.stiShadow && !cpu.movSsShadow;
+    }
+
+    @Override
+    public void readState(CpuState into) {
+        new StateTransfer(this).read(into);
+    }
+
+    @Override
+    public void writeState(CpuState from) {
+        new StateTransfer(this).write(from);
+        waitForSipi = from.waitForSipi;
+    }
+
+    boolean waitsForSipi() {
+        return waitForSipi;
+    }
+
+    @Override
+    public long instructionCount() {
+        return cpu.retired;
+    }
+
+    /** Counters for people: TLB misses, nested walks and faults, flushes, decoded blocks. */
+    public String counters() {
+        return "instructions " + cpu.retired + ", TLB misses " + mmu.misses + ", nested walks " + mmu.walks + ", nested faults " + mmu.nestedFaults + ", TLB flushes " + mmu.flushes + ", device accesses " + mmu.mmioAccesses
+                + ", blocks decoded " + interpreter.decoded;
+    }
+
+    @Override
+    public void close() {
+        vm.remove(this);
+        arena.close();
+    }
+}
