@@ -73,9 +73,13 @@ final class Cpu {
     long fpIp, fpDp;
     int fpIpSelector, fpDpSelector;
 
-    // SSE: register n is xmm[2n] (bits 63:0) and xmm[2n+1].
-    final long[] xmm = new long[32];
+    // SSE: register n is xmm[2n] (bits 63:0) and xmm[2n+1]. Behind the sixteen registers one more holds an operand from memory, so that operations need not tell the two apart.
+    static final int XMM_SCRATCH = 32;
+    final long[] xmm = new long[34];
     int mxcsr = 0x1f80;
+    /** What CR0 and CR4 say about the use of SSE, and of x87 and MMX: see {@link #updateFpuAccess}. */
+    boolean sseDisabled = true, fpuDisabled;
+    final SoftFloat soft = new SoftFloat();
 
     // TLB: [set][index]. The current set's arrays stand in the plain fields.
     final long[][] readTags = new long[3][TLB_SIZE], writeTags = new long[3][TLB_SIZE], addends = new long[3][TLB_SIZE];
@@ -159,6 +163,29 @@ final class Cpu {
 
     GuestFault nm() {
         return raise(GuestFault.NM, -1);
+    }
+
+    // ---- floating point ----
+
+    /** To be called after every change of CR0 or CR4. */
+    void updateFpuAccess() {
+        fpuDisabled = (cr0 & (CR0_EM | CR0_TS)) != 0;
+        sseDisabled = fpuDisabled || (cr4 & CR4_OSFXSR) == 0;
+    }
+
+    /** The fault of an SSE instruction while {@link #sseDisabled}. SDM vol. 3, 2.5: EM and OSFXSR come before TS. */
+    void checkSse() {
+        if ((cr0 & CR0_EM) != 0 || (cr4 & CR4_OSFXSR) == 0) throw ud();
+        if ((cr0 & CR0_TS) != 0) throw nm();
+    }
+
+    /**
+     * The fault of an x87 or MMX instruction while {@link #fpuDisabled} or with an unmasked exception pending. CR0.NE = 0 asks for FERR# and IRQ 13 instead,
+     * an interface of the 386's board that no guest of ours uses: it gets #MF as well.
+     */
+    void checkFpu() {
+        if ((cr0 & (CR0_EM | CR0_TS)) != 0) throw nm();
+        if ((fpStatus & 0x80) != 0) throw raise(GuestFault.MF, -1);
     }
 
     // ---- mode ----
