@@ -80,6 +80,8 @@ final class Cpu {
     /** What CR0 and CR4 say about the use of SSE, and of x87 and MMX: see {@link #updateFpuAccess}. */
     boolean sseDisabled = true, fpuDisabled;
     final SoftFloat soft = new SoftFloat();
+    /** Scratch of the instructions that save and restore the whole state. */
+    final byte[] fxImage = new byte[FpuState.SIZE];
 
     // TLB: [set][index]. The current set's arrays stand in the plain fields.
     final long[][] readTags = new long[3][TLB_SIZE], writeTags = new long[3][TLB_SIZE], addends = new long[3][TLB_SIZE];
