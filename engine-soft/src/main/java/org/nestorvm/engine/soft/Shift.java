@@ -142,7 +142,8 @@ final class Shift {
         }
         x = x << shift >> shift;
         boolean top = x < 0;
-        setCarryOverflow(c, out, left ? out != top : top != (x >>> bits - 2 & 1) != 0);
+        boolean second = (x >>> bits - 2 & 1) != 0;
+        setCarryOverflow(c, out, left ? out != top : top != second);
         return x;
     }
 

@@ -64,7 +64,6 @@ final class StateTransfer {
         s.apicBase = vcpu.apic == null ? 0xfee00000L : vcpu.apic.base();
         s.xss = c.xss;
         FpuState.save(c, s.xsave, true, 16, FpuState.X87 | FpuState.SSE);
-        FpuState.saveMxcsr(c, s.xsave);
         s.halted = c.halted;
         s.waitForSipi = vcpu.waitsForSipi();
         s.stiShadow = c.stiShadow;
@@ -108,7 +107,6 @@ final class StateTransfer {
         c.miscEnable = s.miscEnable;
         c.xss = s.xss;
         FpuState.restore(c, s.xsave, true, 16, FpuState.X87 | FpuState.SSE);
-        c.mxcsr = FpuState.mxcsr(s.xsave) & FpuState.MXCSR_MASK;
         c.halted = s.halted;
         c.stiShadow = s.stiShadow;
         c.movSsShadow = s.movSsShadow;
