@@ -100,7 +100,17 @@ final class Mmu {
         };
     }
 
+    /** Of an access that crosses a page: an address in the hole beyond the first half is #GP or #SS before the first half can be #PF. */
+    private void checkEnd(long linear, int size) {
+        if (c.longMode() && !canonical(linear + size - 1)) throw notCanonical();
+    }
+
+    private GuestFault notCanonical() {
+        return c.currentOpIsStack() ? c.raise(GuestFault.SS, 0) : c.gp(0);
+    }
+
     private long loadCrossing(long linear, int size) {
+        checkEnd(linear, size);
         long value = 0;
         for (int i = 0; i < size; i++) value |= (c.load8(wrap(linear + i)) & 0xffL) << 8 * i;
         return value;
@@ -134,14 +144,18 @@ final class Mmu {
 
     void probeWrite(long linear, int size) {
         if (c.writeTag == NO_TAGS) checkEach(linear, size, Access.WRITE);
+        boolean crosses = (linear & 0xfff) + size > 4096;
+        if (crosses) checkEnd(linear, size);
         translate(linear, Access.WRITE, c.tlbSet);
-        if ((linear & 0xfff) + size > 4096) translate(wrap(linear + size - 1), Access.WRITE, c.tlbSet);
+        if (crosses) translate(wrap(linear + size - 1), Access.WRITE, c.tlbSet);
     }
 
     /** Faults as a read of {@code size} bytes would. */
     void probeRead(long linear, int size) {
+        boolean crosses = (linear & 0xfff) + size > 4096;
+        if (crosses) checkEnd(linear, size);
         translate(linear, Access.READ, c.tlbSet);
-        if ((linear & 0xfff) + size > 4096) translate(wrap(linear + size - 1), Access.READ, c.tlbSet);
+        if (crosses) translate(wrap(linear + size - 1), Access.READ, c.tlbSet);
     }
 
     /**
@@ -245,7 +259,7 @@ final class Mmu {
      * Linear to host address, for data, loading the TLB. Returns 0 for a device; {@link #deviceGpa} then says where. Faults like the processor.
      */
     private long translate(long linear, int access, int set) {
-        if (!canonical(linear)) throw c.currentOpIsStack() ? c.raise(GuestFault.SS, 0) : c.gp(0);
+        if (!canonical(linear)) throw notCanonical();
         int slot = (int) (linear >>> 12) & Cpu.TLB_SIZE - 1;
         long page = linear & Cpu.PAGE_MASK;
         if ((access == Access.WRITE ? c.writeTags[set] : c.readTags[set])[slot] == page) return linear + c.addends[set][slot];

@@ -372,11 +372,11 @@ final class SoftVcpu implements EngineVcpu {
     /** HLT, and nothing to do yet. */
     private Exit halted() {
         boolean deaf = deaf();
-        if (apic == null && !deaf) {
+        if (apic == null) {
             cpu.halted = false;
-            return new Exit.Halt();
+            return deaf ? new Exit.HaltForever() : new Exit.Halt();
         }
-        if (deaf && (apic == null || vm.allHaltedForever())) {
+        if (deaf && vm.allHaltedForever()) {
             cpu.attention = true;
             return new Exit.HaltForever();
         }
