@@ -147,7 +147,7 @@ final class Mmu {
         boolean crosses = (linear & 0xfff) + size > 4096;
         if (crosses) checkEnd(linear, size);
         translate(linear, Access.WRITE, c.tlbSet);
-        if (crosses) translate(wrap(linear + size - 1), Access.WRITE, c.tlbSet);
+        if (crosses) translate(wrap((linear | 0xfff) + 1), Access.WRITE, c.tlbSet);
     }
 
     /** Faults as a read of {@code size} bytes would. */
@@ -155,7 +155,7 @@ final class Mmu {
         boolean crosses = (linear & 0xfff) + size > 4096;
         if (crosses) checkEnd(linear, size);
         translate(linear, Access.READ, c.tlbSet);
-        if (crosses) translate(wrap(linear + size - 1), Access.READ, c.tlbSet);
+        if (crosses) translate(wrap((linear | 0xfff) + 1), Access.READ, c.tlbSet);
     }
 
     /**
