@@ -22,28 +22,38 @@ public final class AddressSpace {
      * @throws IllegalStateException when the last reference to the object was dropped already
      */
     public static Mapping map(MemoryObject object, boolean seal) throws IOException {
-        object.reference();
+        Mapping mapping = mapUnsealed(object.reference());
+        if (!seal) return mapping;
         try {
-            Mapping mapping = Mapping.create(object, seal);
-            remember(mapping);
+            mapping.seal();
             return mapping;
         } catch (Throwable t) {
-            object.release();
+            mapping.unmap();
             throw t;
         }
     }
 
-    static void remember(Mapping mapping) {
-        count(mapping, 1);
+    private static Mapping mapUnsealed(MemoryObject referenced) throws IOException {
+        try {
+            Mapping mapping = Mapping.create(referenced);
+            MAPPED.incrementAndGet();
+            MAPPED_BYTES.addAndGet(mapping.sizeBytes());
+            return mapping;
+        } catch (Throwable t) {
+            referenced.release();
+            throw t;
+        }
     }
 
-    static void forget(Mapping mapping) {
-        count(mapping, -1);
+    static void unmapped(Mapping mapping) {
+        MAPPED.decrementAndGet();
+        MAPPED_BYTES.addAndGet(-mapping.sizeBytes());
     }
 
-    private static void count(Mapping mapping, int difference) {
-        (mapping.sealed() ? SEALED : MAPPED).addAndGet(difference);
-        (mapping.sealed() ? SEALED_BYTES : MAPPED_BYTES).addAndGet(difference * mapping.sizeBytes());
+    static void sealed(Mapping mapping) {
+        unmapped(mapping);
+        SEALED.incrementAndGet();
+        SEALED_BYTES.addAndGet(mapping.sizeBytes());
     }
 
     /** Mappings that exist now and can be unmapped. For leak checks. */

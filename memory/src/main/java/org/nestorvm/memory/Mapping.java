@@ -17,7 +17,7 @@ import org.nestorvm.memory.sys.Primitive;
  * <p>Nothing here stops an access after {@link #unmap}: who hands out addresses keeps the mapping until their users are gone.
  */
 public final class Mapping {
-    private static final int MAPPED = 0, UNMAPPED = 1;
+    private static final int MAPPED = 0, UNMAPPED = 1, SEALED = 2;
     private static final VarHandle STATE;
 
     static {
@@ -30,7 +30,6 @@ public final class Mapping {
 
     private final MemoryObject object;
     private final long hostAddress;
-    private volatile boolean sealed;
     private volatile int state = MAPPED;
 
     Mapping(MemoryObject object, long hostAddress) {
@@ -52,21 +51,30 @@ public final class Mapping {
 
     /** True when mseal(2) made it immutable: it then lives until the process ends. */
     public boolean sealed() {
-        return sealed;
+        return state == SEALED;
     }
 
     /**
-     * Makes the mapping immutable from now on, for whoever has to map first and can be sure only later that it will not have to unmap again. There is no way back. Does
-     * nothing where the kernel has no mseal(2): see {@link #sealed}. The caller keeps others from unmapping it meanwhile.
+     * Makes the mapping immutable from now on, for whoever has to map first and can be sure only later that it will not have to unmap again:
+     * there is no way back. A second call does nothing, and so does any where the kernel has no mseal(2): see {@link #sealed}.
      *
      * @throws ErrnoException when the kernel refuses; then the mapping is as before
+     * @throws IllegalStateException when it was unmapped: its addresses may be somebody else's by now
      */
     public void seal() throws ErrnoException {
-        if (sealed || !Primitive.MSEAL.present()) return;
-        MemoryCalls.mseal(object, hostAddress, object.sizeBytes());
-        AddressSpace.forget(this);
-        sealed = true;
-        AddressSpace.remember(this);
+        if (!Primitive.MSEAL.present()) return;
+        // Claimed first, so that an unmap at the same time either comes before or leaves it alone.
+        if (!STATE.compareAndSet(this, MAPPED, SEALED)) {
+            if (state == UNMAPPED) throw new IllegalStateException("a mapping of " + object + " is sealed after it was unmapped");
+            return;
+        }
+        try {
+            MemoryCalls.mseal(object, hostAddress, object.sizeBytes());
+        } catch (Throwable t) {
+            state = MAPPED;
+            throw t;
+        }
+        AddressSpace.sealed(this);
     }
 
     /**
@@ -76,14 +84,14 @@ public final class Mapping {
      * @throws ErrnoException when the kernel refuses; then the mapping is as before
      */
     public void unmap() throws IOException {
-        if (sealed || !STATE.compareAndSet(this, MAPPED, UNMAPPED)) return;
+        if (!STATE.compareAndSet(this, MAPPED, UNMAPPED)) return;
         try {
             MemoryCalls.munmap(object, hostAddress, object.sizeBytes());
         } catch (ErrnoException e) {
             state = MAPPED;
             throw e;
         }
-        AddressSpace.forget(this);
+        AddressSpace.unmapped(this);
         object.release();
     }
 
@@ -92,7 +100,7 @@ public final class Mapping {
      * Where the host has no memory left that is an exception here, and not a signal later. One system call, which costs about what the page
      * fault costs that it saves; less for several pages at a time.
      *
-     * @throws ErrnoException ENOMEM, ENOSPC when there is no memory; EHWPOISON when a page is broken
+     * @throws ErrnoException ENOMEM, ENOSPC or EFAULT when there is no page to be had, EHWPOISON when one is broken
      */
     public void makeResident(long offset, long sizeBytes) throws IOException {
         int result = tryMakeResident(offset, sizeBytes);
@@ -109,7 +117,7 @@ public final class Mapping {
         int result;
         do {
             result = MemoryCalls.tryMadvise(hostAddress + start, end - start, MemoryCalls.MADV_POPULATE_WRITE);
-        } while (result == -Errno.EINTR || result == -Errno.EAGAIN);
+        } while (result == -Errno.EINTR);
         return result;
     }
 
@@ -136,23 +144,18 @@ public final class Mapping {
     }
 
     @Override public String toString() {
-        return object + " at 0x" + Long.toHexString(hostAddress) + (sealed ? ", sealed" : "");
+        return object + " at 0x" + Long.toHexString(hostAddress) + (sealed() ? ", sealed" : "");
     }
 
-    /** Everything that can fail, between the reference and the finished mapping. */
-    static Mapping create(MemoryObject object, boolean seal) throws ErrnoException {
+    /** Everything that can fail between the reference, which the caller has taken for it, and the finished mapping. */
+    static Mapping create(MemoryObject object) throws ErrnoException {
         FaultPoints.allocation("mapping");
         long size = object.sizeBytes();
         long address = MemoryCalls.mmap(object, size, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, object.descriptor(), 0);
         try {
+            // Before any seal: there are kernels that refuse these on a sealed mapping.
             advise(object, address, size);
-            Mapping mapping = new Mapping(object, address);
-            // Last, since there is no way back, and since kernels before 6.13 refuse DONTFORK on a sealed mapping.
-            if (seal && Primitive.MSEAL.present()) {
-                MemoryCalls.mseal(object, address, size);
-                mapping.sealed = true;
-            }
-            return mapping;
+            return new Mapping(object, address);
         } catch (Throwable t) {
             MemoryCalls.tryMunmap(address, size);
             throw t;

@@ -103,6 +103,7 @@ public final class MemoryObject {
             if (!status.isMemoryFile()) throw new UntrustedMemoryException(label, "it is not a memory file");
             if (status.sizeBytes() != sizeBytes) throw new UntrustedMemoryException(label, "its size is " + status.sizeBytes() + " bytes");
             Pages pages = Pages.ofFile(status);
+            if (pages == null) throw new UntrustedMemoryException(label, "its pages are " + status.blockBytes() + " bytes");
             checkSize(name, sizeBytes, pages.bytes());
             checkSeals(label, descriptor);
             int flags = Descriptors.fcntl(label, descriptor, Descriptors.F_GETFL, 0);

@@ -31,8 +31,10 @@ public enum Pages {
         return memfdFlags;
     }
 
+    /** The pages of a memory file, or null if it has some of another size. */
     static Pages ofFile(FileStatus status) {
         if (status.fileSystem() != FileStatus.HUGETLBFS_MAGIC) return SMALL;
-        return status.blockBytes() == HUGE_1G.bytes ? HUGE_1G : HUGE_2M;
+        if (status.blockBytes() == HUGE_2M.bytes) return HUGE_2M;
+        return status.blockBytes() == HUGE_1G.bytes ? HUGE_1G : null;
     }
 }

@@ -38,27 +38,17 @@ final class GuestMemoryPeer {
     public static void main(String[] arguments) throws IOException {
         GuestMemoryPeer peer = new GuestMemoryPeer();
         try (DescriptorChannel channel = DescriptorChannel.connect(Path.of(arguments[0]))) {
-            while (true) {
-                DescriptorChannel.Message message = channel.receive(COMMAND_BYTES, 1);
-                if (message == null) return;
-                try (message) {
-                    ByteBuffer command = ByteBuffer.wrap(message.bytes());
-                    long answer = peer.obey(Command.values()[(int) command.getLong()], command.getLong(), command.getLong(), message);
-                    byte[] bytes = ByteBuffer.allocate(ANSWER_BYTES).putLong(answer).array();
-                    if (answer == 0 && peer.created()) channel.send(bytes, peer.object.descriptor());
-                    else channel.send(bytes);
+            DescriptorChannel.Message message;
+            while ((message = channel.receive(COMMAND_BYTES, 1)) != null) {
+                try (DescriptorChannel.Message request = message) {
+                    ByteBuffer numbers = ByteBuffer.wrap(request.bytes());
+                    Command command = Command.values()[(int) numbers.getLong()];
+                    byte[] answer = ByteBuffer.allocate(ANSWER_BYTES).putLong(peer.obey(command, numbers.getLong(), numbers.getLong(), request)).array();
+                    if (command == Command.CREATE) channel.send(answer, peer.object.descriptor());
+                    else channel.send(answer);
                 }
             }
         }
-    }
-
-    private boolean sent;
-
-    /** True once: the answer to CREATE carries the descriptor. */
-    private boolean created() {
-        boolean first = object != null && object.name().startsWith("owner") && !sent;
-        sent |= first;
-        return first;
     }
 
     private long obey(Command command, long first, long second, DescriptorChannel.Message message) throws IOException {
@@ -84,8 +74,8 @@ final class GuestMemoryPeer {
             }
             case UNMAP -> -MemoryCalls.tryMunmap(mapping.hostAddress() + first, second);
             case PROTECT -> protect(first, second);
-            case MAP_OVER -> Math.min(0, MemoryCalls.tryMmap(mapping.hostAddress() + first, second, MemoryCalls.PROT_READ,
-                MemoryCalls.MAP_FIXED | MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0)) * -1;
+            case MAP_OVER -> -Math.min(0, MemoryCalls.tryMmap(mapping.hostAddress() + first, second, MemoryCalls.PROT_READ,
+                MemoryCalls.MAP_FIXED | MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0));
             case FLAGS_SHOWN -> Proc.flags(mapping.hostAddress()).containsAll(List.of("sl", "dc", "dd")) ? 1 : 0;
         };
     }

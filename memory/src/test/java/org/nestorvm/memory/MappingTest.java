@@ -11,6 +11,7 @@ import java.io.IOException;
 import org.junit.jupiter.api.Test;
 import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
+import org.nestorvm.memory.sys.FaultPoints;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.MemoryCalls;
 import org.nestorvm.memory.sys.Primitive;
@@ -72,6 +73,29 @@ class MappingTest {
         assertThat(Proc.maps("sealed")).hasSize(1);
         HostMemory.putInt(mapping.hostAddress(), 42);
         assertEquals(42, HostMemory.getInt(mapping.hostAddress()));
+        object.release();
+    }
+
+    @Test void mappingCanBeSealedLaterOnceAndNotAfterItsEnd() throws IOException {
+        assumeTrue(Primitive.MSEAL.present(), "this kernel has no mseal(2), which came with Linux 6.10");
+        MemoryObject object = MemoryObject.create("later", 4 * PAGE);
+        Mapping gone = AddressSpace.map(object, false);
+        gone.unmap();
+        assertThatThrownBy(gone::seal).isInstanceOf(IllegalStateException.class).hasMessageContaining("\"later\"");
+
+        Mapping mapping = AddressSpace.map(object, false);
+        int mapped = AddressSpace.mappedCount(), sealed = AddressSpace.sealedCount();
+        try (FaultPoints.Plan _ = FaultPoints.failAt(1, Errno.ENOMEM)) {
+            assertThatThrownBy(mapping::seal).isInstanceOf(ErrnoException.class).hasMessageStartingWith("mseal of guest memory \"later\"");
+        }
+        assertFalse(mapping.sealed());
+        assertEquals(mapped, AddressSpace.mappedCount());
+        mapping.seal();
+        mapping.seal();
+        assertTrue(mapping.sealed());
+        assertEquals(mapped - 1, AddressSpace.mappedCount());
+        assertEquals(sealed + 1, AddressSpace.sealedCount());
+        assertThat(Proc.flags(mapping.hostAddress())).contains("sl");
         object.release();
     }
 

@@ -28,6 +28,8 @@ import org.nestorvm.memory.sys.Primitive;
 class SecondProcessTest {
     private static final int PAGE = MemoryCalls.PAGE_BYTES;
     private static final int SIZE = 64 * PAGE;
+    /** What the owner calls its object, told apart from other runs of this test. */
+    private static final String OWNED = "owner" + ProcessHandle.current().pid();
     private static final int SIGKILL_STATUS = 128 + 9;
 
     @Test void peerSeesWritesBothWaysAndKeepsItsPagesAfterTheOwnerLetsGo(@TempDir Path directory) throws Exception {
@@ -86,45 +88,53 @@ class SecondProcessTest {
         object.release();
     }
 
-    /** P25: the owner is killed. Who maps its memory keeps it; when the last of them ends, the kernel has it back. */
+    /**
+     * P25: the owner is killed. Who maps its memory keeps it; when the last of them ends, the kernel has it back. Other programs take and give
+     * shared memory while this looks at the sum, so that it may look again; memory that is never freed fails each time.
+     */
     @Test void p25_memoryOfAKilledOwnerGoesWithTheLastMapper(@TempDir Path directory) throws Exception {
         long size = 256L << 20;
-        String name = "owner" + ProcessHandle.current().pid();
-        MemoryObject adopted;
+        long freed = 0;
+        for (int attempt = 0; attempt < 5 && freed < size / 2; attempt++) {
+            MemoryObject adopted = objectOfAKilledOwner(directory, size);
+            Mapping mapping = AddressSpace.map(adopted, false);
+            assertEquals(0xfeed, HostMemory.getLong(mapping.hostAddress() + 100 * PAGE));
+            assertEquals(size, adopted.residentBytes());
+            assertThat(holders(OWNED)).containsOnly(ProcessHandle.current().pid());
+
+            long before = Proc.sharedMemoryOfTheHost();
+            mapping.unmap();
+            adopted.release();
+            freed = before - Proc.sharedMemoryOfTheHost();
+            assertThat(holders(OWNED)).isEmpty();
+        }
+        assertTrue(freed >= size / 2, "shared memory of the host shrank by " + freed + " bytes only");
+    }
+
+    private static MemoryObject objectOfAKilledOwner(Path directory, long size) throws Exception {
         try (Peer owner = Peer.start(directory)) {
-            adopted = owner.askForObject(size, ProcessHandle.current().pid());
+            MemoryObject adopted = owner.askForObject(size, ProcessHandle.current().pid());
             assertEquals(size, owner.ask(Command.FILL, size, 0));
             owner.ask(Command.WRITE, 100 * PAGE, 0xfeed);
             owner.kill();
+            return adopted;
         }
-        Mapping mapping = AddressSpace.map(adopted, false);
-        assertEquals(0xfeed, HostMemory.getLong(mapping.hostAddress() + 100 * PAGE));
-        assertEquals(size, adopted.residentBytes());
-        assertThat(holders(name)).containsOnly(ProcessHandle.current().pid());
-
-        long before = Proc.sharedMemoryOfTheHost();
-        mapping.unmap();
-        adopted.release();
-        assertThat(holders(name)).isEmpty();
-        // Others use shared memory too while this runs; half of it is far more than chance.
-        assertTrue(Proc.sharedMemoryOfTheHost() < before - size / 2, "shared memory of the host: " + before + " before, " + Proc.sharedMemoryOfTheHost() + " after");
     }
 
     /** The same when all of them are killed: nobody is left to clean up, and nothing is left. */
     @Test void p25_memoryGoesWhenOwnerAndMapperAreBothKilled(@TempDir Path directory) throws Exception {
-        String name = "owner" + ProcessHandle.current().pid();
         try (Peer owner = Peer.start(directory); Peer mapper = Peer.start(directory)) {
             MemoryObject adopted = owner.askForObject(SIZE, ProcessHandle.current().pid());
             mapper.ask(Command.MAP, SIZE, 1, adopted.descriptor());
             adopted.release();
             owner.ask(Command.WRITE, 0, 3);
-            assertThat(holders(name)).containsOnly(owner.pid(), mapper.pid());
+            assertThat(holders(OWNED)).containsOnly(owner.pid(), mapper.pid());
             owner.kill();
             assertEquals(3, mapper.ask(Command.READ, 0, 0));
-            assertThat(holders(name)).containsOnly(mapper.pid());
+            assertThat(holders(OWNED)).containsOnly(mapper.pid());
             mapper.kill();
         }
-        assertThat(holders(name)).isEmpty();
+        assertThat(holders(OWNED)).isEmpty();
     }
 
     @Test void peerThatDiesInTheMiddleIsAnErrorHere(@TempDir Path directory) throws Exception {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -63,6 +64,7 @@ class DescriptorsTest {
     }
 
     @Test void lockBelongsToTheOpenFileAndEndsWithIt(@TempDir Path directory) throws IOException {
+        assumeTrue(Primitive.OFD_LOCKS.present(), "F_OFD_SETLK is missing, or switched off by nestor.without");
         String file = Files.write(directory.resolve("disk"), new byte[200]).toString();
         int one = Descriptors.open(file, Descriptors.O_RDWR);
         int two = Descriptors.open(file, Descriptors.O_RDWR);
