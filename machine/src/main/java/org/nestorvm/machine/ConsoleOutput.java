@@ -12,19 +12,18 @@ import org.slf4j.LoggerFactory;
  */
 final class ConsoleOutput implements IntConsumer, AutoCloseable {
     static final int BUFFER_BYTES = 64 * 1024;
+    /** How long {@link #close} waits for a stream that does not take what is left: at the guest's own end, and at a stop on request. */
+    private static final long PATIENCE_MS = 5_000, HURRIED_PATIENCE_MS = 500;
     private static final Logger LOG = LoggerFactory.getLogger(ConsoleOutput.class);
 
     private final OutputStream stream;
-    private final long closePatienceMs;
     private final Thread writer;
     private byte[] filling = new byte[BUFFER_BYTES], emptying = new byte[BUFFER_BYTES];
     private int filled;
-    private boolean closed, broken;
+    private boolean closed, broken, hurried;
 
-    /** @param closePatienceMs how long {@link #close} waits for a stream that does not take what is left */
-    ConsoleOutput(String name, OutputStream stream, long closePatienceMs) {
+    ConsoleOutput(String name, OutputStream stream) {
         this.stream = stream;
-        this.closePatienceMs = closePatienceMs;
         writer = Thread.ofPlatform().name(name).daemon().start(this::write);
     }
 
@@ -82,6 +81,7 @@ final class ConsoleOutput implements IntConsumer, AutoCloseable {
 
     /** A virtual CPU that waits for room gives up: for a machine that is to stop while nobody reads its console. */
     synchronized void release() {
+        hurried = true;
         closed = true;
         notifyAll();
     }
@@ -89,9 +89,14 @@ final class ConsoleOutput implements IntConsumer, AutoCloseable {
     /** Writes what is left, as far as the stream takes it in time. */
     @Override
     public void close() {
-        release();
+        long patienceMs;
+        synchronized (this) {
+            closed = true;
+            notifyAll();
+            patienceMs = hurried ? HURRIED_PATIENCE_MS : PATIENCE_MS;
+        }
         try {
-            writer.join(closePatienceMs);
+            writer.join(patienceMs);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

@@ -19,7 +19,6 @@ import org.nestorvm.vmm.Vmm;
  * {@link MachineConfig}. All methods may be called from any thread.
  */
 public final class Machine implements AutoCloseable {
-    private static final long CONSOLE_PATIENCE_MS = 5_000;
     private static final long NS_PER_SECOND = 1_000_000_000;
 
     private final MachineConfig config;
@@ -55,8 +54,8 @@ public final class Machine implements AutoCloseable {
         description = program.description();
         clock = config.time() == MachineConfig.Time.HOST ? new HostClock()
                 : new InstructionClock(config.wallClock().getEpochSecond() * NS_PER_SECOND + config.wallClock().getNano());
-        console = new ConsoleOutput("console-" + config.name(), config.console(), CONSOLE_PATIENCE_MS);
-        debugConsole = config.debugConsole() == null ? null : new ConsoleOutput("debug-console-" + config.name(), config.debugConsole(), CONSOLE_PATIENCE_MS);
+        console = new ConsoleOutput("console-" + config.name(), config.console());
+        debugConsole = config.debugConsole() == null ? null : new ConsoleOutput("debug-console-" + config.name(), config.debugConsole());
         try {
             board = new Board(new Inside(), vm.config().memory(), config.cpus(), config.debugExit(), console, debugConsole == null ? value -> { } : debugConsole);
             vm.attach(config.engine(), new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, board.interrupts, clock));

@@ -47,9 +47,24 @@ public final class HostClock implements VmClock, AutoCloseable {
         }
     }
 
+    /** No callback runs any more when this returns, except the one that calls it. */
     @Override
     public void close() {
         closed = true;
         wake();
+        Thread t;
+        synchronized (this) {
+            t = thread;
+        }
+        if (t == null || t == Thread.currentThread()) return;
+        boolean interrupted = false;
+        while (t.isAlive()) {
+            try {
+                t.join();
+            } catch (InterruptedException e) {
+                interrupted = true;                     // callbacks do not block, so it is a matter of microseconds
+            }
+        }
+        if (interrupted) Thread.currentThread().interrupt();
     }
 }
