@@ -106,7 +106,8 @@ public final class DescriptorChannel implements Closeable {
             MemorySegment buffer = arena.allocate(limitBytes);
             int received = 0;
             while (received < leastBytes) {
-                SocketMessages.Received part = SocketMessages.receive(name, socket, buffer.address() + received, limitBytes - received, descriptorLimit - descriptors.size());
+                SocketMessages.Received part = SocketMessages.receive(name, socket, buffer.address() + received, limitBytes - received,
+                    descriptorLimit - descriptors.size());
                 for (int descriptor : part.descriptors()) descriptors.add(descriptor);
                 if (part.sizeBytes() == 0) break;
                 received += (int) part.sizeBytes();

@@ -104,7 +104,9 @@ public final class Mapping {
      */
     public void makeResident(long offset, long sizeBytes) throws IOException {
         int result = tryMakeResident(offset, sizeBytes);
-        if (result < 0) throw new ErrnoException(Primitive.POPULATE_WRITE.present() ? "madvise(MADV_POPULATE_WRITE)" : "fallocate", object.toString(), -result);
+        if (result == 0) return;
+        String call = Primitive.POPULATE_WRITE.present() ? "madvise(MADV_POPULATE_WRITE)" : "fallocate";
+        throw new ErrnoException(call, object.toString(), -result);
     }
 
     /** {@link #makeResident} without exception for the host's shortage. @return 0 or a negated errno */

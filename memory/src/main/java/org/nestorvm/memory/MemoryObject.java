@@ -107,7 +107,9 @@ public final class MemoryObject {
             checkSize(name, sizeBytes, pages.bytes());
             checkSeals(label, descriptor);
             int flags = Descriptors.fcntl(label, descriptor, Descriptors.F_GETFL, 0);
-            if ((flags & Descriptors.O_ACCMODE) != Descriptors.O_RDWR) throw new UntrustedMemoryException(label, "it is not open for reading and writing");
+            if ((flags & Descriptors.O_ACCMODE) != Descriptors.O_RDWR) {
+                throw new UntrustedMemoryException(label, "it is not open for reading and writing");
+            }
             Descriptors.fcntl(label, descriptor, Descriptors.F_SETFD, Descriptors.FD_CLOEXEC);
             return new MemoryObject(name, sizeBytes, pages, descriptor);
         } catch (Throwable t) {
@@ -118,20 +120,23 @@ public final class MemoryObject {
 
     private static void checkSeals(String label, int descriptor) throws IOException {
         int seals = Descriptors.fcntl(label, descriptor, Descriptors.F_GET_SEALS, 0);
-        if ((seals & F_SEAL_SHRINK) == 0) throw new UntrustedMemoryException(label, "it is not sealed against shrinking (seals=0x" + Integer.toHexString(seals) + ")");
+        String shown = " (seals=0x" + Integer.toHexString(seals) + ")";
+        if ((seals & F_SEAL_SHRINK) == 0) throw new UntrustedMemoryException(label, "it is not sealed against shrinking" + shown);
         int writeSeals = Descriptors.F_SEAL_WRITE | Descriptors.F_SEAL_FUTURE_WRITE;
-        if ((seals & writeSeals) != 0) throw new UntrustedMemoryException(label, "it is sealed against writing (seals=0x" + Integer.toHexString(seals) + ")");
+        if ((seals & writeSeals) != 0) throw new UntrustedMemoryException(label, "it is sealed against writing" + shown);
     }
 
     private static void checkName(String name) {
         int bytes = name.getBytes(StandardCharsets.UTF_8).length;
-        if (bytes == 0 || bytes > NAME_BYTES) throw new IllegalArgumentException("the name of a memory object has 1 to " + NAME_BYTES + " bytes: \"" + name + "\" has " + bytes);
-        if (name.indexOf('\0') >= 0) throw new IllegalArgumentException("the name of a memory object contains NUL: \"" + name.replace("\0", "\\0") + '"');
+        String rule = "the name of a memory object has 1 to " + NAME_BYTES + " bytes and no NUL: \"" + name.replace("\0", "\\0") + '"';
+        if (bytes == 0 || bytes > NAME_BYTES) throw new IllegalArgumentException(rule + " has " + bytes);
+        if (name.indexOf('\0') >= 0) throw new IllegalArgumentException(rule);
     }
 
     private static void checkSize(String name, long sizeBytes, long pageBytes) {
         if (sizeBytes <= 0 || sizeBytes % pageBytes != 0) {
-            throw new IllegalArgumentException("the size of memory object \"" + name + "\" must be a positive multiple of " + pageBytes + " bytes: size=" + sizeBytes);
+            String rule = "the size of memory object \"" + name + "\" must be a positive multiple of " + pageBytes + " bytes";
+            throw new IllegalArgumentException(rule + ": size=" + sizeBytes);
         }
     }
 
@@ -198,7 +203,8 @@ public final class MemoryObject {
     public void discard(long offset, long sizeBytes) throws IOException {
         checkRange(offset, sizeBytes);
         if ((offset | sizeBytes) % pages.bytes() != 0 || sizeBytes == 0) {
-            throw new IllegalArgumentException("a range of whole pages of " + pages.bytes() + " bytes is needed: offset=" + offset + " size=" + sizeBytes);
+            String rule = "a range of whole pages of " + pages.bytes() + " bytes is needed";
+            throw new IllegalArgumentException(rule + ": offset=" + offset + " size=" + sizeBytes);
         }
         Descriptors.fallocate(this, descriptor, Descriptors.FALLOC_FL_PUNCH_HOLE | Descriptors.FALLOC_FL_KEEP_SIZE, offset, sizeBytes);
     }
@@ -225,7 +231,11 @@ public final class MemoryObject {
     }
 
     private static String describe(String name, long sizeBytes) {
-        String size = sizeBytes % (1 << 20) == 0 ? (sizeBytes >> 20) + " MiB" : sizeBytes % 1024 == 0 ? (sizeBytes >> 10) + " KiB" : sizeBytes + " bytes";
-        return "guest memory \"" + name + "\" (" + size + ")";
+        return "guest memory \"" + name + "\" (" + inLargestUnit(sizeBytes) + ")";
+    }
+
+    private static String inLargestUnit(long bytes) {
+        if (bytes % (1 << 20) == 0) return (bytes >> 20) + " MiB";
+        return bytes % (1 << 10) == 0 ? (bytes >> 10) + " KiB" : bytes + " bytes";
     }
 }

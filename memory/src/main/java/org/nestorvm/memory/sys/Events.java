@@ -89,7 +89,11 @@ public final class Events {
         }
     }
 
-    /** Waits for several: an array of struct pollfd (int descriptor, short events, short revents). @return how many have events, or a negated errno */
+    /**
+     * Waits for several: an array of struct pollfd (int descriptor, short events, short revents).
+     *
+     * @return how many have events, or a negated errno
+     */
     public static int tryPoll(long pollfdAddress, int count, int timeoutMs) {
         CallState state = CallState.get();
         try {

@@ -23,7 +23,8 @@ public final class FileLocks {
     /** Takes a shared or exclusive lock without waiting; {@code sizeBytes} 0 means to the end. @return false when another open file has it */
     public static boolean lock(Object object, int descriptor, boolean exclusive, long start, long sizeBytes) throws ErrnoException {
         boolean ranges = Primitive.OFD_LOCKS.present();
-        int result = ranges ? tryLock(descriptor, exclusive ? F_WRLCK : F_RDLCK, start, sizeBytes) : flock(descriptor, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB);
+        int result = ranges ? tryLock(descriptor, exclusive ? F_WRLCK : F_RDLCK, start, sizeBytes)
+            : flock(descriptor, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB);
         if (result == -Errno.EAGAIN || result == -Errno.EACCES) return false;
         Libc.check(ranges ? "fcntl(F_OFD_SETLK)" : "flock", object, result);
         return true;
@@ -31,7 +32,8 @@ public final class FileLocks {
 
     public static void unlock(Object object, int descriptor, long start, long sizeBytes) throws ErrnoException {
         boolean ranges = Primitive.OFD_LOCKS.present();
-        Libc.check(ranges ? "fcntl(F_OFD_SETLK)" : "flock", object, ranges ? tryLock(descriptor, F_UNLCK, start, sizeBytes) : flock(descriptor, LOCK_UN));
+        int result = ranges ? tryLock(descriptor, F_UNLCK, start, sizeBytes) : flock(descriptor, LOCK_UN);
+        Libc.check(ranges ? "fcntl(F_OFD_SETLK)" : "flock", object, result);
     }
 
     private static int flock(int descriptor, int operation) {

@@ -22,7 +22,8 @@ public record FileStatus(int mode, long sizeBytes, long allocatedBytes, long dev
 
     private static final int AT_EMPTY_PATH = 0x1000, STATX_BASIC_STATS = 0x7ff;
     // struct statx is the same on every architecture, struct stat is not.
-    private static final int STATX_BYTES = 256, STX_MODE = 0x1c, STX_INO = 0x20, STX_SIZE = 0x28, STX_BLOCKS = 0x30, STX_DEV_MAJOR = 0x88, STX_DEV_MINOR = 0x8c;
+    private static final int STATX_BYTES = 256, STX_MODE = 0x1c, STX_INO = 0x20, STX_SIZE = 0x28, STX_BLOCKS = 0x30;
+    private static final int STX_DEV_MAJOR = 0x88, STX_DEV_MINOR = 0x8c;
     private static final int STATFS_BYTES = 120, F_TYPE = 0, F_BSIZE = 8;
     private static final int STX_BLOCK_UNIT = 512;
 

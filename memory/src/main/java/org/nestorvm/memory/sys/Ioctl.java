@@ -44,7 +44,10 @@ public final class Ioctl {
         return direction << 30 | (int) sizeBytes << 16 | type << 8 | number;
     }
 
-    /** @return what the driver answers, at least 0, or a negated errno: -{@link Errno#EINTR} and -{@link Errno#EAGAIN} are everyday answers of KVM_RUN */
+    /**
+     * @return what the driver answers, at least 0, or a negated errno: -{@link Errno#EINTR} and -{@link Errno#EAGAIN} are everyday answers of
+     *     KVM_RUN
+     */
     public static int tryIoctl(int descriptor, int request, long argument) {
         CallState state = CallState.get();
         try {

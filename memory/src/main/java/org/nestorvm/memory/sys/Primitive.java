@@ -7,8 +7,8 @@ import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 
 /**
- * What the memory core would like from the kernel and can do without. Each is probed once, at the first question; {@code nestor.without=mseal,noexec-seal}
- * on the command line of java makes it count as absent, as on an older kernel.
+ * What the memory core would like from the kernel and can do without. Each is probed once, at the first question;
+ * {@code -Dnestor.without=mseal,noexec-seal} on the command line of java makes some count as absent, as on an older kernel.
  */
 public enum Primitive {
     MSEAL("mseal(2), Linux 6.10: mappings that nobody can unmap or re-protect",
@@ -87,8 +87,13 @@ public enum Primitive {
     /** One line for each: name, yes or no, and what happens instead. */
     public static String report() {
         return Arrays.stream(values())
-            .map(p -> String.format(Locale.ROOT, "%-16s %-3s  %s", p.label(), p.present() ? "yes" : "no", p.present() ? p.description : p.description + "; instead: " + p.fallback))
+            .map(Primitive::reportLine)
             .collect(Collectors.joining("\n"));
+    }
+
+    private String reportLine() {
+        String instead = present() ? "" : "; instead: " + fallback;
+        return String.format(Locale.ROOT, "%-16s %-3s  %s%s", label(), present() ? "yes" : "no", description, instead);
     }
 
     private static boolean memfdTakes(int flags) {

@@ -41,7 +41,9 @@ public final class SocketMessages {
      */
     public static long send(Object object, int socket, long bufferAddress, long sizeBytes, int... descriptors) throws ErrnoException {
         if (sizeBytes < 1) throw new IllegalArgumentException("descriptors need a byte to travel with: size=" + sizeBytes);
-        if (descriptors.length > DESCRIPTORS_MAX) throw new IllegalArgumentException("a message takes " + DESCRIPTORS_MAX + " descriptors: " + descriptors.length);
+        if (descriptors.length > DESCRIPTORS_MAX) {
+            throw new IllegalArgumentException("a message takes " + DESCRIPTORS_MAX + " descriptors: " + descriptors.length);
+        }
         FaultPoints.call("sendmsg", object);
         CallState state = CallState.get();
         long result;

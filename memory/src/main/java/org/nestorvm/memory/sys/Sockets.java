@@ -97,7 +97,8 @@ public final class Sockets {
     private static MemorySegment address(Arena arena, String path) {
         byte[] bytes = path.getBytes(StandardCharsets.UTF_8);
         if (bytes.length == 0 || bytes.length > PATH_MAX_BYTES) {
-            throw new IllegalArgumentException("the path of a Unix socket has 1 to " + PATH_MAX_BYTES + " bytes: \"" + path + "\" has " + bytes.length);
+            String rule = "the path of a Unix socket has 1 to " + PATH_MAX_BYTES + " bytes";
+            throw new IllegalArgumentException(rule + ": \"" + path + "\" has " + bytes.length);
         }
         MemorySegment address = arena.allocate(SOCKADDR_UN_BYTES, Long.BYTES);
         address.set(Libc.SHORT, 0, (short) AF_UNIX);
@@ -132,7 +133,11 @@ public final class Sockets {
         return Libc.check("accept4", object, result);
     }
 
-    /** Ends the connection, and so every call that waits on the socket in another thread. @return 0 or a negated errno (-ENOTCONN when the peer was first) */
+    /**
+     * Ends the connection, and so every call that waits on the socket in another thread.
+     *
+     * @return 0 or a negated errno (-ENOTCONN when the peer was first)
+     */
     public static int tryShutdown(int socket, int how) {
         CallState state = CallState.get();
         try {
