@@ -13,7 +13,7 @@ public final class IoApic implements MmioDevice {
     static final int IOREGSEL = 0x00, IOWIN = 0x10, EOIR = 0x40;
     static final int ID = 0x00, VERSION = 0x01, ARBITRATION = 0x02, REDIRECTION = 0x10;
     static final int VERSION_VALUE = PINS - 1 << 16 | 0x20;
-    private static final int ID_MASK = 0x0f000000;
+    private static final int ID_SHIFT = 24, ID_MASK = 0x0f000000;
 
     /** Redirection table entry, 82093AA section 3.2.4. */
     static final Bits VECTOR = Bits.at(0, 8);
@@ -41,6 +41,11 @@ public final class IoApic implements MmioDevice {
     public IoApic(MsiSink sink) {
         this.sink = sink;
         Arrays.fill(entries, MASKED.mask());
+    }
+
+    /** What firmware does at the start. The register has four bits; larger numbers wrap. */
+    public synchronized void setId(int value) {
+        id = value << ID_SHIFT & ID_MASK;
     }
 
     /** @param pin 0..23 */

@@ -88,10 +88,15 @@ public final class Board {
         mmio.add("I/O APIC", Layout.IO_APIC, IoApic.SIZE_BYTES, 4, ioApic);
         mmio.add("HPET", Layout.HPET, Hpet.SIZE_BYTES, 8, hpet);
 
-        // What firmware would do: lines that are levels are levels on the 8259s too.
+        doFirmwaresWork(pics, ioApic, cpus);
+        fillFwCfg(map, cpus);
+    }
+
+    /** Lines that are levels are levels on the 8259s too, and the I/O APIC's id is the one that the tables give it: the first behind the processors'. */
+    private static void doFirmwaresWork(PicPair pics, IoApic ioApic, int cpus) {
         pics.setLevelTriggered(Layout.ACPI_IRQ);
         for (int wire = 0; wire < InterruptRouter.PCI_PINS; wire++) pics.setLevelTriggered(InterruptRouter.pciIrq(wire));
-        fillFwCfg(map, cpus);
+        ioApic.setId(cpus);
     }
 
     private void fillFwCfg(MemoryMap map, int cpus) {

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.Engine;
 import org.nestorvm.vmm.EngineOptions;
@@ -84,7 +85,7 @@ final class ScriptedEngine implements Engine {
 
         /** An endless loop in the guest: comes back when kicked. */
         Exit spin() {
-            while (!kicked.compareAndSet(true, false)) Thread.onSpinWait();
+            while (!kicked.compareAndSet(true, false)) LockSupport.parkNanos(100_000);
             return new Exit.Interrupted();
         }
 
