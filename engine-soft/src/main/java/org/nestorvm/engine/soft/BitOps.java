@@ -47,8 +47,7 @@ final class BitOps {
                 if (!immediate) offset += (number >> (size == 8 ? 6 : size == 4 ? 5 : 4)) * size;
                 old = memory(c, offset, mask);
             }
-            Flags.materialize(c);
-            c.rflags = c.rflags & ~Cpu.CF | old >>> n & 1;
+            Flags.carry(c, old >>> n & 1);
         }
 
         private long memory(Cpu c, long offset, long mask) {

@@ -136,7 +136,7 @@ final class Cpu {
         boolean lma = (efer & EFER_LMA) != 0;
         codeSize = lma && (segAccess[CS] & Segments.L) != 0 ? 8 : (segAccess[CS] & Segments.DB) != 0 && (cr0 & CR0_PE) != 0 ? 4 : 2;
         stackSize = codeSize == 8 ? 8 : (segAccess[SS] & Segments.DB) != 0 ? 4 : 2;
-        mode = (codeSize == 8 ? 2 : codeSize == 4 ? 1 : 0) | (stackSize == 4 ? 4 : 0);
+        mode = (codeSize == 8 ? 2 : codeSize == 4 ? 1 : 0) | (stackSize == 4 ? 4 : 0) | (cpl == 3 ? 8 : 0);
         ipMask = codeSize == 8 ? -1L : codeSize == 4 ? 0xffffffffL : 0xffffL;
         spMask = stackSize == 8 ? -1L : stackSize == 4 ? 0xffffffffL : 0xffffL;
         mmu.selectTags();

@@ -105,6 +105,26 @@ final class Flags {
         c.ccKind = EXPLICIT;
     }
 
+    /** Sets CF and OF and keeps the others: rotates. */
+    static void carryOverflow(Cpu c, long bits) {
+        if (c.ccKind == EXPLICIT) {
+            c.rflags = c.rflags & ~(Cpu.CF | Cpu.OF) | bits;
+            return;
+        }
+        c.ccA = (adjust(c) ? Cpu.AF : 0) | bits;
+        c.ccKind = RESULT;
+    }
+
+    /** Sets CF and keeps the others: bit tests, CMC and its like. */
+    static void carry(Cpu c, long bit) {
+        if (c.ccKind == EXPLICIT) {
+            c.rflags = c.rflags & ~Cpu.CF | bit;
+            return;
+        }
+        c.ccA = (adjust(c) ? Cpu.AF : 0) | (overflow(c) ? Cpu.OF : 0) | bit;
+        c.ccKind = RESULT;
+    }
+
     static void logic(Cpu c, long signExtendedResult) {
         c.ccKind = LOGIC;
         c.ccR = signExtendedResult;

@@ -19,6 +19,8 @@ final class Interpreter {
     /** Blocks by linear address and mode; a hint that is checked against the execution TLB. */
     private final long[] keys = new long[CACHE_SIZE];
     private final Block[] blocks = new Block[CACHE_SIZE];
+    /** The execution TLB's epoch in which an entry was last found right. */
+    private final int[] epochs = new int[CACHE_SIZE];
     /** 32 bytes for an instruction that crosses pages. */
     private final long scratch;
     private final Op[] ops = new Op[MAX_OPS + 1];
@@ -30,6 +32,7 @@ final class Interpreter {
         this.code = code;
         this.vcpu = vcpu;
         this.scratch = scratch;
+        java.util.Arrays.fill(keys, -1);
     }
 
     /** Runs until {@link SoftVcpu#attend} wants to leave. A guest's fault comes out as {@link GuestFault}, with the instruction pointer at the faulting instruction. */
@@ -42,14 +45,13 @@ final class Interpreter {
                 continue;
             }
             Block b = next();
-            if (b != null) run(b, b.ops.length);
+            run(b, b.ops.length);
         }
     }
 
     /** Executes one instruction, whatever attention asks. */
     void step() {
-        Block b = next();
-        if (b != null) run(b, 1);
+        run(next(), 1);
     }
 
     private void run(Block b, int limit) {
@@ -80,15 +82,22 @@ final class Interpreter {
         Cpu c = this.c;
         long linear = c.r[Cpu.RIP];
         if (c.codeSize != 8) linear = linear + c.segBase[Cpu.CS] & 0xffffffffL;
-        long key = linear << 4 | c.mode;
+        long key = linear << 5 | c.mode;
         int slot = (int) (linear ^ linear >>> 15) & CACHE_SIZE - 1;
-        Block b = blocks[slot];
-        if (b != null && keys[slot] == key && b.valid && mmu.codePage(linear) == (b.host & Cpu.PAGE_MASK) && b.nextHostPage == 0 && fits(b)) return b;
-        b = find(linear);
-        if (b != null) {
-            keys[slot] = key;
-            blocks[slot] = b;
+        if (keys[slot] == key) {
+            Block b = blocks[slot];
+            if (b.valid && epochs[slot] == mmu.execEpoch && (c.codeSize == 8 || fits(b))) return b;
         }
+        return refill(linear, key, slot);
+    }
+
+    private Block refill(long linear, long key, int slot) {
+        Block old = blocks[slot];
+        boolean still = keys[slot] == key && old != null && old.valid && old.nextHostPage == 0 && mmu.codePage(linear) == (old.host & Cpu.PAGE_MASK) && fits(old);
+        Block b = still ? old : find(linear);
+        keys[slot] = key;
+        blocks[slot] = b;
+        epochs[slot] = b.nextHostPage == 0 ? mmu.execEpoch : mmu.execEpoch - 1;     // one that crosses pages is looked up each time
         return b;
     }
 

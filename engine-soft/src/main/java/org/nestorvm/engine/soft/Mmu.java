@@ -49,6 +49,9 @@ final class Mmu {
     private final long[] largeRegions = new long[16];
     private boolean giantPage;
 
+    /** Counts up when an execution translation goes away: what was checked against the execution TLB before must be checked again. */
+    int execEpoch;
+
     // Counters, for the closing line.
     long misses, walks, nestedFaults, flushes, mmioAccesses;
 
@@ -289,6 +292,7 @@ final class Mmu {
         long gpa = walk.translate(linear, Access.EXECUTE, set == 0, false);
         long host = hostOf(gpa, Access.EXECUTE, true);
         if (host == 0) return 0;
+        execEpoch++;                                            // an older page may lose its place
         execTags[set][slot] = page;
         execHosts[set][slot] = host & Cpu.PAGE_MASK;
         list(3 + set, slot);
@@ -401,6 +405,7 @@ final class Mmu {
         int set = entry >>> 12, slot = entry & Cpu.TLB_SIZE - 1;
         marks[set][slot] = 0;
         if (set >= 3) {
+            execEpoch++;
             execTags[set - 3][slot] = 1;
         } else {
             c.readTags[set][slot] = 1;
@@ -441,6 +446,7 @@ final class Mmu {
         }
         int slot = (int) (linear >>> 12) & Cpu.TLB_SIZE - 1;
         for (int set = 0; set < 3; set++) c.readTags[set][slot] = c.writeTags[set][slot] = 1;
+        execEpoch++;
         execTags[0][slot] = execTags[1][slot] = 1;
     }
 

@@ -28,6 +28,10 @@ final class Shift {
                         return wide ? new Shl64(i, count) : new Shl32(i, count);
                     case SHR:
                         return wide ? new Shr64(i, count) : new Shr32(i, count);
+                    case ROL:
+                        return wide ? new Rol64(i, count) : new Rol32(i, count);
+                    case ROR:
+                        return wide ? new Rol64(i, 64 - count) : new Rol32(i, 32 - count);
                     case SAR:
                         return wide ? new Sar64(i, count) : new Sar32(i, count);
                     default:
@@ -106,8 +110,7 @@ final class Shift {
     }
 
     private static void setCarryOverflow(Cpu c, boolean carry, boolean overflow) {
-        Flags.materialize(c);
-        c.rflags = c.rflags & ~(Cpu.CF | Cpu.OF) | (carry ? Cpu.CF : 0) | (overflow ? Cpu.OF : 0);
+        Flags.carryOverflow(c, (carry ? Cpu.CF : 0) | (overflow ? Cpu.OF : 0));
     }
 
     private static long rotate(Cpu c, boolean left, int bits, int shift, long u, int n) {
@@ -201,6 +204,39 @@ final class Shift {
             super(i);
             reg = i.rm;
             this.n = n;
+        }
+    }
+
+    /** Rotates both ways: to the right by n is to the left by the rest. */
+    private static final class Rol64 extends Fast {
+        private final boolean left;
+
+        Rol64(Insn i, int n) {
+            super(i, n);
+            left = i.row.mnemonic.equals("ROL");
+        }
+
+        @Override
+        void exec(Cpu c) {
+            long x = Long.rotateLeft(c.r[reg], n);
+            c.r[reg] = x;
+            Flags.carryOverflow(c, left ? x & 1 | (x ^ x >>> 63) << 11 & Cpu.OF : x >>> 63 | (x ^ x << 1) >>> 63 << 11);
+        }
+    }
+
+    private static final class Rol32 extends Fast {
+        private final boolean left;
+
+        Rol32(Insn i, int n) {
+            super(i, n);
+            left = i.row.mnemonic.equals("ROL");
+        }
+
+        @Override
+        void exec(Cpu c) {
+            int x = Integer.rotateLeft((int) c.r[reg], n);
+            c.r[reg] = x & 0xffffffffL;
+            Flags.carryOverflow(c, left ? x & 1 | (x ^ x >>> 31) << 11 & (int) Cpu.OF : x >>> 31 | (x ^ x << 1) >>> 31 << 11);
         }
     }
 

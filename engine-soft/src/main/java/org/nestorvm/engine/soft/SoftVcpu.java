@@ -16,7 +16,7 @@ import org.nestorvm.vmm.InterruptController;
  * One virtual processor: the run loop's frame, and everything that other threads may ask of it. They set a flag, then {@link Cpu#attention}, then wake the thread; the loop answers between
  * two blocks.
  */
-final class SoftVcpu implements EngineVcpu {
+public final class SoftVcpu implements EngineVcpu {
     final SoftVm vm;
     final int index;
     final Cpu cpu = new Cpu();
@@ -453,6 +453,11 @@ final class SoftVcpu implements EngineVcpu {
     public String counters() {
         return "instructions " + cpu.retired + ", TLB misses " + mmu.misses + ", nested walks " + mmu.walks + ", nested faults " + mmu.nestedFaults + ", TLB flushes " + mmu.flushes + ", device accesses " + mmu.mmioAccesses
                 + ", blocks decoded " + interpreter.decoded;
+    }
+
+    /** Where the processor is, for people who look into a machine that runs: not exact while it does. */
+    public String where() {
+        return String.format("rip=%x cs=%x cpl=%d cr0=%x cr3=%x cr4=%x rflags=%x rsp=%x halted=%b", cpu.r[Cpu.RIP], cpu.selector[Cpu.CS], cpu.cpl, cpu.cr0, cpu.cr3, cpu.cr4, cpu.rflags, cpu.r[Cpu.RSP], cpu.halted);
     }
 
     @Override
