@@ -78,7 +78,7 @@ enum Lane {
             case PMULUDQ -> (a & 0xffffffffL) * (b & 0xffffffffL);
             case PMULDQ -> (long) (int) a * (int) b;
             case PMULLD -> (long) ((int) a * (int) b) & 0xffffffffL | (a >>> 32) * (b >>> 32) << 32;
-            case PMADDWD -> multiplyAdd(a, b) & 0xffffffffL | multiplyAdd(a >> 32, b >> 32) << 32;
+            case PMADDWD -> multiplyAdd(a, b) & 0xffffffffL | (long) multiplyAdd(a >> 32, b >> 32) << 32;
             default -> {
                 long result = 0;
                 for (int i = 0; i < 64; i += 16) result |= (multiply16(op, a >>> i, b >>> i) & 0xffffL) << i;

@@ -61,8 +61,8 @@ final class Mmx {
 
         Unpack(Insn i) {
             super(i);
-            high = i.row.mnemonic.charAt(5) == 'H';
-            width = switch (i.row.mnemonic.charAt(6)) {
+            high = i.row.mnemonic.charAt(6) == 'H';
+            width = switch (i.row.mnemonic.charAt(7)) {
                 case 'B' -> 8;
                 case 'W' -> 16;
                 default -> 32;

@@ -319,10 +319,11 @@ final class SseArith {
             finish(c);
             long first = SseFloat.add32(c, p0, p1), second = SseFloat.add32(c, p2, p3);
             finish(c);
-            long sum = SseFloat.add32(c, first, second);
+            // Processors let each half begin with its own sum, which shows when both are NaNs.
+            long low = SseFloat.add32(c, first, second), high = SseFloat.add32(c, second, first);
             finish(c);
-            x[dst] = ((select & 1) != 0 ? sum & 0xffffffffL : 0) | ((select & 2) != 0 ? sum << 32 : 0);
-            x[dst + 1] = ((select & 4) != 0 ? sum & 0xffffffffL : 0) | ((select & 8) != 0 ? sum << 32 : 0);
+            x[dst] = ((select & 1) != 0 ? low & 0xffffffffL : 0) | ((select & 2) != 0 ? low << 32 : 0);
+            x[dst + 1] = ((select & 4) != 0 ? high & 0xffffffffL : 0) | ((select & 8) != 0 ? high << 32 : 0);
         }
 
         private long product(Cpu c, int bit, long a, long b) {

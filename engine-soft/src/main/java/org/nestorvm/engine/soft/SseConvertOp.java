@@ -1,6 +1,6 @@
 package org.nestorvm.engine.soft;
 
-/** CVTxx and ROUNDxx. Conversions from and to MMX registers are MMX instructions as well, except CVTPI2PD from memory. */
+/** CVTxx and ROUNDxx. Conversions from and to MMX registers are MMX instructions as well, but those from memory are not. */
 final class SseConvertOp {
     private SseConvertOp() {
     }
@@ -252,11 +252,11 @@ final class SseConvertOp {
         @Override
         void exec(Cpu c) {
             check(c);
-            if (!(doubles && memory)) MmxOp.check(c);
+            if (!memory) MmxOp.check(c);
             long integers = memory ? c.load64(read(c, 8)) : c.fpMantissa[mm];
             long singles = doubles ? 0 : singles(c, integers);
             finish(c);
-            if (!(doubles && memory)) MmxOp.enter(c);
+            if (!memory) MmxOp.enter(c);
             if (doubles) {
                 c.xmm[dst] = Double.doubleToRawLongBits((int) integers);
                 c.xmm[dst + 1] = Double.doubleToRawLongBits((int) (integers >> 32));

@@ -241,7 +241,7 @@ final class SseFloat {
         SoftFloat s = c.soft;
         int order = compare(c, wide, true, x, y);
         long chosen = order != UNORDERED && (max ? order > 0 : order < 0) ? x : y;
-        if ((c.mxcsr & DAZ) == 0 || order == UNORDERED) return chosen;
+        if ((c.mxcsr & DAZ) == 0) return chosen;
         s.a.set(wide, chosen, true);
         return s.a.kind == Number.ZERO ? zero(wide, s.a.negative) : chosen;
     }
