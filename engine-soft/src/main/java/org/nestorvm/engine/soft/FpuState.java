@@ -30,12 +30,12 @@ final class FpuState {
         MemorySegment m = MemorySegment.ofArray(image);
         if ((parts & X87) != 0) saveX87(c, m, wide);
         if ((parts & SSE) == 0) return;
-        saveControl(c, m);
+        saveMxcsr(c, image);
         for (int n = 0; n < registers * 2; n++) m.set(LONG, 160 + n * 8L, c.xmm[n]);
     }
 
-    /** MXCSR and its mask, which XSAVE writes whenever SSE or AVX is asked for. */
-    static void saveControl(Cpu c, MemorySegment m) {
+    static void saveMxcsr(Cpu c, byte[] image) {
+        MemorySegment m = MemorySegment.ofArray(image);
         m.set(INT, 24, c.mxcsr);
         m.set(INT, 28, MXCSR_MASK);
     }

@@ -19,7 +19,7 @@ final class Ops {
             case "system" -> SystemOps.make(i);
             case "sse" -> Sse.make(i);
             case "mmx" -> Mmx.make(i);
-            case "x87" -> null;
+            case "x87" -> X87.make(i);
             default -> throw new IllegalStateException("instruction table names an unknown family: " + i.row.family);
         };
     }

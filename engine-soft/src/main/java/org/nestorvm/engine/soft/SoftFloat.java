@@ -29,6 +29,10 @@ final class SoftFloat {
     int exponent;
     long hi, lo;
 
+    /** The result of an x87 operation, as a register. */
+    int exponent80;
+    long mantissa80;
+
     /** One operand: {@code sig * 2^(exponent - 63)}, the top bit of sig set unless it is zero. */
     static final class Number {
         static final int ZERO = 0, NORMAL = 1, DENORMAL = 2, INFINITY = 3, QNAN = 4, SNAN = 5, UNSUPPORTED = 6;

@@ -296,10 +296,11 @@ final class SseArith {
             long[] x = source(c);
             long low = (select & 0x10) != 0 ? SseFloat.mul64(c, x[dst], x[src]) : 0, high = (select & 0x20) != 0 ? SseFloat.mul64(c, x[dst + 1], x[src + 1]) : 0;
             finish(c);
-            long sum = SseFloat.add64(c, low, high);
+            // The order shows when both are NaNs.
+            long sumLow = SseFloat.add64(c, low, high), sumHigh = SseFloat.add64(c, high, low);
             finish(c);
-            x[dst] = (select & 1) != 0 ? sum : 0;
-            x[dst + 1] = (select & 2) != 0 ? sum : 0;
+            x[dst] = (select & 1) != 0 ? sumLow : 0;
+            x[dst + 1] = (select & 2) != 0 ? sumHigh : 0;
         }
     }
 
@@ -317,13 +318,13 @@ final class SseArith {
             long p0 = product(c, 0x10, x[dst], x[src]), p1 = product(c, 0x20, x[dst] >>> 32, x[src] >>> 32);
             long p2 = product(c, 0x40, x[dst + 1], x[src + 1]), p3 = product(c, 0x80, x[dst + 1] >>> 32, x[src + 1] >>> 32);
             finish(c);
-            long first = SseFloat.add32(c, p0, p1), second = SseFloat.add32(c, p2, p3);
+            // Which of several NaNs a lane shows depends on its own place: so processors do it.
+            long s0 = SseFloat.add32(c, p1, p0), s1 = SseFloat.add32(c, p0, p1), s2 = SseFloat.add32(c, p3, p2), s3 = SseFloat.add32(c, p2, p3);
             finish(c);
-            // Processors let each half begin with its own sum, which shows when both are NaNs.
-            long low = SseFloat.add32(c, first, second), high = SseFloat.add32(c, second, first);
+            long d0 = SseFloat.add32(c, s0, s2), d1 = SseFloat.add32(c, s1, s3), d2 = SseFloat.add32(c, s2, s0), d3 = SseFloat.add32(c, s3, s1);
             finish(c);
-            x[dst] = ((select & 1) != 0 ? low & 0xffffffffL : 0) | ((select & 2) != 0 ? low << 32 : 0);
-            x[dst + 1] = ((select & 4) != 0 ? high & 0xffffffffL : 0) | ((select & 8) != 0 ? high << 32 : 0);
+            x[dst] = ((select & 1) != 0 ? d0 & 0xffffffffL : 0) | ((select & 2) != 0 ? d1 << 32 : 0);
+            x[dst + 1] = ((select & 4) != 0 ? d2 & 0xffffffffL : 0) | ((select & 8) != 0 ? d3 << 32 : 0);
         }
 
         private long product(Cpu c, int bit, long a, long b) {

@@ -18,7 +18,7 @@ final class SseCompare {
         };
     }
 
-    private static void setFlags(Cpu c, int order) {
+    static void setFlags(Cpu c, int order) {
         Flags.set(c, switch (order) {
             case -1 -> Cpu.CF;
             case 0 -> Cpu.ZF;

@@ -1,6 +1,9 @@
 package org.nestorvm.engine.soft;
 
+import static org.nestorvm.engine.soft.SoftFloat.DE;
 import static org.nestorvm.engine.soft.SoftFloat.IE;
+import static org.nestorvm.engine.soft.SoftFloat.PE;
+import static org.nestorvm.engine.soft.SoftFloat.ZE;
 
 /**
  * What x87 instructions share: the stack, the exceptions, the pointers to the last instruction. SDM vol. 1, chapter 8.
@@ -140,6 +143,25 @@ abstract class X87Op extends MemOp {
 
     static void setIndefinite(Cpu c, int i) {
         set(c, i, INDEFINITE_EXPONENT, INDEFINITE);
+    }
+
+    /**
+     * Writes the result that X87Math left into ST(i), with its exceptions. One on the operands that is not masked keeps the result from being written.
+     *
+     * @return true if it was written
+     */
+    static boolean finish(Cpu c, int i) {
+        SoftFloat s = c.soft;
+        int exceptions = s.flags;
+        s.flags = 0;
+        setC1(c, (exceptions & PE) != 0 && s.roundedUp);
+        if ((exceptions & ~c.fpControl & (IE | DE | ZE)) != 0) {
+            raise(c, exceptions & (IE | DE | ZE));
+            return false;
+        }
+        set(c, i, s.exponent80, s.mantissa80);
+        raise(c, exceptions);
+        return true;
     }
 
     /** Loads ST(i) into a number of the unpacked arithmetic. */
