@@ -8,12 +8,20 @@ import org.nestorvm.memory.Mapping;
 import org.nestorvm.paging.PageSize;
 
 /**
- * Memory slots as sorted arrays, for translation. Immutable but for the dirty logs. The length is a power of two, so that the search is a
- * fixed number of compare-and-add steps without a branch that a processor could guess wrong.
+ * Memory slots as sorted arrays, for translation. Immutable but for the dirty logs.
+ *
+ * <p>An address is first looked up in a table of {@value #BUCKETS} equal pieces of the space that the slots span, which gives the last slot that can hold it; from there it is
+ * a step back or none. Where many small slots share a piece a binary search takes over, so that it is O(log slots) whatever the layout. On the machine of bench/RESULTS.md the
+ * table takes 2 ns for 16 slots and addresses in random order, the search alone 6.
  */
 final class SlotIndex {
     static final SlotIndex EMPTY = new SlotIndex(List.of());
     private static final VarHandle LOG = MethodHandles.arrayElementVarHandle(DirtyLog[].class);
+
+    private static final int BUCKETS = 256;
+    /** Slots in one bucket that are tried one by one. */
+    private static final int FEW = 4;
+    private static final byte CROWDED = -1;
 
     /** First guest-physical address; Long.MAX_VALUE where no slot is. */
     final long[] gpa;
@@ -24,6 +32,8 @@ final class SlotIndex {
     private final Mapping[] mapping;
     private final boolean[] hugePages;
     private final DirtyLog[] log;
+    private final byte[] bucket = new byte[BUCKETS];
+    private final int shift;
 
     SlotIndex(List<MemorySlot> slots) {
         int length = Integer.highestOneBit(Math.max(1, slots.size() * 2 - 1));
@@ -42,13 +52,28 @@ final class SlotIndex {
             hugePages[i] = slot.object().pages().bytes() >= PageSize.SIZE_2M.bytes();
             delta[i] = slot.hostAddress() - slot.gpa();
         }
+        long end = slots.isEmpty() ? 1 : slots.getLast().range().end();
+        shift = Math.max(12, 64 - Long.numberOfLeadingZeros(end - 1) - Integer.numberOfTrailingZeros(BUCKETS));
+        for (int i = 0; i < BUCKETS; i++) {
+            int first = search((long) i << shift);
+            int last = search((i + 1L << shift) - 1);
+            bucket[i] = last - first < FEW ? (byte) last : CROWDED;
+        }
     }
 
-    /** The last slot that begins at or below the address, or 0: the caller compares with {@link #size}. */
+    /** The last slot that begins at or below the address, or 0, or any for an address in no slot: the caller compares with {@link #size}. */
     int candidate(long address) {
-        long[] starts = gpa;
+        long piece = address >>> shift;
+        if (piece >= BUCKETS) return 0;
+        int i = bucket[(int) piece];
+        if (i == CROWDED) return search(address);
+        while (i > 0 && gpa[i] > address) i--;
+        return i;
+    }
+
+    private int search(long address) {
         int i = 0;
-        for (int step = starts.length >>> 1; step > 0; step >>>= 1) i += starts[i + step] <= address ? step : 0;
+        for (int step = gpa.length >>> 1; step > 0; step >>>= 1) i += gpa[i + step] <= address ? step : 0;
         return i;
     }
 

@@ -234,6 +234,32 @@ class GuestMemoryTest {
         }
     }
 
+    /** Slots of every size anywhere, many of them in one piece of the index or few: each border is looked up as a plain search would. */
+    @Test
+    void layoutsOfEveryKindAreSearchedRight() throws IOException {
+        Random random = new Random(16);
+        for (int round = 0; round < 300; round++) {
+            int slots = 1 + random.nextInt(16);
+            int spread = 13 + random.nextInt(30);
+            List<MemoryRange> ranges = new ArrayList<>();
+            long gpa = (random.nextLong(1L << spread) & -P) * random.nextInt(2);
+            for (int i = 0; i < slots; i++) {
+                long size = P * (1 + random.nextInt(3));
+                ranges.add(new MemoryRange(gpa, size, RAM));
+                gpa += size + (random.nextLong(1L << random.nextInt(13, spread + 1)) & -P) * random.nextInt(2);
+            }
+            try (VirtualMachine machine = new Vmm().create(VmConfig.of("layout", new MemoryMap(ranges)))) {
+                for (int i = 0; i < slots; i++)
+                    for (long at : new long[] {ranges.get(i).gpa() - 1, ranges.get(i).gpa(), ranges.get(i).gpa() + 4095, ranges.get(i).end() - 1, ranges.get(i).end(), random.nextLong(gpa + P)}) {
+                        long expected = 0;
+                        for (MemorySlot slot : machine.slots()) if (at >= slot.gpa() && at < slot.range().end()) expected = slot.hostAddress() + at - slot.gpa();
+                        long found = expected;
+                        assertEquals(found, machine.memory().translate(at), () -> "0x" + Long.toHexString(at) + " in " + ranges);
+                    }
+            }
+        }
+    }
+
     @Test
     void translationAllocatesNothing() {
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
