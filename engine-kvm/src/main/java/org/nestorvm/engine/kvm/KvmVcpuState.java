@@ -47,7 +47,7 @@ final class KvmVcpuState {
     private static final long SHADOW = offset(KvmStructs.VCPU_EVENTS, "interrupt.shadow"), NMI = offset(KvmStructs.VCPU_EVENTS, "nmi");
     private static final long NMI_PENDING = offset(KvmStructs.VCPU_EVENTS, "nmi.pending"), NMI_MASKED = offset(KvmStructs.VCPU_EVENTS, "nmi.masked");
     private static final long EVENT_FLAGS = offset(KvmStructs.VCPU_EVENTS, "flags");
-    private static final long APIC_BASE_BSP = 1 << 8;
+    private static final long APIC_BASE_BSP = 1 << 8, APIC_BASE_ENABLED = 1 << 11;
 
     private final KvmFile vcpu;
     private final boolean localApic, boot, xsave;
@@ -121,14 +121,12 @@ final class KvmVcpuState {
         return now.rip == state.rip && now.base[CpuState.CS] == state.base[CpuState.CS];
     }
 
-    /** The boot processor is the one with index 0, whatever the state says; without local APIC there is no base to set. */
+    /** The boot processor is the one with index 0, whatever the state says. Without local APIC it is disabled here, since from this the kernel makes the CPUID bit. */
     private void writeSregs(CpuState from) throws ErrnoException {
-        long sregs = sregs();
-        long apicBase = HostMemory.getLong(sregs + KvmRegisters.APIC_BASE);
-        HostMemory.fill(sregs, KvmStructs.SREGS.byteSize(), (byte) 0);
+        long sregs = Scratch.zeroed(KvmStructs.SREGS.byteSize());
         KvmRegisters.writeSregs(from, sregs);
-        if (localApic) apicBase = from.apicBase & ~APIC_BASE_BSP | (boot ? APIC_BASE_BSP : 0);
-        HostMemory.putLong(sregs + KvmRegisters.APIC_BASE, apicBase);
+        long apicBase = from.apicBase & ~(localApic ? APIC_BASE_BSP : APIC_BASE_BSP | APIC_BASE_ENABLED);
+        HostMemory.putLong(sregs + KvmRegisters.APIC_BASE, apicBase | (boot ? APIC_BASE_BSP : 0));
         vcpu.ioctl("KVM_SET_SREGS", Kvm.SET_SREGS, sregs);
     }
 

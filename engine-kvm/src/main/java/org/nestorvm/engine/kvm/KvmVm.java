@@ -40,6 +40,8 @@ final class KvmVm implements EngineVm {
     private static final long CAP = offset(KvmStructs.ENABLE_CAP, "cap"), CAP_ARGS = offset(KvmStructs.ENABLE_CAP, "args");
     private static final long MSI_LO = offset(KvmStructs.MSI, "address_lo"), MSI_HI = offset(KvmStructs.MSI, "address_hi"), MSI_DATA = offset(KvmStructs.MSI, "data");
 
+    private static final long CLOCK = offset(KvmStructs.CLOCK_DATA, "clock");
+
     private final String name;
     private final KvmHost host;
     private final KvmFile vm;
@@ -176,6 +178,20 @@ final class KvmVm implements EngineVm {
     /** Takes back the ring entries that {@link DirtyRing} has read, and protects their pages again. @return how many */
     int resetDirtyRings() throws ErrnoException {
         return vm.ioctl("KVM_RESET_DIRTY_RINGS", Kvm.RESET_DIRTY_RINGS, 0);
+    }
+
+    /** The guest's kvm-clock: nanoseconds since the machine was made, unless set. */
+    long clockNs() throws ErrnoException {
+        long clock = Scratch.zeroed(KvmStructs.CLOCK_DATA.byteSize());
+        vm.ioctl("KVM_GET_CLOCK", Kvm.GET_CLOCK, clock);
+        return HostMemory.getLong(clock + CLOCK);
+    }
+
+    /** So that a machine which was saved, or moved, goes on at the time at which it stopped. */
+    void setClockNs(long ns) throws ErrnoException {
+        long clock = Scratch.zeroed(KvmStructs.CLOCK_DATA.byteSize());
+        HostMemory.putLong(clock + CLOCK, ns);
+        vm.ioctl("KVM_SET_CLOCK", Kvm.SET_CLOCK, clock);
     }
 
     String name() {

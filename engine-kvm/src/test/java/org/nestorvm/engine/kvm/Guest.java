@@ -21,7 +21,7 @@ import org.nestorvm.vmm.Vmm;
 
 /** A machine of KVM for tests, with a bus that remembers: RAM from 0 to 16 MiB, nothing above. Skips the test where KVM does not run. */
 final class Guest implements GuestBus, AutoCloseable {
-    static final int CODE = 0x1000, STACK = 0x8000, PML4 = 0x10000;
+    static final int CODE = 0x1000, STACK = 0x8000, PML4 = 0x10000, GDT = 0x5000, IDT = 0x6000;
     static final long RAM_BYTES = 16 << 20;
 
     /** A bus access: {@code "out 0x19 1 0x33"}, {@code "read 0xd0000000 4"}. */
@@ -124,6 +124,24 @@ final class Guest implements GuestBus, AutoCloseable {
         change.accept(state);
         vcpu().writeState(state);
         return this;
+    }
+
+    /** 64-bit mode with flat code (8) and data (16) segments, 256 empty gates at {@link #IDT}, and RBX at the local APIC. */
+    Guest withInterrupts() {
+        code(GDT + 8, 0xff, 0xff, 0, 0, 0, 0x9b, 0xaf, 0, 0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0);
+        return longMode(state -> {
+            state.gdtrBase = GDT;
+            state.gdtrLimit = 0x17;
+            state.idtrBase = IDT;
+            state.idtrLimit = 0xfff;
+            state.gpr[CpuState.RBX] = 0xfee00000L;
+        });
+    }
+
+    /** A 64-bit interrupt gate to {@code handler}, and the handler's code. */
+    Guest handler(int vector, int handler, int... code) {
+        code(IDT + 16L * vector, handler, handler >>> 8, 8, 0, 0, 0x8e, handler >>> 16, handler >>> 24);
+        return code(handler, code);
     }
 
     private static CpuState flat(int codeAccess) {
