@@ -4,9 +4,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.ServiceLoader;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ConditionEvaluationResult;
+import org.junit.jupiter.api.extension.ExecutionCondition;
 import org.junit.jupiter.api.extension.Extension;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ParameterContext;
@@ -22,6 +25,7 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
     record Setup(String name, String engine, EntryFormat format) {
     }
 
+    private static final Set<String> SAID = ConcurrentHashMap.newKeySet();
     private static final List<Setup> SETUPS = List.of(new Setup("soft/ept", "soft", EntryFormat.EPT), new Setup("soft/npt", "soft", EntryFormat.NPT), new Setup("kvm", "kvm", EntryFormat.EPT));
 
     @Override
@@ -63,7 +67,7 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
     }
 
     /** Makes the machine that the test asks for and closes it afterwards. */
-    private static final class MachineParameter implements ParameterResolver, AfterEachCallback {
+    private static final class MachineParameter implements ExecutionCondition, ParameterResolver, AfterEachCallback {
         private final Setup setup;
         private final EngineTest test;
         private TestMachine machine;
@@ -74,14 +78,20 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
         }
 
         @Override
+        public ConditionEvaluationResult evaluateExecutionCondition(ExtensionContext context) {
+            String skip = skipBecause(setup, test);
+            if (skip == null) return ConditionEvaluationResult.enabled(null);
+            if (SAID.add(skip)) System.out.println("skipped: " + skip);
+            return ConditionEvaluationResult.disabled(skip);
+        }
+
+        @Override
         public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
             return parameter.getParameter().getType() == TestMachine.class;
         }
 
         @Override
         public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
-            String skip = skipBecause(setup, test);
-            Assumptions.assumeTrue(skip == null, skip);
             machine = new TestMachine(engine(setup.engine()), setup.format(), test.vcpus(), test.apic(), test.instructionClock());
             return machine;
         }

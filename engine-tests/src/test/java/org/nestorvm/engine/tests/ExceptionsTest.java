@@ -34,7 +34,7 @@ class ExceptionsTest {
         Expect.reg(vm, RAX, Long.MIN_VALUE);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void breakpointIsATrap(TestMachine vm) {
         vm.longMode();
         Asm a = vm.program().int3();
@@ -43,7 +43,7 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.BP, Expect.NONE, behind);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void intoTrapsOnOverflowOnly(TestMachine vm) {
         vm.protectedMode();
         Asm a = vm.program().xor(EAX, EAX).into().mov(AL, 0x7f).inc(AL).into();
@@ -52,7 +52,7 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.OF, Expect.NONE, behind);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void boundFaultsOutsideOfItsRange(TestMachine vm) {
         vm.protectedMode();
         vm.memory.putInt(Layout.DATA, -5);
@@ -70,7 +70,7 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.UD, Expect.NONE, Layout.CODE);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void opcodesOf32BitCodeAreUndefinedIn64BitMode(TestMachine vm) {
         vm.longMode();
         for (int opcode : new int[] {0x06, 0x0e, 0x16, 0x1e, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0x62, 0x82, 0x9a, 0xc4, 0xce, 0xd4, 0xd5, 0xd6, 0xea}) {
@@ -87,7 +87,7 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.UD, Expect.NONE, Layout.CODE);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void fpuIsNotAvailableWhileTaskSwitchedIsSet(TestMachine vm) {
         vm.longMode();
         vm.cpu.cr0 |= CR0_TS;
@@ -97,7 +97,7 @@ class ExceptionsTest {
         Expect.halt(vm);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void sseNeedsOsfxsrAndNoEmulation(TestMachine vm) {
         vm.longMode();
         vm.cpu.cr4 &= ~CR4_OSFXSR;
@@ -120,7 +120,7 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.DF, 0, Layout.CODE);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator raises another exception")
     void notPresentGateIsAFaultOfItsOwn(TestMachine vm) {
         vm.longMode();
         vm.descriptors.idt64(Expect.UD, Layout.KERNEL_CS, Layout.HANDLERS, Descriptors.INTERRUPT_GATE64 & ~Descriptors.PRESENT, 0);
@@ -146,7 +146,7 @@ class ExceptionsTest {
         assertEquals(new Event.Shutdown(), vm.run());
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator raises another exception")
     void tripleFaultShutsDownInRealMode(TestMachine vm) {
         vm.realMode();
         vm.cpu.idtrLimit = 3;
@@ -154,7 +154,7 @@ class ExceptionsTest {
         assertEquals(new Event.Shutdown(), vm.run());
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void softwareInterruptBeyondTheTable(TestMachine vm) {
         vm.longMode();
         vm.cpu.idtrLimit = 16 * 32 - 1;
@@ -162,7 +162,7 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.GP, 0x80 << 3 | 2, Layout.CODE);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void softwareInterruptThroughAGateOfPrivilegeLevel0(TestMachine vm) {
         vm.longMode();
         vm.userMode();
@@ -203,7 +203,7 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.GP, 0xfff8, load);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator raises another exception")
     void invalidTaskStateSegment(TestMachine vm) {
         vm.protectedMode();
         vm.userMode();
@@ -231,7 +231,7 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.SS, 0, push);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator raises another exception")
     void accessThatWrapsIntoTheNonCanonicalHole(TestMachine vm) {
         vm.longMode();
         Asm a = vm.program().mov(RBX, 0x7fff_ffff_fffdL);
@@ -240,7 +240,7 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.GP, 0, load);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void x87ErrorComesWithTheNextInstruction(TestMachine vm) {
         vm.longMode();
         vm.memory.putInt(Layout.DATA, 0x37b);                    // zero divide unmasked
@@ -251,7 +251,7 @@ class ExceptionsTest {
         Expect.reg(vm, EAX, 5);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void sseErrorIsAFault(TestMachine vm) {
         vm.longMode();
         vm.memory.putInt(Layout.DATA, 0x1d80);                   // zero divide unmasked
@@ -301,7 +301,7 @@ class ExceptionsTest {
         }
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator raises another exception")
     void reservedBitsOfControlRegisters(TestMachine vm) {
         vm.longMode();
         long[][] tries = {{0, 0x80010032L}, {0, 0x1_80010033L}, {0, 0xa0010033L & ~0x40000000L}, {4, 0x620 & ~0x20}, {4, 0x620 | 1L << 31}, {3, 1L << 62}};
@@ -314,7 +314,7 @@ class ExceptionsTest {
         }
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "unknown registers are ignored on this host (ignore_msrs)")
     void unknownModelSpecificRegister(TestMachine vm) {
         vm.longMode();
         Asm a = vm.program().mov(ECX, 0x12345678);

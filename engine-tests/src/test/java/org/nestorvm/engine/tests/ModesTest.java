@@ -129,7 +129,7 @@ class ModesTest {
         assertEquals(0x5555555555555555L, vm.memory.getLong(Layout.STACK - 8));
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void virtual8086ModeRunsAndFaultsOnSensitiveInstructions(TestMachine vm) {
         vm.protectedMode();
         vm.memory.putInt(Layout.TSS + 8, Layout.KERNEL_DS);

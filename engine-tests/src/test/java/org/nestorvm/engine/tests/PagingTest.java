@@ -56,7 +56,7 @@ class PagingTest {
         Expect.reg(vm, EAX, 4711);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator writes the first page before it finds the second one missing")
     void faultInTheSecondPageOfAnAccessNamesThatPage(TestMachine vm) {
         PageTables t = vm.longMode();
         t.map(VA, PAGE_A, P | W);
@@ -146,7 +146,7 @@ class PagingTest {
         Expect.halt(vm);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void smapForbidsToReachUserPagesUnlessAcIsSet(TestMachine vm) {
         vm.longMode();
         vm.cpu.cr4 |= CR4_SMAP;
@@ -240,7 +240,7 @@ class PagingTest {
         assertEquals(0, t.get(VA, 1) & D);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "no pages of 1 GiB")
     void pagesOf2MegabytesAnd1Gigabyte(TestMachine vm) {
         PageTables t = vm.longMode();
         t.map(VA, 0x600000, 1 << 21, 21, P | W).map(VA + (1L << 30), 0, 1L << 30, 30, P | W);
@@ -303,7 +303,7 @@ class PagingTest {
         Expect.reg(vm, ECX, 2);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "no PCID")
     void processContextsKeepTheirTranslationsApart(TestMachine vm) {
         PageTables t = vm.longMode();
         t.map(VA, PAGE_A, P | W);
@@ -324,7 +324,7 @@ class PagingTest {
         assertEquals(other.root() | 2, vm.cpu.cr3, "bit 63 is not stored");
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "no PCID")
     void invpcidForgetsOneAddressOrOneContextOrAll(TestMachine vm) {
         PageTables t = vm.longMode();
         t.map(VA, PAGE_A, P | W);
@@ -347,7 +347,7 @@ class PagingTest {
         Expect.fault(vm, Expect.GP, 0, bad);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "no paging outside of long mode")
     void paging32HasPagesOf4KilobytesAnd4Megabytes(TestMachine vm) {
         PageTables t = vm.paging32();
         t.map(0xc0000000L, PAGE_A, P | W).map(0xd0000000L, 0x800000, 1 << 22, 22, P | W);
@@ -361,7 +361,7 @@ class PagingTest {
         assertEquals(A, t.get(0xc0000000L, 1) & (A | D));
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "no paging outside of long mode")
     void paging32FaultsLikeTheOthers(TestMachine vm) {
         PageTables t = vm.paging32();
         t.map(0xc0000000L, PAGE_A, P);
@@ -380,7 +380,7 @@ class PagingTest {
         Expect.pageFault(vm, PRESENT | USER, Layout.DATA, user);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "no paging outside of long mode")
     void paePagesHaveNx(TestMachine vm) {
         PageTables t = vm.pagingPae();
         t.map(0xc0000000L, PAGE_A, P | W | NX).map(0xd0000000L, 0x800000, 1 << 21, 21, P | W);
@@ -391,7 +391,7 @@ class PagingTest {
         Expect.reg(vm, EAX, 22);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "no paging outside of long mode")
     void paeReadsItsFourPointersWithCr3Only(TestMachine vm) {
         PageTables t = vm.pagingPae();
         t.map(0xc0000000L, PAGE_A, P | W);
@@ -404,7 +404,7 @@ class PagingTest {
         Expect.reg(vm, ECX, 3);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "no paging outside of long mode")
     void paePointerWithReservedBitsFaultsWhenCr3IsLoaded(TestMachine vm) {
         PageTables t = vm.pagingPae();
         vm.memory.putLong(Layout.DATA, 0x20000 | P | W);

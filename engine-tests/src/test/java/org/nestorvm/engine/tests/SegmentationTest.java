@@ -25,7 +25,7 @@ class SegmentationTest {
         Expect.fault(vm, Expect.GP, 0, load);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator raises another exception")
     void stackBeyondItsLimit(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.gdt(FREE, segment(0, 0xfff, DATA, D));
@@ -111,7 +111,7 @@ class SegmentationTest {
         Expect.fault(vm, Expect.GP, Layout.KERNEL_DS, load);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void callGateChangesPrivilegeAndStackAndCopiesParameters(TestMachine vm) {
         vm.protectedMode();
         Asm inner = new Asm(0x3000).bits(32).mov(EAX, ptr(ESP, 8)).mov(EBX, ptr(ESP, 12)).mov(ECX, SS).retfd(8);
@@ -130,7 +130,7 @@ class SegmentationTest {
         assertEquals(Layout.USER_DS, frame.ss);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void callGateIn64BitMode(TestMachine vm) {
         vm.longMode();
         Asm inner = new Asm(0x3000).bits(64).mov(RAX, ptr(RSP)).mov(RBX, ptr(RSP, 16)).mov(ECX, CS).retfq();
@@ -175,7 +175,7 @@ class SegmentationTest {
         Expect.fault(vm, Expect.GP, Layout.KERNEL_CS32, call);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void farReturnToOuterPrivilegeClearsDataSegmentsThatItMayNotHave(TestMachine vm) {
         vm.protectedMode();
         Asm user = new Asm(Layout.USER_CODE).bits(32).mov(EAX, DS).mov(EBX, ESP);
@@ -188,7 +188,7 @@ class SegmentationTest {
         assertEquals(Layout.USER_CS32, frame.cs);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void iretToOuterPrivilegeAndBackByInterrupt(TestMachine vm) {
         vm.longMode();
         vm.descriptors.idt64(0x80, Layout.KERNEL_CS, Layout.HANDLERS + 0x80, INTERRUPT_GATE64 | DPL3, 0);
@@ -220,7 +220,7 @@ class SegmentationTest {
         assertEquals(Layout.USER_STACK, frame.rsp);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void trapGateLeavesInterruptsEnabled(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.idt32(0x40, gate(Layout.KERNEL_CS32, Layout.HANDLERS + 0x40, TRAP_GATE32, 0));
@@ -229,7 +229,7 @@ class SegmentationTest {
         assertEquals(0x200, vm.cpu.rflags & 0x200);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void sixteenBitGatePushesWords(TestMachine vm) {
         vm.protectedMode();
         Asm handler = new Asm(0x3000).bits(32).mov(EAX, ESP).mov(EBX, ptr(ESP)).iretw();
@@ -242,7 +242,7 @@ class SegmentationTest {
         Expect.reg(vm, ESP, Layout.STACK);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void taskSwitchByFarJumpSavesAndLoadsEverything(TestMachine vm) {
         vm.protectedMode();
         Asm second = new Asm(0x3000).bits(32).add(EAX, 1).mov(EBX, ESP).str(ECX).hlt();
@@ -265,7 +265,7 @@ class SegmentationTest {
         assertEquals(TSS32, (int) (vm.memory.getLong(Layout.GDT + Layout.TSS_SELECTOR) >>> 40) & 0xff, "the old one is not");
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void taskSwitchByCallReturnsByIret(TestMachine vm) {
         vm.protectedMode();
         Asm second = new Asm(0x3000).bits(32).mov(EAX, 5).pushfd().pop(EBX).mov(abs(Layout.DATA), EBX).iretd();
@@ -280,7 +280,7 @@ class SegmentationTest {
         assertEquals(Layout.TSS_SELECTOR, vm.cpu.selector[CpuState.TR]);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void taskSwitchToABusyTask(TestMachine vm) {
         vm.protectedMode();
         TaskTables.task(vm, FREE, TaskTables.SECOND, 0x3000, Layout.KERNEL_DS);
@@ -291,7 +291,7 @@ class SegmentationTest {
         Expect.fault(vm, Expect.GP, FREE, jump);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void taskStateSegmentThatIsTooShort(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.gdt(FREE, segment(TaskTables.SECOND, 0x66, TSS32, 0));
@@ -301,7 +301,7 @@ class SegmentationTest {
         Expect.fault(vm, Expect.TS, FREE, jump);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void innerStackThatIsNoStackIsAnInvalidTaskState(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.idt32(Expect.TS, gate(TaskTables.HANDLER_TASK, 0, TASK_GATE, 0));
@@ -318,7 +318,7 @@ class SegmentationTest {
         assertEquals(call.address(), vm.memory.getInt(Layout.TSS + 32));
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void selectorInstructionsTellWhatMayBeDone(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.gdt(FREE, segment(0x123000, 0x12345, DATA_RO, G));
@@ -332,7 +332,7 @@ class SegmentationTest {
         Expect.reg(vm, BL, 1);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void arplRaisesTheRequestedPrivilege(TestMachine vm) {
         vm.protectedMode();
         vm.start(vm.program().mov(EAX, 0x70).mov(EBX, 3).arpl(AX, BX).pushfd().pop(ECX).hlt());

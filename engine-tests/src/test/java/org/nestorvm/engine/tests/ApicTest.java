@@ -1,0 +1,173 @@
+package org.nestorvm.engine.tests;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.nestorvm.asm.Mem.abs;
+import static org.nestorvm.asm.Mem.ptr;
+import static org.nestorvm.asm.Reg.*;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.nestorvm.asm.Asm;
+import org.nestorvm.asm.Label;
+import org.nestorvm.vmm.Exit;
+import org.nestorvm.vmm.GuestBus;
+
+/** The local APIC, through its page and through its registers (SDM vol. 3A, chapter 11). */
+class ApicTest {
+    private static final long APIC = 0xfee00000L;
+    private static final int ID = 0x20, VERSION = 0x30, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, SVR = 0xf0, ISR = 0x100, IRR = 0x200, ICR_LOW = 0x300, ICR_HIGH = 0x310, TIMER = 0x320, INITIAL = 0x380, CURRENT = 0x390,
+        DIVIDE = 0x3e0;
+    private static final long DELAY = 0x7800;
+    private static final long X2_MSR = 0x800, DEADLINE_MSR = 0x6e0;
+
+    /** A routine at {@link #DELAY}: an interrupt that was sent need not be there with the next instruction. */
+    private static void loadDelay(TestMachine vm) {
+        Asm a = new Asm(DELAY).bits(64).mov(R9D, 2000);
+        Label loop = a.here();
+        vm.load(a.pause().dec(R9D).jnz(loop).ret());
+    }
+
+    /** The APIC enabled and mapped, EBX counts the interrupts of the vectors named; each handler ends with EOI. */
+    private static Asm enabled(TestMachine vm, int... vectors) {
+        PageTables t = vm.longMode();
+        t.map(APIC, APIC, PageTables.P | PageTables.W | PageTables.PCD);
+        loadDelay(vm);
+        for (int v : vectors) {
+            vm.load(new Asm(0x7000 + 64 * (v & 15)).bits(64).inc(EBX).shl(RSI, 8).or(ESI, v).mov(ptr(RDI, EOI).m32(), 0).iretq());
+            vm.descriptors.idt64(v, Layout.KERNEL_CS, 0x7000 + 64 * (v & 15), Descriptors.INTERRUPT_GATE64, 0);
+        }
+        return vm.program().mov(EDI, APIC).mov(ptr(RDI, SVR).m32(), 0x1ff).xor(EBX, EBX).xor(ESI, ESI);
+    }
+
+    .call(DELAY)EngineTest(apic = true)
+    void identityAndVersion(TestMachine vm) {
+        vm.start(enabled(vm).mov(EAX, ptr(RDI, ID)).mov(ECX, ptr(RDI, VERSION)).mov(EDX, ptr(RDI, SVR)).cli().hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EAX, 0);
+        assertTrue((vm.get(ECX) & 0xff) >= 0x10 && (vm.get(ECX) & 0xff) <= 0x15, "version " + vm.get(ECX));
+        Expect.reg(vm, EDX, 0x1ff);
+    }
+
+    .call(DELAY)EngineTest(apic = true)
+    void interruptToItself(TestMachine vm) {
+        vm.start(enabled(vm, 0x41).sti().mov(ptr(RDI, ICR_LOW).m32(), 0x40041).call(DELAY).cli().hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EBX, 1);
+    }
+
+    .call(DELAY)EngineTest(apic = true)
+    void higherVectorsComeFirst(TestMachine vm) {
+        Asm a = enabled(vm, 0x41, 0x62, 0x53).mov(ptr(RDI, ICR_LOW).m32(), 0x40041).mov(ptr(RDI, ICR_LOW).m32(), 0x40062).mov(ptr(RDI, ICR_LOW).m32(), 0x40053);
+        vm.start(a.mov(EAX, ptr(RDI, IRR + 0x20)).mov(ECX, ptr(RDI, IRR + 0x30)).sti().call(DELAY).cli().hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, ESI, 0x625341);
+        Expect.reg(vm, EAX, 1 << 1 | 1 << 0x13);
+        Expect.reg(vm, ECX, 1 << 2);
+    }
+
+    .call(DELAY)EngineTest(apic = true)
+    void taskPriorityHoldsBackLowerClasses(TestMachine vm) {
+        Asm a = enabled(vm, 0x41, 0x62).mov(ptr(RDI, TPR).m32(), 0x50).sti().mov(ptr(RDI, ICR_LOW).m32(), 0x40041).call(DELAY).mov(ptr(RDI, ICR_LOW).m32(), 0x40062).call(DELAY).mov(EDX, ESI).mov(RCX, CR8);
+        vm.start(a.mov(EAX, ptr(RDI, PPR)).xor(R8D, R8D).mov(CR8, R8).call(DELAY).cli().hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EDX, 0x62);
+        Expect.reg(vm, RCX, 5);
+        Expect.reg(vm, EAX, 0x50);
+        Expect.reg(vm, ESI, 0x6241);
+    }
+
+    .call(DELAY)EngineTest(apic = true)
+    void interruptInServiceHoldsBackItsOwnClassUntilEoi(TestMachine vm) {
+        Asm a = enabled(vm, 0x42);
+        vm.load(new Asm(0x7000 + 64).bits(64).shl(RSI, 8).or(ESI, 0x41).mov(EAX, ptr(RDI, ISR + 0x20)).sti().mov(ptr(RDI, ICR_LOW).m32(), 0x40042).call(DELAY).mov(ECX, EBX).mov(ptr(RDI, EOI).m32(), 0).call(DELAY).iretq());
+        vm.descriptors.idt64(0x41, Layout.KERNEL_CS, 0x7000 + 64, Descriptors.INTERRUPT_GATE64, 0);
+        vm.start(a.sti().mov(ptr(RDI, ICR_LOW).m32(), 0x40041).call(DELAY).cli().hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EAX, 2);
+        Expect.reg(vm, ECX, 0);
+        Expect.reg(vm, EBX, 1);
+        Expect.reg(vm, ESI, 0x4142);
+    }
+
+    .call(DELAY)EngineTest(apic = true)
+    void timerOnce(TestMachine vm) {
+        Asm a = enabled(vm, 0x43).mov(ptr(RDI, DIVIDE).m32(), 0xb).mov(ptr(RDI, TIMER).m32(), 0x43).mov(ptr(RDI, INITIAL).m32(), 100000);
+        vm.start(a.sti().hlt().cli().mov(EAX, ptr(RDI, CURRENT)).hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EBX, 1);
+        Expect.reg(vm, EAX, 0);
+    }
+
+    .call(DELAY)EngineTest(apic = true)
+    void timerAgainAndAgain(TestMachine vm) {
+        Asm a = enabled(vm, 0x44).mov(ptr(RDI, DIVIDE).m32(), 0xb).mov(ptr(RDI, TIMER).m32(), 0x20044).mov(ptr(RDI, INITIAL).m32(), 200000);
+        Label loop = a.here();
+        vm.start(a.sti().hlt().cli().cmp(EBX, 5).jb(loop).mov(ptr(RDI, TIMER).m32(), 0x10000).hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EBX, 5);
+    }
+
+    .call(DELAY)EngineTest(apic = true, instructionClock = true, only = "soft")
+    void timerOnTheInstructionClock(TestMachine vm) {
+        Asm a = enabled(vm, 0x44).mov(ptr(RDI, DIVIDE).m32(), 0xb).mov(ptr(RDI, TIMER).m32(), 0x20044).mov(ptr(RDI, INITIAL).m32(), 50000).xor(EAX, EAX).sti();
+        Label loop = a.here();
+        vm.start(a.inc(EAX).cmp(EBX, 3).jb(loop).cli().hlt());
+        Expect.halt(vm);
+        long first = vm.get(EAX);
+        assertTrue(first > 100);
+    }
+
+    .call(DELAY)EngineTest(apic = true)
+    void deadlineTimer(TestMachine vm) {
+        Asm a = enabled(vm, 0x45).mov(ptr(RDI, TIMER).m32(), 0x40045).mfence().rdtsc().add(EAX, 300000).adc(EDX, 0).mov(ECX, DEADLINE_MSR).wrmsr();
+        vm.start(a.sti().hlt().cli().rdmsr().hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EBX, 1);
+        Expect.reg(vm, EAX, 0);
+    }
+
+    .call(DELAY)EngineTest(apic = true)
+    void x2ApicIsReachedByModelSpecificRegisters(TestMachine vm) {
+        vm.longMode();
+        vm.load(new Asm(0x7000).bits(64).inc(EBX).push(RAX).push(RDX).push(RCX).xor(EAX, EAX).xor(EDX, EDX).mov(ECX, X2_MSR + 0xb).wrmsr().pop(RCX).pop(RDX).pop(RAX).iretq());
+        vm.descriptors.idt64(0x46, Layout.KERNEL_CS, 0x7000, Descriptors.INTERRUPT_GATE64, 0);
+        loadDelay(vm);
+        Asm a = vm.program().xor(EBX, EBX).mov(ECX, 0x1b).rdmsr().or(EAX, 0xc00).wrmsr().mov(ECX, X2_MSR + 0xf).mov(EAX, 0x1ff).xor(EDX, EDX).wrmsr();
+        a.mov(ECX, X2_MSR + 2).rdmsr().mov(ESI, EAX).sti().mov(ECX, X2_MSR + 0x3f).mov(EAX, 0x46).wrmsr().call(DELAY);
+        vm.start(a.mov(ECX, X2_MSR + 0x30).mov(EAX, 0x46).xor(EDX, EDX).wrmsr().call(DELAY).cli().hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, ESI, 0);
+        Expect.reg(vm, EBX, 2);
+    }
+
+    .call(DELAY)EngineTest(apic = true)
+    void reservedRegistersOfX2ApicFault(TestMachine vm) {
+        vm.longMode();
+        Asm a = vm.program().mov(ECX, 0x1b).rdmsr().or(EAX, 0xc00).wrmsr().mov(ECX, X2_MSR + 0xb).mov(EAX, 1).xor(EDX, EDX);
+        Label eoi = a.here();
+        vm.start(a.wrmsr().hlt());
+        Expect.fault(vm, Expect.GP, 0, eoi);
+    }
+
+    .call(DELAY)EngineTest(apic = true)
+    void messageSignalledInterrupt(TestMachine vm) throws Exception {
+        vm.start(enabled(vm, 0x47).sti().hlt().cli().hlt());
+        CompletableFuture<Exit> exit = CompletableFuture.supplyAsync(vm::runUntilExit);
+        Thread.sleep(20);
+        vm.vm().engine().signalMsi(APIC, 0x47);
+        assertEquals(new Exit.HaltForever(), exit.get(10, TimeUnit.SECONDS));
+        Expect.reg(vm, EBX, 1);
+    }
+
+    .call(DELAY)EngineTest(apic = true, vcpus = 2)
+    void secondProcessorStartsByInitAndSipi(TestMachine vm) throws Exception {
+        vm.load(new Asm(0x5000).mov(AX, 0).mov(DS, AX).mov(abs(0x5800).m32(), 0x51515151).cli().hlt());
+        Asm a = enabled(vm).mov(ptr(RDI, ICR_HIGH).m32(), 1 << 24).mov(ptr(RDI, ICR_LOW).m32(), 0x4500).mov(ptr(RDI, ICR_LOW).m32(), 0x4605);
+        Label wait = a.here();
+        vm.start(a.pause().cmp(abs(0x5800).m32(), 0x51515151).jne(wait).cli().hlt());
+        CompletableFuture<Exit> other = CompletableFuture.supplyAsync(() -> vm.vcpu(1).run(GuestBus.EMPTY));
+        Expect.halt(vm);
+        assertEquals(new Exit.HaltForever(), other.get(10, TimeUnit.SECONDS));
+    }
+}

@@ -1,0 +1,128 @@
+package org.nestorvm.engine.tests;
+
+import static org.nestorvm.asm.Mem.ptr;
+import static org.nestorvm.asm.Reg.*;
+
+import org.nestorvm.asm.Asm;
+import org.nestorvm.asm.Label;
+
+/** Code that the guest, or the monitor, changes: what is executed is what stands in memory. */
+class SelfModifyingCodeTest {
+    @EngineTest
+    void changeOfAnInstructionInTheSameBlock(TestMachine vm) {
+        vm.longMode();
+        Asm a = vm.program();
+        Label target = a.label();
+        a.mov(ptr(target.plus(1)).m8(), 7).jmp(target).align(4).bind(target).mov(EAX, 1).hlt();
+        vm.start(a);
+        Expect.halt(vm);
+        Expect.reg(vm, EAX, 7);
+    }
+
+    @EngineTest
+    void changeOfTheVeryNextInstruction(TestMachine vm) {
+        vm.longMode();
+        Asm a = vm.program();
+        Label next = a.label();
+        a.mov(ptr(next.plus(1)).m8(), 7).bind(next).mov(EAX, 1).hlt();
+        vm.start(a);
+        Expect.halt(vm);
+        Expect.reg(vm, EAX, 7);
+    }
+
+    @EngineTest
+    void loopThatCountsInItsOwnImmediate(TestMachine vm) {
+        vm.longMode();
+        Asm a = vm.program().xor(EAX, EAX).mov(ECX, 2000);
+        Label loop = a.here(), add = a.here();
+        a.add(EAX, 0x01010101).inc(ptr(add.plus(1)).m8()).dec(ECX).jnz(loop).hlt();
+        vm.start(a);
+        Expect.halt(vm);
+        long sum = 0;
+        for (int i = 0; i < 2000; i++) sum += 0x01010100 + (1 + i & 0xff);
+        Expect.reg(vm, EAX, sum & 0xffffffffL);
+    }
+
+    @EngineTest
+    void functionInAnotherPageIsReplaced(TestMachine vm) {
+        vm.longMode();
+        vm.load(new Asm(0x3000).bits(64).mov(EAX, 1).ret());
+        Asm a = vm.program().mov(EBX, 0x3000).call(RBX).mov(ECX, EAX).mov(ptr(RBX, 1).m32(), 0x1234).call(RBX).mov(EDX, EAX).mov(ptr(RBX).m8(), 0xf4).call(RBX);
+        vm.start(a);
+        Expect.halt(vm);
+        Expect.reg(vm, ECX, 1);
+        Expect.reg(vm, EDX, 0x1234);
+    }
+
+    @EngineTest
+    void changeThroughAnAlias(TestMachine vm) {
+        PageTables t = vm.longMode();
+        long alias = 0x1000_0000_0000L;
+        t.map(alias, 0x3000, PageTables.P | PageTables.W);
+        vm.load(new Asm(0x3000).bits(64).mov(EAX, 1).ret());
+        vm.start(vm.program().mov(EBX, 0x3000).call(RBX).mov(ECX, EAX).mov(RSI, alias).mov(ptr(RSI, 1).m8(), 9).call(RBX).hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, ECX, 1);
+        Expect.reg(vm, EAX, 9);
+    }
+
+    @EngineTest
+    void changeByStringInstruction(TestMachine vm) {
+        vm.longMode();
+        vm.load(new Asm(0x3000).bits(64).mov(EAX, 1).ret());
+        vm.load(new Asm(0x18000).bits(64).mov(EAX, 2).ret());
+        vm.start(vm.program().mov(EBX, 0x3000).call(RBX).mov(EDX, EAX).mov(ESI, 0x18000).mov(EDI, 0x3000).mov(ECX, 6).rep().movsb().call(RBX).hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EDX, 1);
+        Expect.reg(vm, EAX, 2);
+    }
+
+    @EngineTest
+    void dataInAPageWithCodeStaysWritable(TestMachine vm) {
+        vm.longMode();
+        Asm a = vm.program().mov(ECX, 10000).xor(EAX, EAX);
+        Label data = a.label(), loop = a.here();
+        a.inc(ptr(data).m64()).add(RAX, ptr(data)).dec(ECX).jnz(loop).hlt().align(8).bind(data).dq(0);
+        vm.start(a);
+        Expect.halt(vm);
+        Expect.reg(vm, RAX, 10000L * 10001 / 2);
+    }
+
+    @EngineTest
+    void remappedCodePageIsRunFromItsNewPlace(TestMachine vm) {
+        PageTables t = vm.longMode();
+        long va = 0x1000_0000_0000L;
+        t.map(va, 0x3000, PageTables.P | PageTables.W);
+        vm.load(new Asm(0x3000).bits(64).mov(EAX, 1).ret());
+        vm.load(new Asm(0x4000).bits(64).mov(EAX, 2).ret());
+        Asm a = vm.program().mov(RBX, va).call(RBX).mov(ECX, EAX).mov(RDX, 0x4000 | 3).mov(org.nestorvm.asm.Mem.abs(t.entryAddress(va, 1)), RDX).invlpg(ptr(RBX)).call(RBX);
+        vm.start(a.hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, ECX, 1);
+        Expect.reg(vm, EAX, 2);
+    }
+
+    @EngineTest
+    void codeThatTheMonitorReplacesWhileTheGuestIsStopped(TestMachine vm) {
+        vm.longMode();
+        vm.start(vm.program().mov(EAX, 1).hlt());
+        Expect.halt(vm);
+        vm.start(vm.program().mov(EAX, 2).hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EAX, 2);
+    }
+
+    @EngineTest
+    void sameBytesRunInTwoModes(TestMachine vm) {
+        vm.longMode();
+        Asm a = vm.program();
+        Label pointer = a.label(), narrow = a.label();
+        vm.load(new Asm(0x3000).db(0x48, 0xff, 0xc0, 0xc3));     // inc rax; ret — or dec eax; inc eax; ret
+        a.mov(EBX, 0x3000).mov(RAX, 0xffffffffL).call(RBX).mov(RSI, RAX).ljmpd(ptr(pointer)).bind(pointer).dd(narrow).dw(Layout.KERNEL_CS32);
+        a.bits(32).bind(narrow).mov(EAX, 5).call(EBX).mov(EDI, EAX).hlt();
+        vm.start(a);
+        Expect.halt(vm);
+        Expect.reg(vm, RSI, 0x100000000L);
+        Expect.reg(vm, EDI, 5);
+    }
+}
