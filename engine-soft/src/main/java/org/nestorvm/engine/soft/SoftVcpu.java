@@ -128,7 +128,9 @@ public final class SoftVcpu implements EngineVcpu {
         wake();
     }
 
+    /** A start-up message from before it is void; one that comes after it, perhaps before this processor's thread has looked, is not. */
     void initSignal() {
+        sipi = false;
         init = true;
         wake();
     }
@@ -400,7 +402,6 @@ public final class SoftVcpu implements EngineVcpu {
     private Exit initState() {
         if (init) {
             init = false;
-            sipi = false;
             new StateTransfer(this).reset();
             if (apic != null) apic.reset();
             waitForSipi = index != 0;
