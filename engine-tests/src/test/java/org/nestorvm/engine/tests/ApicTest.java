@@ -40,7 +40,7 @@ class ApicTest {
         return vm.program().mov(EDI, APIC).mov(ptr(RDI, SVR).m32(), 0x1ff).xor(EBX, EBX).xor(ESI, ESI);
     }
 
-    .call(DELAY)EngineTest(apic = true)
+    @EngineTest(apic = true)
     void identityAndVersion(TestMachine vm) {
         vm.start(enabled(vm).mov(EAX, ptr(RDI, ID)).mov(ECX, ptr(RDI, VERSION)).mov(EDX, ptr(RDI, SVR)).cli().hlt());
         Expect.halt(vm);
@@ -49,14 +49,14 @@ class ApicTest {
         Expect.reg(vm, EDX, 0x1ff);
     }
 
-    .call(DELAY)EngineTest(apic = true)
+    @EngineTest(apic = true)
     void interruptToItself(TestMachine vm) {
         vm.start(enabled(vm, 0x41).sti().mov(ptr(RDI, ICR_LOW).m32(), 0x40041).call(DELAY).cli().hlt());
         Expect.halt(vm);
         Expect.reg(vm, EBX, 1);
     }
 
-    .call(DELAY)EngineTest(apic = true)
+    @EngineTest(apic = true)
     void higherVectorsComeFirst(TestMachine vm) {
         Asm a = enabled(vm, 0x41, 0x62, 0x53).mov(ptr(RDI, ICR_LOW).m32(), 0x40041).mov(ptr(RDI, ICR_LOW).m32(), 0x40062).mov(ptr(RDI, ICR_LOW).m32(), 0x40053);
         vm.start(a.mov(EAX, ptr(RDI, IRR + 0x20)).mov(ECX, ptr(RDI, IRR + 0x30)).sti().call(DELAY).cli().hlt());
@@ -66,7 +66,7 @@ class ApicTest {
         Expect.reg(vm, ECX, 1 << 2);
     }
 
-    .call(DELAY)EngineTest(apic = true)
+    @EngineTest(apic = true)
     void taskPriorityHoldsBackLowerClasses(TestMachine vm) {
         Asm a = enabled(vm, 0x41, 0x62).mov(ptr(RDI, TPR).m32(), 0x50).sti().mov(ptr(RDI, ICR_LOW).m32(), 0x40041).call(DELAY).mov(ptr(RDI, ICR_LOW).m32(), 0x40062).call(DELAY).mov(EDX, ESI).mov(RCX, CR8);
         vm.start(a.mov(EAX, ptr(RDI, PPR)).xor(R8D, R8D).mov(CR8, R8).call(DELAY).cli().hlt());
@@ -77,7 +77,7 @@ class ApicTest {
         Expect.reg(vm, ESI, 0x6241);
     }
 
-    .call(DELAY)EngineTest(apic = true)
+    @EngineTest(apic = true, notOnPvm = "an interrupt that STI lets in while another is in service does not come")
     void interruptInServiceHoldsBackItsOwnClassUntilEoi(TestMachine vm) {
         Asm a = enabled(vm, 0x42);
         vm.load(new Asm(0x7000 + 64).bits(64).shl(RSI, 8).or(ESI, 0x41).mov(EAX, ptr(RDI, ISR + 0x20)).sti().mov(ptr(RDI, ICR_LOW).m32(), 0x40042).call(DELAY).mov(ECX, EBX).mov(ptr(RDI, EOI).m32(), 0).call(DELAY).iretq());
@@ -90,7 +90,7 @@ class ApicTest {
         Expect.reg(vm, ESI, 0x4142);
     }
 
-    .call(DELAY)EngineTest(apic = true)
+    @EngineTest(apic = true)
     void timerOnce(TestMachine vm) {
         Asm a = enabled(vm, 0x43).mov(ptr(RDI, DIVIDE).m32(), 0xb).mov(ptr(RDI, TIMER).m32(), 0x43).mov(ptr(RDI, INITIAL).m32(), 100000);
         vm.start(a.sti().hlt().cli().mov(EAX, ptr(RDI, CURRENT)).hlt());
@@ -99,7 +99,7 @@ class ApicTest {
         Expect.reg(vm, EAX, 0);
     }
 
-    .call(DELAY)EngineTest(apic = true)
+    @EngineTest(apic = true)
     void timerAgainAndAgain(TestMachine vm) {
         Asm a = enabled(vm, 0x44).mov(ptr(RDI, DIVIDE).m32(), 0xb).mov(ptr(RDI, TIMER).m32(), 0x20044).mov(ptr(RDI, INITIAL).m32(), 200000);
         Label loop = a.here();
@@ -108,7 +108,7 @@ class ApicTest {
         Expect.reg(vm, EBX, 5);
     }
 
-    .call(DELAY)EngineTest(apic = true, instructionClock = true, only = "soft")
+    @EngineTest(apic = true, instructionClock = true, only = "soft")
     void timerOnTheInstructionClock(TestMachine vm) {
         Asm a = enabled(vm, 0x44).mov(ptr(RDI, DIVIDE).m32(), 0xb).mov(ptr(RDI, TIMER).m32(), 0x20044).mov(ptr(RDI, INITIAL).m32(), 50000).xor(EAX, EAX).sti();
         Label loop = a.here();
@@ -118,7 +118,7 @@ class ApicTest {
         assertTrue(first > 100);
     }
 
-    .call(DELAY)EngineTest(apic = true)
+    @EngineTest(apic = true)
     void deadlineTimer(TestMachine vm) {
         Asm a = enabled(vm, 0x45).mov(ptr(RDI, TIMER).m32(), 0x40045).mfence().rdtsc().add(EAX, 300000).adc(EDX, 0).mov(ECX, DEADLINE_MSR).wrmsr();
         vm.start(a.sti().hlt().cli().rdmsr().hlt());
@@ -127,7 +127,7 @@ class ApicTest {
         Expect.reg(vm, EAX, 0);
     }
 
-    .call(DELAY)EngineTest(apic = true)
+    @EngineTest(apic = true)
     void x2ApicIsReachedByModelSpecificRegisters(TestMachine vm) {
         vm.longMode();
         vm.load(new Asm(0x7000).bits(64).inc(EBX).push(RAX).push(RDX).push(RCX).xor(EAX, EAX).xor(EDX, EDX).mov(ECX, X2_MSR + 0xb).wrmsr().pop(RCX).pop(RDX).pop(RAX).iretq());
@@ -141,7 +141,7 @@ class ApicTest {
         Expect.reg(vm, EBX, 2);
     }
 
-    .call(DELAY)EngineTest(apic = true)
+    @EngineTest(apic = true, notOnPvm = "EOI takes any value")
     void reservedRegistersOfX2ApicFault(TestMachine vm) {
         vm.longMode();
         Asm a = vm.program().mov(ECX, 0x1b).rdmsr().or(EAX, 0xc00).wrmsr().mov(ECX, X2_MSR + 0xb).mov(EAX, 1).xor(EDX, EDX);
@@ -150,7 +150,7 @@ class ApicTest {
         Expect.fault(vm, Expect.GP, 0, eoi);
     }
 
-    .call(DELAY)EngineTest(apic = true)
+    @EngineTest(apic = true)
     void messageSignalledInterrupt(TestMachine vm) throws Exception {
         vm.start(enabled(vm, 0x47).sti().hlt().cli().hlt());
         CompletableFuture<Exit> exit = CompletableFuture.supplyAsync(vm::runUntilExit);
@@ -160,7 +160,7 @@ class ApicTest {
         Expect.reg(vm, EBX, 1);
     }
 
-    .call(DELAY)EngineTest(apic = true, vcpus = 2)
+    @EngineTest(apic = true, vcpus = 2)
     void secondProcessorStartsByInitAndSipi(TestMachine vm) throws Exception {
         vm.load(new Asm(0x5000).mov(AX, 0).mov(DS, AX).mov(abs(0x5800).m32(), 0x51515151).cli().hlt());
         Asm a = enabled(vm).mov(ptr(RDI, ICR_HIGH).m32(), 1 << 24).mov(ptr(RDI, ICR_LOW).m32(), 0x4500).mov(ptr(RDI, ICR_LOW).m32(), 0x4605);
@@ -168,6 +168,7 @@ class ApicTest {
         vm.start(a.pause().cmp(abs(0x5800).m32(), 0x51515151).jne(wait).cli().hlt());
         CompletableFuture<Exit> other = CompletableFuture.supplyAsync(() -> vm.vcpu(1).run(GuestBus.EMPTY));
         Expect.halt(vm);
-        assertEquals(new Exit.HaltForever(), other.get(10, TimeUnit.SECONDS));
+        vm.vcpu(1).kick();
+        assertEquals(new Exit.Interrupted(), other.get(10, TimeUnit.SECONDS), "halted, but the first processor might still wake it");
     }
 }

@@ -28,7 +28,7 @@ class IdentificationTest {
         assertTrue(linear == 48 || linear == 57, "linear bits " + linear);
     }
 
-    @EngineTest
+    @EngineTest(apic = true)
     void baselineOfVersion2IsThere(TestMachine vm) {
         vm.longMode();
         long[] one = cpuid(vm, 1, 0);

@@ -205,6 +205,7 @@ public final class TestMachine implements AutoCloseable {
     public TestMachine start(Asm a) {
         load(a);
         cpu.rip = a.origin();
+        cpu.halted = false;
         return apply();
     }
 
