@@ -29,6 +29,7 @@ import org.nestorvm.vmm.InterruptController;
  */
 final class KvmVcpu implements EngineVcpu {
     private static final int OUTSIDE = 0, IN_RUN = 1, IN_GUEST = 2, CLOSED = 3;
+    private static final int QUICK_ANSWERS = 10;
     private static final int SYNCED = Kvm.SYNC_X86_REGS | Kvm.SYNC_X86_EVENTS;
     private static final VarHandle STATE, KICKED;
 
@@ -55,7 +56,8 @@ final class KvmVcpu implements EngineVcpu {
 
     private volatile int state = OUTSIDE;
     private volatile boolean kicked;
-    private volatile boolean askedWhetherStopped, stopped;
+    private volatile boolean askedWhetherStopped;
+    private int quickAnswers;
     /** Moves with every return from the kernel; read by other threads only to see whether it moved. */
     private int returns;
     private int returnsSeen;
@@ -108,6 +110,7 @@ final class KvmVcpu implements EngineVcpu {
     @Override public Exit run(GuestBus bus) {
         begin();
         try {
+            if (stillStopped()) return new Exit.HaltForever();
             while (true) {
                 deliverExternalInterrupt();
                 int result = enterGuest();
@@ -131,7 +134,6 @@ final class KvmVcpu implements EngineVcpu {
             ownerId = ThreadSignal.currentThread();
         }
         synced = false;
-        stopped = false;
         if (syncs) run.setValidRegs(SYNCED);
         if (vm.haltWatch() != null) vm.haltWatch().start();
     }
@@ -210,10 +212,6 @@ final class KvmVcpu implements EngineVcpu {
         }
     }
 
-    void forgetAnswer() {
-        stopped = false;
-    }
-
     /** Called by {@link HaltWatch}; a processor that has come back since the last call is not asked. */
     void askWhetherStopped() {
         int now = returns;
@@ -225,14 +223,18 @@ final class KvmVcpu implements EngineVcpu {
         returnsSeen = now;
     }
 
-    boolean stopped() {
-        return stopped;
-    }
-
     private Exit answerWhetherStopped() {
         askedWhetherStopped = false;
-        stopped = registers.waitsForNothing();
-        return stopped && vm.haltWatch().machineStopped() ? new Exit.HaltForever() : null;
+        if (!registers.haltedForEver()) return null;
+        quickAnswers = QUICK_ANSWERS;
+        return new Exit.HaltForever();
+    }
+
+    /** The machine asks a stopped processor a few times in a row, to know that no other has woken it. Then it is left to the watch again. */
+    private boolean stillStopped() {
+        if (quickAnswers == 0) return false;
+        quickAnswers = registers.haltedForEver() ? quickAnswers - 1 : 0;
+        return quickAnswers != 0;
     }
 
     @Override public void inject(Event event) {

@@ -188,12 +188,10 @@ final class KvmVcpuState {
         }
     }
 
-    /** In HLT with interrupts disabled and no NMI on its way; or never started. Only another processor can change that. */
-    boolean waitsForNothing() {
+    /** In HLT with interrupts disabled and no NMI on its way. Only another processor can change that. */
+    boolean haltedForEver() {
         try {
-            int mp = mpState();
-            if (mp == Kvm.MP_STATE_UNINITIALIZED) return true;
-            if (mp != Kvm.MP_STATE_HALTED || (KvmRegisters.rflags(get(Item.REGS)) & KvmRegisters.INT_FLAG) != 0) return false;
+            if (mpState() != Kvm.MP_STATE_HALTED || (KvmRegisters.rflags(get(Item.REGS)) & KvmRegisters.INT_FLAG) != 0) return false;
             return HostMemory.getByte(get(Item.EVENTS) + NMI_PENDING) == 0;
         } catch (ErrnoException e) {
             throw new UncheckedIOException(e);
