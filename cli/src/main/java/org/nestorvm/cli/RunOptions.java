@@ -1,0 +1,54 @@
+package org.nestorvm.cli;
+
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** What {@code nestor run} takes. */
+final class RunOptions {
+    enum EngineName { AUTO, KVM, SOFT }
+
+    enum NestedPaging { EPT, NPT }
+
+    enum ClockSource { HOST, INSTRUCTIONS }
+
+    enum OnReset { EXIT, REBOOT }
+
+    @Option(names = "--engine", paramLabel = "auto|kvm|soft", defaultValue = "auto", description = "What runs the guest's processors: the host's KVM, the processor in Java, or the better of those that work (default: auto).")
+    EngineName engine;
+
+    @Option(names = {"-m", "--memory"}, paramLabel = "SIZE", defaultValue = "512M", converter = SizeConverter.class, description = "The guest's memory, like 512M or 2G (default: 512M).")
+    long memoryBytes;
+
+    @Option(names = "--cpus", paramLabel = "N", defaultValue = "1", description = "The guest's processors (default: 1).")
+    int cpus;
+
+    @Option(names = "--kernel", paramLabel = "FILE", description = "A Linux bzImage, an ELF kernel with a PVH note, or a multiboot 1 kernel. Without it: Debian's cloud kernel with a busybox shell, fetched once.")
+    Path kernel;
+
+    @Option(names = "--initrd", paramLabel = "FILE", description = "The initial RAM disk; for multiboot a list of modules, FILE[ ARGUMENTS][,FILE...].")
+    String initrd;
+
+    @Option(names = "--append", paramLabel = "TEXT", description = "The kernel's command line (default: console=ttyS0, for the fetched guest with quiet).")
+    String append;
+
+    @Option(names = "--nested-paging", paramLabel = "ept|npt", defaultValue = "ept", description = "Whose format the nested page table has: Intel's or AMD's (default: ept).")
+    NestedPaging nestedPaging;
+
+    @Option(names = "--console", paramLabel = "stdio|none|unix=PATH", defaultValue = "stdio", converter = ConsoleChoice.Converter.class, description = "Where the first serial port goes (default: stdio).")
+    ConsoleChoice console;
+
+    @Option(names = "--clock", paramLabel = "host|instructions", defaultValue = "host", description = "Where the guest's time comes from. With instructions a run repeats itself exactly (soft engine only; default: host).")
+    ClockSource clock;
+
+    @Option(names = "--on-reset", paramLabel = "exit|reboot", defaultValue = "exit", description = "What a reset or a triple fault of the guest does (default: exit).")
+    OnReset onReset;
+
+    @Option(names = "--debug-exit", description = "A write of VALUE to port 0xf4 ends the command with status VALUE << 1 | 1.")
+    boolean debugExit;
+
+    @Option(names = "--trace", description = "At the end the counters, on standard error: instructions, nested page faults, accesses to devices, exits.")
+    boolean trace;
+
+    @Option(names = {"-q", "--quiet"}, description = "No lines of the monitor's own but errors.")
+    boolean quiet;
+}

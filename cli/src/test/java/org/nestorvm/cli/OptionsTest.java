@@ -1,0 +1,95 @@
+package org.nestorvm.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+class OptionsTest {
+    @TempDir Path directory;
+
+    @Command
+    private static final class Holder {
+        @Mixin private RunOptions options;
+    }
+
+    private static RunOptions parse(String... arguments) {
+        Holder holder = new Holder();
+        new CommandLine(holder).setCaseInsensitiveEnumValuesAllowed(true).parseArgs(arguments);
+        return holder.options;
+    }
+
+    /** @return status and standard error of the whole command */
+    private static String execute(String... arguments) {
+        StringWriter err = new StringWriter(), out = new StringWriter();
+        int status = Nestor.commandLine().setErr(new PrintWriter(err)).setOut(new PrintWriter(out)).execute(arguments);
+        return status + " " + err + out;
+    }
+
+    @Test void defaultsAreThoseOfTheManual() {
+        RunOptions options = parse();
+        assertThat(options.engine).isEqualTo(RunOptions.EngineName.AUTO);
+        assertThat(options.memoryBytes).isEqualTo(512L << 20);
+        assertThat(options.cpus).isEqualTo(1);
+        assertThat(options.kernel).isNull();
+        assertThat(options.nestedPaging).isEqualTo(RunOptions.NestedPaging.EPT);
+        assertThat(options.console).isEqualTo(new ConsoleChoice.Stdio());
+        assertThat(options.clock).isEqualTo(RunOptions.ClockSource.HOST);
+        assertThat(options.onReset).isEqualTo(RunOptions.OnReset.EXIT);
+        assertThat(options.debugExit || options.trace || options.quiet).isFalse();
+    }
+
+    @Test void everyOptionIsTaken() {
+        RunOptions options = parse("--engine", "soft", "--memory", "2G", "--cpus", "2", "--kernel", "k", "--initrd", "i", "--append", "a b", "--nested-paging", "npt", "--console", "unix=/tmp/s",
+            "--clock", "instructions", "--on-reset", "reboot", "--debug-exit", "--trace", "-q");
+        assertThat(options.engine).isEqualTo(RunOptions.EngineName.SOFT);
+        assertThat(options.memoryBytes).isEqualTo(2L << 30);
+        assertThat(options.console).isEqualTo(new ConsoleChoice.UnixSocket(Path.of("/tmp/s")));
+        assertThat(options.append).isEqualTo("a b");
+        assertThat(options.nestedPaging).isEqualTo(RunOptions.NestedPaging.NPT);
+        assertThat(options.onReset).isEqualTo(RunOptions.OnReset.REBOOT);
+        assertThat(options.debugExit && options.trace && options.quiet).isTrue();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"512M,536870912", "64,67108864", "1g,1073741824", "2048K,2097152"})
+    void sizesHaveSuffixes(String text, long bytes) {
+        assertThat(parse("-m", text).memoryBytes).isEqualTo(bytes);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"--memory,12X,'no size'", "--memory,-1M,'no size'", "--console,tty,'no console'", "--console,unix=,'no console'", "--cpus,two,'two'", "--engine,fast,'fast'", "--clock,mine,'mine'", "--speed,9,'--speed'"})
+    void wrongValuesAreOneLineAndStatusTwo(String option, String value, String part) {
+        assertThat(execute("run", option, value)).startsWith("2 nestor: ").contains(part).satisfies(said -> assertThat(said.lines()).hasSize(1));
+    }
+
+    @Test void commandIsNeeded() {
+        assertThat(execute()).startsWith("2 nestor: a command is missing; `nestor run`");
+        assertThat(execute("walk")).startsWith("2 nestor: ").contains("walk");
+    }
+
+    @Test void countedTimeNeedsTheSoftEngine() {
+        assertThat(execute("run", "--engine", "kvm", "--clock", "instructions")).startsWith("1 nestor: --clock instructions with --engine kvm").contains("; pass --engine soft");
+    }
+
+    @Test void helpAndVersionAreOrdinaryOutput() {
+        assertThat(execute("run", "--help")).startsWith("0 Usage: nestor run").contains("--nested-paging", "--debug-exit", "Status:");
+        assertThat(execute("--version")).startsWith("0 nestor").contains("Java");
+    }
+
+    @Test void virtualizationIsSeenInTheProcessorsFlags() throws IOException {
+        assertThat(EngineChoice.hasVirtualization(Files.writeString(directory.resolve("a"), "flags\t\t: fpu vmx sse\n"))).isTrue();
+        assertThat(EngineChoice.hasVirtualization(Files.writeString(directory.resolve("b"), "flags\t\t: fpu svm_lock sse\nvmx flags\t: x\n"))).isFalse();
+        assertThat(EngineChoice.hasVirtualization(directory.resolve("none"))).isTrue();
+    }
+}
