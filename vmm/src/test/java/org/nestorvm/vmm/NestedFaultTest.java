@@ -17,14 +17,18 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.nestorvm.memory.Pages;
 import org.nestorvm.memory.sys.Errno;
+import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.FaultPoints;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.MemoryCalls;
 import org.nestorvm.paging.Access;
 import org.nestorvm.paging.EntryFormat;
 import org.nestorvm.paging.NestedPageTable;
@@ -243,6 +247,71 @@ class NestedFaultTest {
                 }
                 assertEquals(vm.memory().translate(gpa), vm.nestedPageTable().extract(gpa));
             }
+        }
+    }
+
+    /** The host refuses the page for longer than a fault waits: nothing has changed, the guest lives, and later it goes on. */
+    @Test
+    void p11_aLastingShortageIsReportedAndLeavesNothingBehind() throws IOException {
+        try (VirtualMachine vm = machine(EntryFormat.EPT)) {
+            long gpa = M + 5 * 4096;
+            MemoryCalls.mprotect("guest memory", vm.memory().translate(gpa), 4096, MemoryCalls.PROT_NONE);
+            long start = System.nanoTime();
+            assertEquals(NestedFaultHandler.SHORTAGE, access(vm, gpa, Access.WRITE));
+            assertThat(System.nanoTime() - start).as("ns of patience").isBetween(NestedFaultHandler.PATIENCE_MS * 900_000, NestedFaultHandler.PATIENCE_MS * 10_000_000);
+            assertEquals(0, vm.nestedPageTable().residentCount());
+            assertEquals(NestedFaultHandler.RESIDENT, access(vm, gpa + 4096, Access.WRITE), "other pages do not suffer");
+            MemoryCalls.mprotect("guest memory", vm.memory().translate(gpa), 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE);
+            assertEquals(NestedFaultHandler.RESIDENT, access(vm, gpa, Access.WRITE));
+        }
+    }
+
+    /**
+     * An entry holds a host-virtual address, so the frame behind it may move or be swapped and nobody need be told. The host is asked to do both: to write back and drop
+     * all of the memory's frames, and, where the test may, to compact memory, which moves frames.
+     */
+    @Test
+    void p8_theHostMayMoveFramesBehindEntries() throws IOException {
+        int pageOut = 21;                                                       // MADV_PAGEOUT, asm-generic/mman-common.h
+        try (VirtualMachine vm = machine(EntryFormat.EPT)) {
+            MemorySlot slot = vm.slots().get(2);
+            for (long gpa = slot.gpa(); gpa < slot.range().end(); gpa += 4096) {
+                access(vm, gpa, Access.WRITE);
+                HostMemory.putLong(vm.nestedPageTable().extract(gpa), gpa ^ 0x1234567);
+            }
+            for (int round = 0; round < 3; round++) {
+                MemoryCalls.tryMadvise(slot.hostAddress(), slot.sizeBytes(), pageOut);
+                java.nio.file.Path compact = java.nio.file.Path.of("/proc/sys/vm/compact_memory");
+                if (round == 0 && java.nio.file.Files.isWritable(compact)) java.nio.file.Files.writeString(compact, "1");
+                for (long gpa = slot.gpa(); gpa < slot.range().end(); gpa += 4096) {
+                    assertEquals(gpa ^ 0x1234567, HostMemory.getLong(vm.nestedPageTable().extract(gpa)));
+                    assertEquals(-1, access(vm, gpa, Access.WRITE), "no new fault");
+                }
+            }
+        }
+    }
+
+    /** Where the host has huge pages in reserve, one fault enters 2 MiB. */
+    @ParameterizedTest
+    @MethodSource("formats")
+    void hugePagesOfTheHostAreEnteredWhole(EntryFormat format) throws IOException {
+        MemoryMap map = MemoryMap.of(new MemoryRange(4 * M, 4 * M, RAM));
+        try (VirtualMachine vm = vmm.create(VmConfig.of("huge", map).withFormat(format).withPages(Pages.HUGE_2M))) {
+            assertEquals(NestedFaultHandler.RESIDENT, access(vm, 5 * M, Access.READ));
+            NestedWalk walk = new NestedWalk();
+            assertEquals(vm.memory().translate(6 * M - 1), vm.nestedPageTable().lookup(6 * M - 1, walk));
+            assertEquals(PageSize.SIZE_2M.shift, walk.pageShift);
+            assertEquals(512, vm.nestedPageTable().residentCount());
+            MemorySlot slot = vm.slots().getFirst();
+            vm.startDirtyLog(slot);
+            assertEquals(NestedFaultHandler.RESIDENT, access(vm, 5 * M, Access.WRITE), "the whole page counts as written");
+            assertEquals(512, java.util.BitSet.valueOf(vm.collectDirty(slot)).cardinality());
+            vm.stopDirtyLog(slot);
+            vm.discard(4 * M, 2 * M);
+            assertEquals(0, vm.info().residentBytes());
+        } catch (ErrnoException e) {
+            Assumptions.assumeTrue(e.errno() != Errno.ENOMEM && e.errno() != Errno.EINVAL, "this host has no huge pages in reserve (vm.nr_hugepages): " + e.getMessage());
+            throw e;
         }
     }
 
