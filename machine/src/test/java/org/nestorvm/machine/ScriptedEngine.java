@@ -91,7 +91,10 @@ final class ScriptedEngine implements Engine {
 
         @Override
         public Exit run(GuestBus bus) {
-            return kicked.compareAndSet(true, false) ? new Exit.Interrupted() : guest.run(this, bus);
+            if (kicked.compareAndSet(true, false)) return new Exit.Interrupted();
+            Exit exit = guest.run(this, bus);
+            state.halted = exit instanceof Exit.HaltForever;
+            return exit;
         }
 
         @Override
