@@ -24,6 +24,10 @@ public final class PageTables {
     private final long root;
     private long next;
 
+    public static PageTables at(GuestMemory memory, Kind kind, long gpa) {
+        return new PageTables(memory, kind, gpa);
+    }
+
     PageTables(GuestMemory memory, Kind kind, long at) {
         this.memory = memory;
         this.kind = kind;

@@ -6,6 +6,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.IntToLongFunction;
 import org.nestorvm.asm.Asm;
 import org.nestorvm.asm.Imm;
 import org.nestorvm.asm.Label;
@@ -25,8 +26,8 @@ final class Generator {
         this.below2GiB = below2GiB;
     }
 
-    /** Every form of a specification once, each with a prefix where the specification wants some; encoded for {@code address}. */
-    List<Variant> variants(Spec spec, long address) {
+    /** Every form of a specification once, each with a prefix where the specification wants some; the n-th is encoded for the address that {@code addresses} tells. */
+    List<Variant> variants(Spec spec, IntToLongFunction addresses) {
         List<Variant> all = new ArrayList<>();
         List<String> patterns = Asm.patterns(spec.name(), 64);
         for (int form = 0; form < patterns.size(); form++) {
@@ -34,7 +35,7 @@ final class Generator {
             if (pattern.isEmpty() || !pattern.matches(spec.forms()) || pattern.equals("-") != spec.forms().equals("-") && spec.forms().equals("-")) continue;
             if (spec.forms().equals(".+") && pattern.equals("-")) continue;
             Variant v = null;
-            for (int attempt = 0; v == null && attempt < 50; attempt++) v = variant(spec, form, pattern, address);
+            for (int attempt = 0; v == null && attempt < 50; attempt++) v = variant(spec, form, pattern, addresses.applyAsLong(all.size()));
             if (v == null) throw new IllegalStateException("no operands for " + spec.name() + " " + pattern);
             all.add(v);
         }

@@ -34,7 +34,7 @@ class HostCpuTest {
             Generator generator = new Generator(values, host.windowAddress(), host.below2GiB());
             for (Spec spec : Spec.read()) {
                 for (int round = 0; round < 3; round++) {
-                    for (Variant v : generator.variants(spec, host.codeAddress(0))) {
+                    for (Variant v : generator.variants(spec, _ -> host.codeAddress(0))) {
                         CaseState s = v.start(values, host.windowAddress());
                         if (s == null) continue;
                         if (Boolean.getBoolean("nestor.oracle.verbose")) System.out.println(v.text());

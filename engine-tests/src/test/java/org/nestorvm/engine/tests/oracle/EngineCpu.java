@@ -1,0 +1,84 @@
+package org.nestorvm.engine.tests.oracle;
+
+import java.io.IOException;
+import org.nestorvm.engine.tests.PageTables;
+import org.nestorvm.engine.tests.Segments;
+import org.nestorvm.paging.EntryFormat;
+import org.nestorvm.vmm.CpuState;
+import org.nestorvm.vmm.Engine;
+import org.nestorvm.vmm.EngineOptions;
+import org.nestorvm.vmm.Exit;
+import org.nestorvm.vmm.GuestBus;
+import org.nestorvm.vmm.HostClock;
+import org.nestorvm.vmm.MemoryMap;
+import org.nestorvm.vmm.MemoryRange;
+import org.nestorvm.vmm.Vcpu;
+import org.nestorvm.vmm.VirtualMachine;
+import org.nestorvm.vmm.VmConfig;
+import org.nestorvm.vmm.Vmm;
+
+/**
+ * Executes instructions on an engine's virtual processor, in 64-bit mode at privilege level 0, at the same linear addresses as {@link HostCpu}: window and instructions are mapped there. A
+ * HLT stands behind the instructions; nothing is there to take an exception, which ends in a shutdown.
+ */
+final class EngineCpu implements AutoCloseable {
+    private static final long WINDOW = 0x100000, CODE = 0x200000, PAGE_TABLES = 0x20000;
+    private final HostClock clock = new HostClock();
+    private final VirtualMachine vm;
+    private final Vcpu vcpu;
+    private final long windowAddress, codeAddress;
+    private final CpuState cpu = new CpuState();
+    private final CpuState after = new CpuState();
+
+    EngineCpu(Engine engine, EntryFormat format, long windowAddress, long codeAddress) throws IOException {
+        this.windowAddress = windowAddress;
+        this.codeAddress = codeAddress;
+        MemoryMap map = MemoryMap.of(new MemoryRange(0, 8 << 20, MemoryRange.Type.RAM));
+        vm = Vmm.processDefault().create(VmConfig.of("oracle", map).withFormat(format).withEngine(engine, EngineOptions.bare(clock)));
+        vcpu = vm.vcpu(0);
+        vcpu.readState(cpu);
+        PageTables t = PageTables.at(vm.memory(), PageTables.Kind.LONG, PAGE_TABLES);
+        long flags = PageTables.P | PageTables.W | PageTables.A | PageTables.D;
+        t.map(windowAddress, WINDOW, CaseState.WINDOW_BYTES, 12, flags).map(codeAddress, CODE, (long) HostCpu.SLOTS * HostCpu.SLOT_BYTES, 12, flags);
+        cpu.cr3 = t.root();
+        cpu.cr0 = 0x80010033L;
+        cpu.cr4 = 0x620;
+        cpu.efer = 0xd01;
+        cpu.idtrLimit = 0;
+        Segments.set(cpu, CpuState.CS, 0x08, 0, 0xffffffff, 0xa09b);
+        for (int s : new int[] {CpuState.ES, CpuState.SS, CpuState.DS, CpuState.FS, CpuState.GS}) Segments.set(cpu, s, 0x10, 0, 0xffffffff, 0xc093);
+    }
+
+    void putCode(int slot, byte[] code) {
+        byte[] withHalt = java.util.Arrays.copyOf(code, code.length + 1);
+        withHalt[code.length] = (byte) 0xf4;
+        vm.memory().write(CODE + (long) slot * HostCpu.SLOT_BYTES, withHalt, 0, withHalt.length);
+    }
+
+    /** @return null, or what else happened instead of the HLT */
+    String run(int slot, int codeBytes, CaseState s) {
+        long rip = codeAddress + (long) slot * HostCpu.SLOT_BYTES;
+        System.arraycopy(s.gpr, 0, cpu.gpr, 0, 16);
+        cpu.rflags = s.rflags;
+        cpu.rip = rip;
+        cpu.cr2 = 0;
+        System.arraycopy(s.fx.array(), 0, cpu.xsave, 0, CaseState.FX_BYTES);
+        cpu.xsave[512] = 3;
+        vm.memory().write(WINDOW, s.window.array(), 0, CaseState.WINDOW_BYTES);
+        vcpu.writeState(cpu);
+        Exit exit = vcpu.run(GuestBus.EMPTY);
+        vcpu.readState(after);
+        System.arraycopy(after.gpr, 0, s.gpr, 0, 16);
+        s.rflags = after.rflags;
+        System.arraycopy(after.xsave, 0, s.fx.array(), 0, CaseState.FX_BYTES);
+        vm.memory().read(WINDOW, s.window.array(), 0, CaseState.WINDOW_BYTES);
+        boolean halted = exit instanceof Exit.Halt && after.rip == rip + codeBytes + 1;
+        return halted ? null : exit + " rip=+" + (after.rip - rip) + " cr2=" + Long.toHexString(after.cr2);
+    }
+
+    @Override
+    public void close() {
+        vm.close();
+        clock.close();
+    }
+}
