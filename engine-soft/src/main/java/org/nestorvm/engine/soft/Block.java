@@ -11,15 +11,18 @@ final class Block {
     final int length;
     /** The last operation sets the instruction pointer by itself. */
     final boolean branches;
+    /** Instructions in all operations: one more than those when the last is a pair. */
+    final int instructions;
     /** False once the bytes have changed. Read without ordering: x86 asks for a serializing instruction before modified code runs on another processor. */
     boolean valid = true;
 
-    Block(Op[] ops, long host, long nextHostPage, int mode, int length, boolean branches) {
+    Block(Op[] ops, long host, long nextHostPage, int mode, int length, boolean branches, int instructions) {
         this.ops = ops;
         this.host = host;
         this.nextHostPage = nextHostPage;
         this.mode = mode;
         this.length = length;
         this.branches = branches;
+        this.instructions = instructions;
     }
 }

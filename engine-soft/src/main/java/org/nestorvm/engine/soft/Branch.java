@@ -20,7 +20,7 @@ final class Branch {
         };
     }
 
-    private abstract static class Relative extends Op {
+    abstract static class Relative extends Op {
         /** From the block's start. */
         final long taken;
         final long ipMask;

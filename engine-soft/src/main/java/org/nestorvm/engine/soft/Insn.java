@@ -34,6 +34,19 @@ final class Insn {
     /** Immediates, sign-extended; the second is ENTER's and the selector of a far pointer. */
     long imm, imm2;
 
+    /** Takes over what {@link CompareBranch} asks of an instruction. */
+    void copy(Insn i) {
+        row = i.row;
+        codeSize = i.codeSize;
+        start = i.start;
+        end = i.end;
+        opSize = i.opSize;
+        mod = i.mod;
+        reg = i.reg;
+        rm = i.rm;
+        imm = i.imm;
+    }
+
     boolean isReg() {
         return mod == 3;
     }

@@ -24,6 +24,10 @@ final class Interpreter {
     /** 32 bytes for an instruction that crosses pages. */
     private final long scratch;
     private final Op[] ops = new Op[MAX_OPS + 1];
+    /** The instruction before the one in the decoder. */
+    private final Insn previous = new Insn();
+    /** Decode for a single step: no pairs, and the block is not kept. */
+    private boolean apart;
     long decoded;
 
     Interpreter(Cpu c, Mmu mmu, CodeCache code, SoftVcpu vcpu, long scratch) {
@@ -51,7 +55,16 @@ final class Interpreter {
 
     /** Executes one instruction, whatever attention asks. */
     void step() {
-        run(next(), 1);
+        Block b = next();
+        if (b.ops[0] instanceof CompareBranch) {
+            apart = true;
+            try {
+                b = decode(c.r[Cpu.RIP], b.host);
+            } finally {
+                apart = false;
+            }
+        }
+        run(b, 1);
     }
 
     private void run(Block b, int limit) {
@@ -60,12 +73,21 @@ final class Interpreter {
         c.limit = limit;
         c.block = b;
         int i = 0;
-        do {
+        do {                                                        // four calls, so that the host can predict each by its place
+            c.opIndex = i;
+            ops[i++].exec(c);
+            if (i >= c.limit) break;
+            c.opIndex = i;
+            ops[i++].exec(c);
+            if (i >= c.limit) break;
+            c.opIndex = i;
+            ops[i++].exec(c);
+            if (i >= c.limit) break;
             c.opIndex = i;
             ops[i++].exec(c);
         } while (i < c.limit);
         if (i < ops.length || !b.branches) c.r[Cpu.RIP] = c.r[Cpu.RIP] + ops[i - 1].end & c.ipMask;
-        c.retired += i;
+        c.retired += i == ops.length ? b.instructions : i;
         c.block = null;
     }
 
@@ -129,7 +151,7 @@ final class Interpreter {
         int room = 4096 - (int) (host & 0xfff);
         long ip = c.r[Cpu.RIP];
         int n = 0, length = 0;
-        boolean ends = false;
+        boolean ends = false, fused = false;
         long nextHostPage = 0;
         while (n < MAX_OPS && !ends && length < room) {
             int result = decoder.decode(host + length, room - length, length, c.codeSize, c.stackSize);
@@ -152,14 +174,24 @@ final class Interpreter {
                 if (n > 0) break;
                 throw c.ud();
             }
+            if (n > 0 && op instanceof Branch.Relative && !apart) {
+                Op pair = CompareBranch.make(previous, decoder.insn);
+                if (pair != null) {
+                    ops[n - 1] = pair;
+                    length = decoder.insn.end;
+                    fused = true;
+                    break;
+                }
+            }
             ops[n++] = op;
             length = decoder.insn.end;
+            previous.copy(decoder.insn);
             ends = decoder.insn.row.endsBlock;
             if (nextHostPage != 0) break;
         }
         decoded++;
-        Block b = new Block(java.util.Arrays.copyOf(ops, n), host, nextHostPage, c.mode, length, ops[n - 1].setsIp());
-        if (!c.codeBreakpoints) code.add(b);
+        Block b = new Block(java.util.Arrays.copyOf(ops, n), host, nextHostPage, c.mode, length, ops[n - 1].setsIp(), fused ? n + 1 : n);
+        if (!apart) code.add(b);
         return b;
     }
 
@@ -182,7 +214,7 @@ final class Interpreter {
         if (result != Decoder.OK) refuse(result);
         Op op = Ops.make(decoder.insn);
         if (op == null) throw c.ud();
-        Block b = new Block(new Op[] {op}, scratch, 0, c.mode, decoder.insn.end, op.setsIp());
+        Block b = new Block(new Op[] {op}, scratch, 0, c.mode, decoder.insn.end, op.setsIp(), 1);
         b.valid = false;
         return b;
     }

@@ -45,6 +45,9 @@ final class Move {
         char first = i.row.operands[0].charAt(0), second = i.row.operands[1].charAt(0);
         if (second == 'I') {
             if (i.isReg() && size >= 4) return new Constant(i, i.rm, size == 8 ? i.imm : i.imm & 0xffffffffL);
+            if (!i.isReg() && size == 1) return new StoreImm8(i);
+            if (!i.isReg() && size == 4) return new StoreImm32(i);
+            if (!i.isReg() && size == 8) return new StoreImm64(i);
             return new StoreImm(i);
         }
         boolean load = first == 'G';
@@ -52,6 +55,7 @@ final class Move {
         if (i.isReg() && size == 4) return new Reg32(i, load ? i.reg : i.rm, load ? i.rm : i.reg);
         if (!i.isReg() && size == 8) return load ? new Load64(i) : new Store64(i);
         if (!i.isReg() && size == 4) return load ? new Load32(i) : new Store32(i);
+        if (!i.isReg() && size == 1 && !load && (i.hasRex || i.reg < 4)) return new Store8(i);
         return load ? new Load(i) : new Store(i);
     }
 
@@ -203,6 +207,63 @@ final class Move {
         }
     }
 
+    private static final class StoreImm8 extends MemOp {
+        private final int imm;
+
+        StoreImm8(Insn i) {
+            super(i);
+            imm = (int) i.imm;
+        }
+
+        @Override
+        void exec(Cpu c) {
+            c.store8(write(c, 1), imm);
+        }
+    }
+
+    private static final class StoreImm32 extends MemOp {
+        private final int imm;
+
+        StoreImm32(Insn i) {
+            super(i);
+            imm = (int) i.imm;
+        }
+
+        @Override
+        void exec(Cpu c) {
+            c.store32(write(c, 4), imm);
+        }
+    }
+
+    private static final class StoreImm64 extends MemOp {
+        private final long imm;
+
+        StoreImm64(Insn i) {
+            super(i);
+            imm = i.imm;
+        }
+
+        @Override
+        void exec(Cpu c) {
+            c.store64(write(c, 8), imm);
+        }
+    }
+
+    /** A byte register without high half, to memory. */
+    private static final class Store8 extends MemOp {
+        private final int reg;
+
+        Store8(Insn i) {
+            super(i);
+            reg = i.reg;
+        }
+
+        @Override
+        void exec(Cpu c) {
+            c.store8(write(c, 1), (int) c.r[reg]);
+        }
+    }
+
     private static final class StoreImm extends RmOp {
         private final long imm;
 
@@ -263,6 +324,7 @@ final class Move {
     // ---- extension ----
 
     private static Op extend(Insn i, int from, boolean signed) {
+        if (i.isReg() && i.opSize >= 4 && !(from == 1 && !i.hasRex && i.rm >= 4)) return signed ? new SignExtend(i, from) : new ZeroExtend(i, from);
         if (i.isReg() || i.opSize == 2) return new Extend(i, from, signed);
         if (from == 1) return signed ? new Extend(i, 1, true) : new Movzx8(i);
         if (from == 4 && i.opSize == 8) return new Movsxd(i);
@@ -294,6 +356,42 @@ final class Move {
         @Override
         void exec(Cpu c) {
             c.r[reg] = c.load32(read(c, 4));
+        }
+    }
+
+    /** Register to register. */
+    private static final class ZeroExtend extends Op {
+        private final int to, from;
+        private final long mask;
+
+        ZeroExtend(Insn i, int size) {
+            super(i);
+            to = i.reg;
+            from = i.rm;
+            mask = -1L >>> 64 - 8 * size;
+        }
+
+        @Override
+        void exec(Cpu c) {
+            c.r[to] = c.r[from] & mask;
+        }
+    }
+
+    private static final class SignExtend extends Op {
+        private final int to, from, shift;
+        private final long mask;
+
+        SignExtend(Insn i, int size) {
+            super(i);
+            to = i.reg;
+            from = i.rm;
+            shift = 64 - 8 * size;
+            mask = i.opSize == 8 ? -1L : 0xffffffffL;
+        }
+
+        @Override
+        void exec(Cpu c) {
+            c.r[to] = c.r[from] << shift >> shift & mask;
         }
     }
 
