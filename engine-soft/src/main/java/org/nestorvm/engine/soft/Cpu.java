@@ -142,6 +142,12 @@ final class Cpu {
         mmu.selectTags();
     }
 
+    /** The instruction has changed the instruction pointer and faults: it counts, and nothing is taken back. */
+    void leaveBlock() {
+        if (block != null) retired += opIndex;
+        block = null;
+    }
+
     /** Asks the run loop to look at interrupts, shadows and single steps before the next instruction. */
     void attend() {
         attention = true;

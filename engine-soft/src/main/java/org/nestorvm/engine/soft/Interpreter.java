@@ -119,7 +119,8 @@ final class Interpreter {
         Block b = still ? old : find(linear);
         keys[slot] = key;
         blocks[slot] = b;
-        epochs[slot] = b.nextHostPage == 0 ? mmu.execEpoch : mmu.execEpoch - 1;     // one that crosses pages is looked up each time
+        boolean held = b.nextHostPage == 0 && mmu.codePage(linear) == (b.host & Cpu.PAGE_MASK);     // another processor's flush may have been answered meanwhile
+        epochs[slot] = held ? mmu.execEpoch : mmu.execEpoch - 1;                    // one that crosses pages is looked up each time
         return b;
     }
 

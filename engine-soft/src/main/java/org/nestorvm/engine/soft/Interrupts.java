@@ -33,6 +33,7 @@ final class Interrupts {
                 vector = twice ? GuestFault.DF : second;
                 errorCode = twice ? 0 : f.errorCode;
                 kind = EXCEPTION;
+                if (!twice) c.vcpu.leaveIfKicked();                 // #AC on a handler's stack can lead to #AC for ever: then a stop request is all that ends it
             }
         }
     }

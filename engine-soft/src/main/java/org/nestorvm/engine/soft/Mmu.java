@@ -190,7 +190,7 @@ final class Mmu {
 
     /** Alignment check, and data breakpoints: only with a set of tags that is never filled. */
     private void checkEach(long linear, int size, int access) {
-        if (c.cpl == 3 && (c.rflags & Cpu.AC) != 0 && (c.cr0 & Cpu.CR0_AM) != 0 && (linear & size - 1) != 0) throw c.raise(GuestFault.AC, 0);
+        if (c.cpl == 3 && (c.rflags & Cpu.AC) != 0 && (c.cr0 & Cpu.CR0_AM) != 0 && (linear & Math.min(size & -size, 8) - 1) != 0) throw c.raise(GuestFault.AC, 0);
         if (c.dataBreakpoints) Debug.access(c, linear, size, access);
     }
 

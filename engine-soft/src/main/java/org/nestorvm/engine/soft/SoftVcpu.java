@@ -224,6 +224,7 @@ public final class SoftVcpu implements EngineVcpu {
             return new Exit.Shutdown();
         } catch (Interrupted e) {
             interpreter.rewind();
+            cpu.faultNotTrap = false;
             return new Exit.Interrupted();
         } catch (MonitorError e) {
             interpreter.rewind();

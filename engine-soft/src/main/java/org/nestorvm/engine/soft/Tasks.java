@@ -73,7 +73,12 @@ final class Tasks {
         c.segLimit[Cpu.TR] = limit;
         c.segAccess[Cpu.TR] = access | 2;
         c.cr0 |= Cpu.CR0_TS;
-        restore(c, wide, how);
+        try {
+            restore(c, wide, how);
+        } catch (GuestFault f) {
+            c.leaveBlock();                                         // the instruction pointer is the new task's already
+            throw f;
+        }
     }
 
     private static void save(Cpu c, long ip, long flags) {
