@@ -15,16 +15,22 @@ import org.nestorvm.vmm.CpuidPolicy;
  */
 final class KvmCpuid {
     private static final int BASIC = 0x1, CACHES = 0x4, STATE_COMPONENTS = 0xd, TOPOLOGY = 0xb, AMD_SIZES = 0x80000008, AMD_CACHES = 0x8000001d, AMD_TOPOLOGY = 0x8000001e;
-    private static final int ECX_X2APIC = 1 << 21, ECX_TSC_DEADLINE = 1 << 24, ECX_OSXSAVE = 1 << 27, ECX_HYPERVISOR = 1 << 31;
+    private static final int ECX_CX16 = 1 << 13, ECX_X2APIC = 1 << 21, ECX_TSC_DEADLINE = 1 << 24, ECX_OSXSAVE = 1 << 27, ECX_HYPERVISOR = 1 << 31;
     private static final int EDX_APIC = 1 << 9, EDX_HTT = 1 << 28;
     private static final int LEVEL_SMT = 1, LEVEL_CORE = 2;
 
     private final int vcpus;
     private final boolean localApic;
+    private final boolean emulates;
 
-    KvmCpuid(int vcpus, boolean localApic) {
+    /**
+     * @param emulates KVM has no hardware behind it and runs into its instruction emulator wherever the guest writes to a page that holds page tables. The emulator lacks CMPXCHG16B, and Linux's
+     *     allocator uses it as soon as it is offered.
+     */
+    KvmCpuid(int vcpus, boolean localApic, boolean emulates) {
         this.vcpus = vcpus;
         this.localApic = localApic;
+        this.emulates = emulates;
     }
 
     /** @param apicId 0 to {@code vcpus - 1} */
@@ -35,9 +41,11 @@ final class KvmCpuid {
         return entries;
     }
 
-    private static CpuidEntry filter(CpuidEntry e) {
+    private CpuidEntry filter(CpuidEntry e) {
+        int ecx = CpuidPolicy.filter(e.function(), e.index(), ECX, e.ecx());
+        if (e.function() == BASIC && emulates) ecx &= ~ECX_CX16;
         return e.with(CpuidPolicy.filter(e.function(), e.index(), EAX, e.eax()), CpuidPolicy.filter(e.function(), e.index(), EBX, e.ebx()),
-                CpuidPolicy.filter(e.function(), e.index(), ECX, e.ecx()), CpuidPolicy.filter(e.function(), e.index(), EDX, e.edx()));
+                ecx, CpuidPolicy.filter(e.function(), e.index(), EDX, e.edx()));
     }
 
     private CpuidEntry topology(CpuidEntry e, int apicId) {

@@ -4,22 +4,13 @@ import static org.nestorvm.engine.kvm.CStruct.offset;
 
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.vmm.EventWiring.Doorbell;
 
 /** eventfds that the kernel serves itself: a guest's write that signals one without leaving to the monitor, and one whose signal is a guest's interrupt. */
 final class KvmEvents {
     private static final long IRQFD_FD = offset(KvmStructs.IRQFD, "fd"), IRQFD_GSI = offset(KvmStructs.IRQFD, "gsi"), IRQFD_FLAGS = offset(KvmStructs.IRQFD, "flags");
     private static final long MATCH = offset(KvmStructs.IOEVENTFD, "datamatch"), ADDRESS = offset(KvmStructs.IOEVENTFD, "addr"), LENGTH = offset(KvmStructs.IOEVENTFD, "len");
     private static final long IO_FD = offset(KvmStructs.IOEVENTFD, "fd"), IO_FLAGS = offset(KvmStructs.IOEVENTFD, "flags");
-
-    /**
-     * Which guest writes signal.
-     *
-     * @param port whether {@code address} is a port or guest-physical
-     * @param sizeBytes 0 (any), 1, 2, 4 or 8
-     * @param value the only value that counts; null for all
-     */
-    record Doorbell(boolean port, long address, int sizeBytes, Long value) {
-    }
 
     private final KvmFile vm;
 

@@ -95,7 +95,7 @@ final class KvmVcpu implements EngineVcpu {
     }
 
     private static void setCpuid(KvmVm vm, int index, KvmFile file) throws ErrnoException {
-        List<CpuidEntry> entries = new KvmCpuid(vm.vcpuCount(), vm.irqchip() != KvmVm.Irqchip.NONE).forVcpu(vm.host().cpuid(), index);
+        List<CpuidEntry> entries = new KvmCpuid(vm.vcpuCount(), vm.irqchip() != KvmVm.Irqchip.NONE, vm.host().emulates()).forVcpu(vm.host().cpuid(), index);
         try (Arena arena = Arena.ofConfined()) {
             long table = arena.allocate(CpuidEntry.tableBytes(entries.size()), 8).address();
             CpuidEntry.write(entries, table);

@@ -9,6 +9,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.vmm.EngineVm;
+import org.nestorvm.vmm.EventWiring;
 import org.nestorvm.vmm.InterruptController;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,7 +23,7 @@ import org.slf4j.LoggerFactory;
  * every later change of the slots; {@code bench} measures it at several times the creation and many times the teardown. It remains
  * available to be measured.
  */
-final class KvmVm implements EngineVm {
+final class KvmVm implements EngineVm, EventWiring {
     /** Who provides 8259, I/O APIC and local APICs. */
     enum Irqchip {
         /** Nobody: no local APIC at all. */
@@ -92,7 +93,7 @@ final class KvmVm implements EngineVm {
         if (irqchip == Irqchip.KERNEL) createIrqchip();
         memory.install();
         if (host.msrFilter()) MsrPolicy.install(vm);
-        vm.tryIoctl(Kvm.ENABLE_CAP, capability(Kvm.CAP_EXIT_ON_EMULATION_FAILURE, 1)); // then the exit tells the instruction
+        // KVM_CAP_EXIT_ON_EMULATION_FAILURE stays off: with it a program in the guest could end the machine, where it otherwise gets #UD.
     }
 
     private static long identityMapAddress() {
@@ -210,12 +211,32 @@ final class KvmVm implements EngineVm {
         return memory;
     }
 
-    KvmRoutes routes() {
-        return routes;
+    @Override public void connect(Doorbell doorbell, int eventfd) throws IOException {
+        events.assign(doorbell, eventfd);
     }
 
-    KvmEvents events() {
-        return events;
+    @Override public void disconnect(Doorbell doorbell, int eventfd) throws IOException {
+        events.deassign(doorbell, eventfd);
+    }
+
+    @Override public int addMessage(long address, int data) throws IOException {
+        return routes.add(address, data);
+    }
+
+    @Override public void changeMessage(int route, long address, int data) throws IOException {
+        routes.change(route, address, data);
+    }
+
+    @Override public void removeMessage(int route) throws IOException {
+        routes.remove(route);
+    }
+
+    @Override public void connectInterrupt(int eventfd, int route) throws IOException {
+        events.assignIrq(eventfd, route);
+    }
+
+    @Override public void disconnectInterrupt(int eventfd, int route) throws IOException {
+        events.deassignIrq(eventfd, route);
     }
 
     Irqchip irqchip() {

@@ -14,6 +14,7 @@ import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.EngineOptions.Interrupts;
+import org.nestorvm.vmm.EventWiring;
 import org.nestorvm.vmm.Exit;
 import org.nestorvm.vmm.InterruptController;
 
@@ -215,21 +216,21 @@ final class KvmInterruptTest {
         try (Guest guest = waiting(InterruptController.NONE, 0x33)) {
             int eventfd = Events.eventfd("test", 0, Events.EFD_NONBLOCK);
             try {
-                int gsi = guest.kvm().routes().add(APIC, 0x33);
-                guest.kvm().events().assignIrq(eventfd, gsi);
+                int gsi = guest.kvm().addMessage(APIC, 0x33);
+                guest.kvm().connectInterrupt(eventfd, gsi);
                 Runner runner = new Runner(guest);
                 runner.await("out 0x1 1 0x0", 1);
                 for (int i = 1; i <= 50; i++) {
                     Events.trySignal(eventfd, 1);
                     runner.await("out 0x33 1 0x0", i);
                 }
-                guest.kvm().routes().change(gsi, APIC, 0x34);
+                guest.kvm().changeMessage(gsi, APIC, 0x34);
                 guest.handler(0x34, 0x2800, reporting(0x34));
                 Events.trySignal(eventfd, 1);
                 runner.await("out 0x34 1 0x0", 1);
                 runner.stop();
-                guest.kvm().events().deassignIrq(eventfd, gsi);
-                guest.kvm().routes().remove(gsi);
+                guest.kvm().disconnectInterrupt(eventfd, gsi);
+                guest.kvm().removeMessage(gsi);
             } finally {
                 Descriptors.close(eventfd);
             }
@@ -247,15 +248,15 @@ final class KvmInterruptTest {
             int memory = Events.eventfd("memory doorbell", 0, Events.EFD_NONBLOCK);
             int port = Events.eventfd("port doorbell", 0, Events.EFD_NONBLOCK);
             try {
-                KvmEvents.Doorbell onSeven = new KvmEvents.Doorbell(false, 0xd0000000L, 2, 7L);
-                KvmEvents.Doorbell onAny = new KvmEvents.Doorbell(true, 0x60, 1, null);
-                guest.kvm().events().assign(onSeven, memory);
-                guest.kvm().events().assign(onAny, port);
+                EventWiring.Doorbell onSeven = new EventWiring.Doorbell(false, 0xd0000000L, 2, 7L);
+                EventWiring.Doorbell onAny = new EventWiring.Doorbell(true, 0x60, 1, null);
+                guest.kvm().connect(onSeven, memory);
+                guest.kvm().connect(onAny, port);
                 guest.run();
                 assertEquals(List.of("write 0xd0000000 2 0x8"), guest.accesses);
                 assertEquals(1, Events.tryDrain(memory));
                 assertEquals(1, Events.tryDrain(port));
-                guest.kvm().events().deassign(onSeven, memory);
+                guest.kvm().disconnect(onSeven, memory);
                 guest.protectedMode(state -> { });
                 guest.run();
                 assertThat(guest.accesses).contains("write 0xd0000000 2 0x7");
