@@ -31,20 +31,17 @@ final class X87Compare {
         };
     }
 
-    /** Reports what a comparison found; false if the instruction must not pop. */
+    /** Reports what a comparison found, also if an exception is not masked; false if the instruction must not pop. */
     private static boolean finish(Cpu c, int order) {
         int exceptions = c.soft.flags;
         c.soft.flags = 0;
-        X87Op.clearC1(c);
-        if (!X87Op.raise(c, exceptions)) return false;
         c.fpStatus = c.fpStatus & ~X87Op.CONDITIONS | code(order);
-        return true;
+        return X87Op.raise(c, exceptions);
     }
 
     private static boolean empty(Cpu c) {
-        if (!X87Op.underflow(c)) return false;
         c.fpStatus |= UNORDERED_CODE;
-        return true;
+        return X87Op.underflow(c);
     }
 
     private static final class WithRegister extends X87Op {
@@ -145,9 +142,8 @@ final class X87Compare {
                 c.soft.flags = 0;
                 goesOn = raise(c, exceptions);
             }
-            if (!goesOn) return;
             SseCompare.setFlags(c, order);
-            if (pops) pop(c);
+            if (goesOn && pops) pop(c);
         }
     }
 

@@ -82,7 +82,8 @@ final class X87Load {
             if (overflows(c)) return;
             clearC1(c);
             int exceptions = widen(c.soft, wide, bits);
-            if (raise(c, exceptions)) push(c, c.soft.exponent80, c.soft.mantissa80);
+            // A denormal is loaded even if that is an exception that is not masked.
+            if (raise(c, exceptions) || (exceptions & DE) != 0) push(c, c.soft.exponent80, c.soft.mantissa80);
         }
     }
 

@@ -197,7 +197,17 @@ final class X87Math {
             int by = b.kind == Number.ZERO || b.exponent < 0 ? 0 : b.exponent > 16 ? 1 << 17 : (int) (b.sig >>> 63 - b.exponent);
             s.set(a.negative, a.exponent + (b.negative ? -by : by), a.sig, 0);
             round(c, 64);
+            beyondWrapping(s);
         }
+    }
+
+    /** A result that is still out of range after its exponent was wrapped, for an exception that is not masked, is infinite or zero. */
+    private static void beyondWrapping(SoftFloat s) {
+        if (s.exponent == SoftFloat.INFINITE || s.hi == 0 || s.exponent >= EMIN && s.exponent <= EMAX) return;
+        if (s.exponent > EMAX) infinity(s, s.negative);
+        else zero(s, s.negative);
+        s.flags |= SoftFloat.PE;
+        s.roundedUp = s.exponent > EMAX;
     }
 
     /** FXTRACT: the exponent of a as a number in the result, its significand left to the caller. */

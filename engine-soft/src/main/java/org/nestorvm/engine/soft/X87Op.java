@@ -156,6 +156,7 @@ abstract class X87Op extends MemOp {
         s.flags = 0;
         setC1(c, (exceptions & PE) != 0 && s.roundedUp);
         if ((exceptions & ~c.fpControl & (IE | DE | ZE)) != 0) {
+            clearC1(c);
             raise(c, exceptions & (IE | DE | ZE));
             return false;
         }

@@ -2,6 +2,7 @@ package org.nestorvm.engine.soft;
 
 import static org.nestorvm.engine.soft.SoftFloat.IE;
 import static org.nestorvm.engine.soft.SoftFloat.OE;
+import static org.nestorvm.engine.soft.SoftFloat.PE;
 import static org.nestorvm.engine.soft.SoftFloat.UE;
 
 import org.nestorvm.engine.soft.SoftFloat.Number;
@@ -117,7 +118,7 @@ final class X87Store {
                 underflow(c);
             } else {
                 setC1(c, s.roundedUp && stores);
-                raise(c, exceptions);
+                raise(c, stores ? exceptions : exceptions & ~PE);
             }
             if (stores && pops) pop(c);
         }
