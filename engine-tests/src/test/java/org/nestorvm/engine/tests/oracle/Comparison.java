@@ -14,9 +14,14 @@ final class Comparison {
     }
 
     static String differences(Variant variant, CaseState start, CaseState expected, CaseState actual, long windowAddress) {
+        return differences(variant, variant.undefinedFlags(start), expected, actual, windowAddress);
+    }
+
+    /** @param variant null for a program, which is compared exactly */
+    static String differences(Variant variant, long undefinedFlags, CaseState expected, CaseState actual, long windowAddress) {
         Comparison c = new Comparison(variant);
         for (int i = 0; i < 16; i++) c.number(Reg.gpr(64, i).toString(), expected.gpr[i], actual.gpr[i]);
-        long flags = (Spec.STATUS | Spec.DF) & ~variant.undefinedFlags(start);
+        long flags = (Spec.STATUS | Spec.DF) & ~undefinedFlags;
         c.number("flags", expected.rflags & flags, actual.rflags & flags);
         c.floatingPoint(expected, actual);
         for (int i = 0; i < CaseState.WINDOW_BYTES && c.words.length() < 600; i += 8) {
@@ -26,8 +31,8 @@ final class Comparison {
     }
 
     private void floatingPoint(CaseState expected, CaseState actual) {
-        boolean x87 = variant.spec().has("x87") || variant.spec().has("mmx");
-        boolean approx = variant.spec().has("approx");
+        boolean x87 = variant != null && (variant.spec().has("x87") || variant.spec().has("mmx"));
+        boolean approx = variant != null && variant.spec().has("approx");
         number("fcw", expected.fx.getShort(CaseState.FX_FCW) & 0xffff, actual.fx.getShort(CaseState.FX_FCW) & 0xffff);
         int status = approx && x87 ? 0xfdff & ~0x20 : 0xffff;    // C1 and PE tell of the last bit
         number("fsw", expected.fx.getShort(CaseState.FX_FSW) & status, actual.fx.getShort(CaseState.FX_FSW) & status);

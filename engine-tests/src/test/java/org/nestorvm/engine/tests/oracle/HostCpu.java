@@ -23,7 +23,7 @@ import org.nestorvm.memory.sys.MemoryCalls;
  * a trampoline, the state that it loads and stores, the window that instructions may work on, and the instructions, in slots.
  */
 final class HostCpu implements AutoCloseable {
-    static final int SLOT_BYTES = 64, SLOTS = 16384, MAX_CODE_BYTES = SLOT_BYTES - 5;
+    static final int SLOT_BYTES = 64, SLOTS = 16384;
     private static final int STATE = 0x1000, WINDOW = 0x14000, CODE = 0x40000, REGION_BYTES = CODE + SLOT_BYTES * SLOTS;
     private static final int FLAGS = 0x80, HOST_RSP = 0x88, TARGET = 0x90, FX = 0x100;
     /** Below 2 GiB, if the kernel agrees, so that 32-bit addresses reach the window as well. */
@@ -74,9 +74,8 @@ final class HostCpu implements AutoCloseable {
         return region + CODE + (long) slot * SLOT_BYTES;
     }
 
-    /** Puts instructions into a slot; the processor falls out of them into a jump back. */
+    /** Puts instructions into a slot, and the following ones if they are longer; the processor falls out of them into a jump back. */
     void putCode(int slot, byte[] code) {
-        if (code.length > MAX_CODE_BYTES) throw new IllegalArgumentException("bytes=" + code.length);
         long at = codeAddress(slot);
         copyIn(code, 0, at, code.length);
         byte[] jump = new Asm(at + code.length).bits(64).jmp(back).assemble();

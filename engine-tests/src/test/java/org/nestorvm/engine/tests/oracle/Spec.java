@@ -12,10 +12,11 @@ import java.util.Set;
 /**
  * A line of {@code instructions.txt}, for one of its names.
  *
+ * @param defined flags that it writes, unless a count of zero leaves them alone
  * @param undefined flags that are undefined after it, whatever the operands
  * @param forms what the operands must look like
  */
-record Spec(String group, String name, long undefined, Set<String> options, String forms) {
+record Spec(String group, String name, long defined, long undefined, Set<String> options, String forms) {
     static final long CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, DF = 0x400, OF = 0x800;
     static final long STATUS = CF | PF | AF | ZF | SF | OF;
 
@@ -32,18 +33,18 @@ record Spec(String group, String name, long undefined, Set<String> options, Stri
     private static void add(List<Spec> specs, String[] word) {
         Set<String> options = word.length > 3 ? Set.of(word[3].split(",")) : Set.of();
         String forms = options.stream().filter(o -> o.startsWith("forms=")).map(o -> o.substring(6)).findAny().orElse(options.contains("string") ? "-" : ".*");
-        for (String name : word[1].split(",")) specs.add(new Spec(word[0], name, undefined(word[2]), options, forms));
+        for (String name : word[1].split(",")) specs.add(new Spec(word[0], name, mask(word[2].replaceAll("[A-Z]", "")), mask(word[2].replaceAll("[a-z]", "")), options, forms));
     }
 
-    private static long undefined(String flags) {
+    private static long mask(String flags) {
         long mask = 0;
-        for (char c : flags.toCharArray()) mask |= switch (c) {
-            case 'O' -> OF;
-            case 'S' -> SF;
-            case 'Z' -> ZF;
-            case 'A' -> AF;
-            case 'P' -> PF;
-            case 'C' -> CF;
+        for (int i = 0; i < flags.length(); i++) mask |= switch (flags.charAt(i)) {
+            case 'o', 'O' -> OF;
+            case 's', 'S' -> SF;
+            case 'z', 'Z' -> ZF;
+            case 'a', 'A' -> AF;
+            case 'p', 'P' -> PF;
+            case 'c', 'C' -> CF;
             default -> 0;
         };
         return mask;
