@@ -1,5 +1,6 @@
 package org.nestorvm.vmm;
 
+import java.util.BitSet;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -18,7 +19,7 @@ import org.nestorvm.paging.TableMemoryException;
  * executable, and has the guest try again. What the exit information means is the entry format's to say. Any number of virtual CPUs may fault at once, on the same page too.
  *
  * <p>An entry holds the page's host-virtual address, so the host's kernel may move or swap the frame behind it without telling anybody; what has
- * to be revoked is only what this monitor takes away itself ({@link #discard}, dirty logs). {@link #revocations} orders that against faults in flight: whoever takes
+ * to be revoked is only what this monitor takes away itself ({@link VirtualMachine#discard}, dirty logs). {@link #revocations} orders that against faults in flight: whoever takes
  * away counts up before it removes entries, and a fault that meets a new count takes its own entry back and starts again. No lock is
  * held while virtual CPUs are told, so a fault never waits for a listener that waits for the fault.
  */
@@ -179,28 +180,18 @@ public final class NestedFaultHandler {
         table.writeProtect(slots.gpa[slot], slots.size[slot]);
     }
 
-    /** The pages written since the last time, write-protected again. What is read from them now is at least as new as the marks. */
+    /**
+     * The pages written since the last time, write-protected again. What is read from them now is at least as new as the marks. One call protects all between the first and
+     * the last of them: those that are not marked are not writable anyway, and processors are stopped to flush once instead of once a page.
+     */
     long[] collectLog(int slot) {
         SlotIndex slots = memory.index();
         long[] dirty = slots.log(slot).take();
-        long pages = slots.size[slot] >>> 12;
-        for (long first = nextPage(dirty, 0, pages, true); first < pages; ) {
-            long end = nextPage(dirty, first, pages, false);
-            table.writeProtect(slots.gpa[slot] + (first << 12), end - first << 12);
-            first = nextPage(dirty, end, pages, true);
-        }
+        BitSet pages = BitSet.valueOf(dirty);
+        if (pages.isEmpty()) return dirty;
+        long first = pages.nextSetBit(0), end = pages.length();
+        table.writeProtect(slots.gpa[slot] + (first << 12), end - first << 12);
         return dirty;
-    }
-
-    /** The first page from {@code from} on whose mark is as asked; {@code pages} if there is none. */
-    private static long nextPage(long[] marks, long from, long pages, boolean marked) {
-        for (long page = from; page < pages; ) {
-            long word = marks[(int) (page >>> 6)] ^ (marked ? 0 : -1L);
-            long rest = word >>> page;
-            if (rest != 0) return Math.min(pages, page + Long.numberOfTrailingZeros(rest));
-            page = (page | 63) + 1;
-        }
-        return pages;
     }
 
     void stopLog(int slot) {

@@ -174,7 +174,10 @@ public final class VirtualMachine implements AutoCloseable {
         }
     }
 
-    /** From here on the pages of the slot that are written to are recorded. */
+    /**
+     * From here on the pages of the slot that are written to are recorded: by the guest, on an engine that runs over the nested page table, and through {@link GuestMemory}. An engine
+     * with a log in hardware keeps its own, and another process that maps the memory tells its writes itself, as vhost-user has it.
+     */
     public void startDirtyLog(MemorySlot slot) {
         synchronized (logControl) {
             int index = indexOf(slot);
