@@ -49,13 +49,13 @@ public class MemoryCoreClose {
         else fillMachine();
     }
 
-    private void fillPlain() throws IOException {
+    void fillPlain() throws IOException {
         object = MemoryObject.create("plain", BYTES);
         address = MemoryCalls.mmap(object, BYTES, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, object.descriptor(), 0);
         for (long offset = 0; offset < BYTES; offset += PAGE) HostMemory.putLong(address + offset, offset);
     }
 
-    private void fillMachine() throws IOException {
+    void fillMachine() throws IOException {
         vm = new Vmm().create(VmConfig.of("closed", MemoryMap.of(new MemoryRange(0, BYTES, MemoryRange.Type.RAM))).withFormat(EntryFormat.EPT));
         NestedPageTable table = vm.nestedPageTable();
         NestedWalk walk = new NestedWalk();
