@@ -137,6 +137,10 @@ class RunCommandTest {
         }
     }
 
+    @Test void trainingRunEndsByItself() throws Exception {
+        assertThat(NestorProcess.run("", "train")).isEqualTo(new NestorProcess.Result(0, "", ""));
+    }
+
     @Test void eachErrorIsOneLineWithCauseAndMend() throws Exception {
         String engine = NestorProcess.engine();
         Path text = Files.writeString(directory.resolve("text"), "no kernel");
