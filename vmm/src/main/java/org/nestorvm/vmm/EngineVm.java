@@ -16,6 +16,18 @@ public interface EngineVm extends AutoCloseable {
     /** Rights were taken from nested page table entries: when this returns no virtual CPU uses an old translation. */
     void invalidate(long gpa, long sizeBytes);
 
+    /**
+     * Starts or ends the engine's own record of pages that virtual CPUs write. For engines whose guests do not go through {@link VirtualMachine#nestedPageTable}; others have nothing to do.
+     *
+     * @param slot index in {@link VirtualMachine#slots}
+     */
+    default void logDirty(int slot, boolean on) throws IOException {
+    }
+
+    /** Adds the pages written since the last call, bit n of word n/64 for page n, and protects them again before it returns. */
+    default void collectDirty(int slot, long[] into) throws IOException {
+    }
+
     @Override
     void close();
 }

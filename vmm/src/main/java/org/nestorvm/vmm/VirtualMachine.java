@@ -117,8 +117,11 @@ public final class VirtualMachine implements AutoCloseable {
                 undo.add(processor::close);
                 processors.add(new Vcpu(this, i, processor));
             }
+            synchronized (logControl) {
+                for (int i = 0; i < slots.size(); i++) if (memory.index().log(i) != null) made.logDirty(i, true);
+                engine = made;
+            }
             vcpus = List.copyOf(processors);
-            engine = made;
             undo.keep();
         }
     }
@@ -179,11 +182,12 @@ public final class VirtualMachine implements AutoCloseable {
      * with a log in hardware keeps its own, and another process that maps the memory tells its writes itself, as vhost-user has it.
      */
     public void startDirtyLog(MemorySlot slot) {
-        synchronized (logControl) {
+        withEngine(side -> {
             int index = indexOf(slot);
             if (memory.index().log(index) != null) throw new IllegalStateException("a dirty log of " + slot.range() + " runs already");
+            if (side != null) side.logDirty(index, true);
             faults.startLog(index);
-        }
+        });
     }
 
     /**
@@ -191,17 +195,40 @@ public final class VirtualMachine implements AutoCloseable {
      * at this moment may be told now or next time; once the virtual CPUs are stopped, the next collection has them all.
      */
     public long[] collectDirty(MemorySlot slot) {
-        synchronized (logControl) {
+        long[][] words = new long[1][];
+        withEngine(side -> {
             int index = indexOf(slot);
             if (memory.index().log(index) == null) throw new IllegalStateException("no dirty log of " + slot.range() + " runs");
-            return faults.collectLog(index);
-        }
+            words[0] = faults.collectLog(index);
+            if (side != null) side.collectDirty(index, words[0]);
+        });
+        return words[0];
     }
 
     public void stopDirtyLog(MemorySlot slot) {
-        synchronized (logControl) {
+        withEngine(side -> {
             int index = indexOf(slot);
-            if (memory.index().log(index) != null) faults.stopLog(index);
+            if (memory.index().log(index) == null) return;
+            faults.stopLog(index);
+            if (side != null) side.logDirty(index, false);
+        });
+    }
+
+    private interface LogAction {
+        void on(EngineVm side) throws IOException;
+    }
+
+    /** One at a time, and with a reference, so that the engine's side is there meanwhile. */
+    private void withEngine(LogAction action) {
+        if (!tryReference()) throw new VmTerminatedException(this + " has been terminated");
+        try {
+            synchronized (logControl) {
+                action.on(engine);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } finally {
+            release();
         }
     }
 

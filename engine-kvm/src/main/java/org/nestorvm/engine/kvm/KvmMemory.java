@@ -58,16 +58,17 @@ final class KvmMemory {
         else vm.ioctl("KVM_SET_USER_MEMORY_REGION", Kvm.SET_USER_MEMORY_REGION, region);
     }
 
-    /** From now on the kernel notes which pages are written, or stops doing so. */
-    void logDirtyPages(boolean on) throws ErrnoException {
-        for (int i = 0; i < slots.size(); i++) if (!slots.get(i).readOnly()) set(i, on ? Kvm.MEM_LOG_DIRTY_PAGES : 0);
+    /** From now on the kernel notes which pages of the slot are written, or stops doing so. */
+    void logDirtyPages(int slot, boolean on) throws ErrnoException {
+        if (!slots.get(slot).readOnly()) set(slot, on ? Kvm.MEM_LOG_DIRTY_PAGES : 0);
     }
 
     /**
      * The pages of a slot written since they were last cleared: bit n of word n/64 is page n. Clears too, unless the machine clears by hand
-     * ({@link KvmVm#clearDirtyByHand}).
+     * ({@link KvmVm#clearDirtyByHand}). A slot that cannot be written has none.
      */
     long[] dirtyPages(int slot) throws ErrnoException {
+        if (slots.get(slot).readOnly()) return new long[slots.get(slot).bitmapWords()];
         long[] words = new long[slots.get(slot).bitmapWords()];
         try (Arena arena = Arena.ofConfined()) {
             long bitmap = arena.allocate(8L * words.length, 8).address();

@@ -54,6 +54,7 @@ final class KvmVm implements EngineVm, EventWiring {
     private final int vcpuCount;
     private final List<KvmVcpu> vcpus = new CopyOnWriteArrayList<>();
     private final HaltWatch haltWatch;
+    private volatile boolean clearsByHand;
     private final AtomicBoolean msiLogged = new AtomicBoolean();
 
     private KvmVm(String name, KvmHost host, KvmFile vm, List<KvmMemory.Slot> slots, KvmSettings settings) {
@@ -166,9 +167,20 @@ final class KvmVm implements EngineVm, EventWiring {
         vm.close();
     }
 
+    @Override public void logDirty(int slot, boolean on) throws IOException {
+        memory.logDirtyPages(slot, on);
+    }
+
+    @Override public void collectDirty(int slot, long[] into) throws IOException {
+        long[] written = memory.dirtyPages(slot);
+        if (clearsByHand) memory.clearDirty(slot, 0, written);
+        for (int i = 0; i < written.length; i++) into[i] |= written[i];
+    }
+
     /** From now on {@link KvmMemory#dirtyPages} does not clear, {@link KvmMemory#clearDirty} does. Before logging starts. */
     void clearDirtyByHand() throws ErrnoException {
         enable("KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2", Kvm.CAP_MANUAL_DIRTY_LOG_PROTECT2, Kvm.DIRTY_LOG_MANUAL_PROTECT_ENABLE);
+        clearsByHand = true;
     }
 
     /** Pages written are reported in a ring a processor instead of a bitmap a slot. Before the first processor. @param bytes a power of two, see {@link KvmHost#dirtyRingBytes} */

@@ -222,7 +222,7 @@ final class KvmStateTest {
         try (Guest guest = Guest.bare(0xa2, 0x00, 0x00, 0x20, 0x00, 0xa2, 0x00, 0x50, 0x44, 0x00, 0xf4)) {       // mov [0x200000], al; mov [0x445000], al; hlt
             KvmMemory memory = guest.kvm().memory();
             guest.kvm().clearDirtyByHand();
-            memory.logDirtyPages(true);
+            memory.logDirtyPages(0, true);
             guest.protectedMode(state -> { });
             guest.run();
             assertThat(pages(memory.dirtyPages(0))).contains(0x200, 0x445).doesNotContain(0x201, 0x300);
@@ -232,7 +232,21 @@ final class KvmStateTest {
             guest.protectedMode(state -> { });
             guest.run();
             assertThat(pages(memory.dirtyPages(0))).contains(0x200, 0x445);
-            memory.logDirtyPages(false);
+            memory.logDirtyPages(0, false);
+        }
+    }
+
+    @Test void theMonitorsDirtyLogHasWhatTheGuestAndTheHostWrite() throws Exception {
+        try (Guest guest = Guest.bare(0xa2, 0x00, 0x00, 0x20, 0x00, 0xf4)) {           // mov [0x200000], al; hlt
+            guest.protectedMode(state -> { });
+            guest.run();
+            guest.vm.startDirtyLog(guest.vm.slots().get(0));
+            guest.protectedMode(state -> { });
+            guest.run();
+            guest.vm.memory().putInt(0x300000, 1);
+            assertThat(pages(guest.vm.collectDirty(guest.vm.slots().get(0)))).contains(0x200, 0x300).doesNotContain(0x201, 0x301);
+            assertThat(pages(guest.vm.collectDirty(guest.vm.slots().get(0)))).doesNotContain(0x200, 0x300);
+            guest.vm.stopDirtyLog(guest.vm.slots().get(0));
         }
     }
 
@@ -251,7 +265,7 @@ final class KvmStateTest {
              KvmVm vm = KvmVm.create("ring", List.of(new KvmMemory.Slot(0, size, address, false)),
                      KvmSettings.of(org.nestorvm.vmm.EngineOptions.bare(clock), 1))) {
             vm.useDirtyRing(ringBytes);
-            vm.memory().logDirtyPages(true);
+            vm.memory().logDirtyPages(0, true);
             try (KvmVcpu vcpu = vm.createVcpu(0); DirtyRing ring = DirtyRing.map(vcpu, ringBytes)) {
                 byte[] code = HexFormat.of().parseHex("a20030a20040f4");               // mov [0x3000], al; mov [0x4000], al; hlt
                 HostMemory.copyIn(code, 0, address + Guest.CODE, code.length);
