@@ -67,6 +67,7 @@ final class HpetTimer {
 
     private void arm(long now, long ticks) {
         boolean reachable = hpet.enabled() && is(INTERRUPT) && ticks >= 0 && ticks <= FARTHEST_TICKS;
+        if (!reachable && deadlineNs == NEVER) return;                  // Linux writes a comparator that is off 100,000 times to time the chip
         deadlineNs = reachable ? hpet.deadlineNs(now, ticks) : NEVER;
         if (reachable) timer.arm(deadlineNs);
         else timer.disarm();
@@ -75,6 +76,7 @@ final class HpetTimer {
     /** Fires if it is time. */
     void callback() {
         synchronized (hpet) {
+            if (deadlineNs == NEVER) return;
             long now = hpet.clock().nowNs();
             if (now < deadlineNs) return;                               // programmed anew while this callback was on its way
             IrqLine line = hpet.output(number, (int) (configuration >> ROUTE_SHIFT) & ROUTE_MASK);
