@@ -15,6 +15,7 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
@@ -219,6 +220,34 @@ class NestedFaultTest {
             vm.discard(M, M);
             assertEquals(0, vm.info().residentBytes());
             assertEquals(0, vm.info().enteredBytes());
+        }
+    }
+
+    /** Faults that a discard overtakes must not leave an entry for a page that is gone. Rounds of a race, each looked at when it has come to rest. */
+    @Test
+    void p9_whatIsEnteredIsResidentWhateverRacedWithADiscard() throws Exception {
+        try (VirtualMachine vm = machine(EntryFormat.NPT); ExecutorService threads = Executors.newFixedThreadPool(2)) {
+            int overtaken = 0;
+            for (int round = 0; round < 150; round++) {
+                AtomicBoolean stop = new AtomicBoolean();
+                CyclicBarrier start = new CyclicBarrier(3);
+                List<Future<?>> done = new ArrayList<>();
+                for (int t = 0; t < 2; t++)
+                    done.add(threads.submit(() -> {
+                        start.await();
+                        while (!stop.get()) for (long gpa = M; gpa < M + 32 * 4096; gpa += 4096) access(vm, gpa, Access.WRITE);
+                        return null;
+                    }));
+                start.await();
+                for (int i = 0; i < 20; i++) vm.discard(M, 32 * 4096);
+                stop.set(true);
+                for (Future<?> future : done) future.get();
+                VmInfo info = vm.info();
+                assertThat(info.enteredBytes()).as("bytes entered, round " + round).isLessThanOrEqualTo(info.residentBytes());
+                if (info.enteredBytes() < 32 * 4096) overtaken++;
+                vm.discard(M, 32 * 4096);
+            }
+            assertThat(vm.nestedFaultHandler().faultCount()).as("faults; rounds that ended in the middle: " + overtaken).isGreaterThan(1_000);
         }
     }
 
