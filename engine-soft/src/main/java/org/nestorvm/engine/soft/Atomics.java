@@ -6,12 +6,22 @@ import static org.nestorvm.memory.sys.HostMemory.ATOMIC_LONG;
 
 /**
  * Read-modify-write with a LOCK prefix, or XCHG. Aligned operands in memory are exchanged with the host's compare-and-set, so that they are atomic against other processors and against
- * device processes; operands that are not aligned, cover code, or are a device's registers are done under one lock.
+ * device processes; operands that are not aligned, cover code, or are a device's registers are done under one lock of the machine's; so is CMPXCHG16B, which is atomic among processors that use it for the location.
  */
 final class Atomics {
-    private static final Object UNALIGNED = new Object();
-
     private Atomics() {
+    }
+
+    /** Takes the machine's lock for operands that no single access of the host's covers. Who waits for it is outside the guest, since its holder may wait for every processor's TLB flush. */
+    static void lock(Cpu c) {
+        if (c.vcpu.vm.splitLock.tryLock()) return;
+        c.vcpu.leaveGuest();
+        c.vcpu.vm.splitLock.lock();
+        c.vcpu.enterGuest();
+    }
+
+    static void unlock(Cpu c) {
+        c.vcpu.vm.splitLock.unlock();
     }
 
     /** The location can be exchanged atomically. */
@@ -43,9 +53,12 @@ final class Atomics {
         int shift = 64 - 8 * size;
         long host = c.mmu.hostForWrite(linear, size);
         if (!direct(host, size)) {
-            synchronized (UNALIGNED) {
+            lock(c);
+            try {
                 long a = c.loadForWrite(linear, size) << shift >> shift;
                 c.store(linear, size, Alu.compute(c, kind, shift, a, b));
+            } finally {
+                unlock(c);
             }
             return;
         }
@@ -62,10 +75,13 @@ final class Atomics {
     static long swap(Cpu c, long linear, int size, long now) {
         long host = c.mmu.hostForWrite(linear, size);
         if (!direct(host, size)) {
-            synchronized (UNALIGNED) {
+            lock(c);
+            try {
                 long old = c.loadForWrite(linear, size);
                 c.store(linear, size, now);
                 return old;
+            } finally {
+                unlock(c);
             }
         }
         for (;;) {
@@ -78,10 +94,13 @@ final class Atomics {
     static long add(Cpu c, long linear, int size, long b) {
         long host = c.mmu.hostForWrite(linear, size);
         if (!direct(host, size)) {
-            synchronized (UNALIGNED) {
+            lock(c);
+            try {
                 long old = c.loadForWrite(linear, size);
                 c.store(linear, size, old + b);
                 return old;
+            } finally {
+                unlock(c);
             }
         }
         for (;;) {
@@ -94,10 +113,13 @@ final class Atomics {
     static long compareExchange(Cpu c, long linear, int size, long expected, long now) {
         long host = c.mmu.hostForWrite(linear, size);
         if (!direct(host, size)) {
-            synchronized (UNALIGNED) {
+            lock(c);
+            try {
                 long old = c.loadForWrite(linear, size);
                 c.store(linear, size, old == expected ? now : old);
                 return old;
+            } finally {
+                unlock(c);
             }
         }
         for (;;) {
@@ -110,10 +132,13 @@ final class Atomics {
     static long bit(Cpu c, long linear, int size, int kind, long mask) {
         long host = c.mmu.hostForWrite(linear, size);
         if (!direct(host, size)) {
-            synchronized (UNALIGNED) {
+            lock(c);
+            try {
                 long old = c.loadForWrite(linear, size);
                 c.store(linear, size, bits(kind, old, mask));
                 return old;
+            } finally {
+                unlock(c);
             }
         }
         for (;;) {
@@ -128,10 +153,5 @@ final class Atomics {
             case 1 -> old & ~mask;
             default -> old ^ mask;
         };
-    }
-
-    /** CMPXCHG16B has no 16-byte compare-and-set here: one lock serves all of them, which is atomic among the guest's processors as long as they use CMPXCHG16B for the location. */
-    static Object wideLock() {
-        return UNALIGNED;
     }
 }

@@ -25,4 +25,9 @@ final class Block {
         this.branches = branches;
         this.instructions = instructions;
     }
+
+    /** Of the Java heap, in about. */
+    int heapBytes() {
+        return 96 + 96 * ops.length;
+    }
 }

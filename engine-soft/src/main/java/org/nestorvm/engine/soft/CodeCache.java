@@ -1,6 +1,7 @@
 package org.nestorvm.engine.soft;
 
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * The decoded code of one machine, by host page; shared by its processors. A page with code has no write tag in any processor's TLB, so a store to it comes here
@@ -9,6 +10,23 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 final class CodeCache {
     private final ConcurrentHashMap<Long, CodePage> pages = new ConcurrentHashMap<>();
+    private final long limitBytes;
+    private final LongAdder bytes = new LongAdder();
+    private volatile int generation;
+
+    CodeCache(long limitBytes) {
+        this.limitBytes = limitBytes;
+    }
+
+    /** A guest that jumps to every byte of its memory has more code than the host has heap: then the caller has everything forgotten. */
+    boolean full() {
+        return bytes.sum() > limitBytes;
+    }
+
+    /** Counts up with every {@link #clear}: what processors remember for themselves must go too. */
+    int generation() {
+        return generation;
+    }
 
     /** Does this page hold code? Called when a write tag is about to be set; a processor that adds the first code of a page takes away the tags afterwards. */
     boolean hasCode(long hostPage) {
@@ -25,7 +43,9 @@ final class CodeCache {
 
     /** @return true when the page had no code before: the caller makes sure that no processor keeps a write tag for it, before it decodes */
     boolean register(long hostPage) {
-        return pages.putIfAbsent(hostPage, new CodePage(hostPage)) == null;
+        if (pages.containsKey(hostPage) || pages.putIfAbsent(hostPage, new CodePage(hostPage)) != null) return false;
+        bytes.add(CodePage.EMPTY_BYTES);
+        return true;
     }
 
     /** Files a block under the page of its first byte and, when it crosses, under the next as well. */
@@ -44,7 +64,12 @@ final class CodeCache {
             return;
         }
         synchronized (page) {
+            if (pages.get(hostPage) != page) {                  // just now
+                block.valid = false;
+                return;
+            }
             page.add(block, from, to);
+            bytes.add(block.heapBytes());
         }
     }
 
@@ -54,8 +79,8 @@ final class CodeCache {
         if (page == null) return false;
         synchronized (page) {
             if (page.misses((int) (host & 0xfff), size)) return false;
-            page.invalidate();
-            pages.remove(host & Cpu.PAGE_MASK);                 // data from now on, until somebody runs it again
+            bytes.add(-page.invalidate());
+            if (pages.remove(host & Cpu.PAGE_MASK, page)) bytes.add(-CodePage.EMPTY_BYTES);     // data from now on, until somebody runs it again
             return true;
         }
     }
@@ -65,7 +90,7 @@ final class CodeCache {
         CodePage page = pages.get(hostPage);
         if (page == null) return;
         synchronized (page) {
-            if (!page.unchanged()) page.invalidate();
+            if (!page.unchanged()) bytes.add(-page.invalidate());
         }
     }
 
@@ -73,13 +98,15 @@ final class CodeCache {
         return pages.size();
     }
 
-    /** Forgets everything; only while no processor runs. */
+    /** Forgets everything. Processors that run go on to the end of their block. */
     void clear() {
         for (CodePage page : pages.values()) {
             synchronized (page) {
                 page.invalidate();
+                pages.remove(page.hostPage, page);
             }
         }
-        pages.clear();
+        bytes.reset();
+        generation++;
     }
 }

@@ -5,6 +5,9 @@ import org.nestorvm.memory.sys.HostMemory;
 
 /** The blocks whose first byte, or whose tail, lies in one host page, and which 64-byte lines of it they cover. Guarded by its {@link CodeCache}. */
 final class CodePage {
+    /** What a page costs of the heap beside its blocks. */
+    static final int EMPTY_BYTES = 4096 + 256;
+
     final long hostPage;
     private Block[] blocks = new Block[16];
     private int count;
@@ -66,10 +69,17 @@ final class CodePage {
 
     private static final java.lang.invoke.VarHandle LONG = java.lang.invoke.MethodHandles.byteArrayViewVarHandle(long[].class, java.nio.ByteOrder.LITTLE_ENDIAN);
 
-    void invalidate() {
-        for (Block b : blocks) if (b != null) b.valid = false;
+    /** @return how many bytes of the heap the blocks took */
+    long invalidate() {
+        long bytes = 0;
+        for (Block b : blocks) {
+            if (b == null) continue;
+            b.valid = false;
+            bytes += b.heapBytes();
+        }
         Arrays.fill(blocks, null);
         count = 0;
         lines = 0;
+        return bytes;
     }
 }

@@ -28,6 +28,7 @@ final class Interpreter {
     private final Insn previous = new Insn();
     /** Decode for a single step: no pairs, and the block is not kept. */
     private boolean apart;
+    private int generation;
     long decoded;
 
     Interpreter(Cpu c, Mmu mmu, CodeCache code, SoftVcpu vcpu, long scratch) {
@@ -146,7 +147,16 @@ final class Interpreter {
         return c.codeSize == 8 ? next : next & 0xffffffffL;
     }
 
+    /** Drops the blocks at hand, unless they are of this generation of the cache. */
+    void forget(int now) {
+        if (generation == now) return;
+        generation = now;
+        java.util.Arrays.fill(keys, -1);
+        java.util.Arrays.fill(blocks, null);
+    }
+
     private Block decode(long linear, long host) {
+        if (code.full()) vcpu.vm.forgetCode(vcpu);
         long page = host & Cpu.PAGE_MASK;
         if (code.register(page)) vcpu.codeAppeared(page);
         int room = 4096 - (int) (host & 0xfff);

@@ -21,6 +21,9 @@ final class LocalApic {
     /** LVT entries 0..6 less one, version 14h, no EOI-broadcast suppression. */
     private static final int VERSION_VALUE = 5 << 16 | 0x14;
 
+    /** Shorter periods become this long, so that a guest cannot keep the clock's thread busy for nothing. KVM has 200 us. */
+    private static final long MIN_PERIOD_NS = 100_000;
+
     private final SoftVcpu vcpu;
     private final SoftVm vm;
     private final VmClock clock;
@@ -36,6 +39,7 @@ final class LocalApic {
     private long timerStartNs;
     private volatile int timerInitial;
     private volatile long deadline;
+    private volatile boolean closed;
 
     LocalApic(SoftVcpu vcpu, SoftVm vm, VmClock clock, int id) {
         this.vcpu = vcpu;
@@ -61,6 +65,12 @@ final class LocalApic {
         if (id == 0) lvt[LVT_LINT0 - LVT_TIMER] = MODE_EXTINT << 8;         // virtual wire, as firmware leaves it
         timerInitial = 0;
         deadline = 0;
+        timer.disarm();
+    }
+
+    /** The clock may outlive the machine. */
+    void close() {
+        closed = true;
         timer.disarm();
     }
 
@@ -378,12 +388,13 @@ final class LocalApic {
         int entry = lvt[0];
         int mode = timerMode();
         if (mode == TIMER_PERIODIC && timerInitial != 0) {
-            long period = Math.max(1000, (timerInitial & 0xffffffffL) * countNs());     // a guest cannot make the host spin
+            long period = Math.max(MIN_PERIOD_NS, (timerInitial & 0xffffffffL) * countNs());
             long next = timerStartNs + period;
             long now = clock.nowNs();
             if (next + period <= now) next = now - (now - timerStartNs) % period;       // missed periods become one
             timerStartNs = next;
             timer.arm(next + period);
+            if (closed) timer.disarm();
         } else if (mode == TIMER_DEADLINE) {
             deadline = 0;
         } else if (mode != TIMER_ONESHOT && mode != TIMER_PERIODIC) {

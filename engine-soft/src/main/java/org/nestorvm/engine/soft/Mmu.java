@@ -329,7 +329,7 @@ final class Mmu {
             if (host != -1) return host;
             nestedFaults++;
             long info = nested.format().faultInfo(nestedWalk, access, true, last, c.cpl == 3);
-            switch (faults.handle(gpa, info)) {
+            switch (handle(gpa, info)) {
                 case NestedFaultHandler.RESIDENT -> {
                     if (attempt > 1000) throw new MonitorError("nested fault at gpa 0x" + Long.toHexString(gpa) + " is not resolved after " + attempt + " attempts");
                 }
@@ -353,6 +353,15 @@ final class Mmu {
                 }
             }
         }
+    }
+
+    /** The handler may wait, for memory or for a lock whose holder waits for this processor's flush; and no translation is kept meanwhile. */
+    private int handle(long gpa, long info) {
+        if (!vcpu.inGuest()) return faults.handle(gpa, info);       // a state is being loaded
+        vcpu.leaveGuest();
+        int outcome = faults.handle(gpa, info);
+        vcpu.enterGuest();
+        return outcome;
     }
 
     /** An entry of the guest's tables: {@code size} 4 or 8. Entries in a device or a hole read all ones. */

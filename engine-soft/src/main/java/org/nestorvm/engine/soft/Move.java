@@ -525,7 +525,8 @@ final class Move {
             long at = write(c, 16);
             if ((at & 15) != 0) throw c.gp(0);
             c.probeWrite(at, 16);
-            synchronized (Atomics.wideLock()) {
+            Atomics.lock(c);
+            try {
                 long low = c.load64(at), high = c.load64(at + 8);
                 boolean equal = low == c.r[Cpu.RAX] && high == c.r[Cpu.RDX];
                 c.store64(at, equal ? c.r[Cpu.RBX] : low);
@@ -535,6 +536,8 @@ final class Move {
                     c.r[Cpu.RDX] = high;
                 }
                 return equal;
+            } finally {
+                Atomics.unlock(c);
             }
         }
     }

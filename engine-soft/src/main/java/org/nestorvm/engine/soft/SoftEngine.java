@@ -8,6 +8,17 @@ import org.nestorvm.vmm.VirtualMachine;
 
 /** The engine {@code soft}: an x86-64 processor in Java, which runs wherever this program runs. */
 public final class SoftEngine implements Engine {
+    private final long codeBytes;
+
+    public SoftEngine() {
+        this(Runtime.getRuntime().maxMemory() / 4);
+    }
+
+    /** @param codeBytes how much of the Java heap the decoded code of one machine may take, in about; beyond that it is decoded anew */
+    public SoftEngine(long codeBytes) {
+        this.codeBytes = codeBytes;
+    }
+
     @Override
     public String name() {
         return "soft";
@@ -20,6 +31,6 @@ public final class SoftEngine implements Engine {
 
     @Override
     public EngineVm create(VirtualMachine vm, EngineOptions options) throws IOException {
-        return new SoftVm(vm, options);
+        return new SoftVm(vm, options, codeBytes);
     }
 }

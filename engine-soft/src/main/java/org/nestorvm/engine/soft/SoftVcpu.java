@@ -17,6 +17,9 @@ import org.nestorvm.vmm.InterruptController;
  * two blocks.
  */
 public final class SoftVcpu implements EngineVcpu {
+    /** Timers set to this or later do not expire: 146 years, and room for sums. */
+    private static final long NEVER_NS = 1L << 62;
+
     final SoftVm vm;
     final int index;
     final Cpu cpu = new Cpu();
@@ -168,6 +171,7 @@ public final class SoftVcpu implements EngineVcpu {
     private void flushIfAsked() {
         long wanted = flushWanted.get();
         if (flushDone >= wanted) return;
+        forgetCode();
         mmu.flushAll();
         cpu.limit = 0;
         flushDone = wanted;
@@ -184,6 +188,10 @@ public final class SoftVcpu implements EngineVcpu {
         if (flushDone < flushWanted.get()) flushIfAsked();
     }
 
+    boolean inGuest() {
+        return inGuest;
+    }
+
     private static final class Interrupted extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
@@ -197,6 +205,11 @@ public final class SoftVcpu implements EngineVcpu {
         if (!kicked) return;
         kicked = false;
         throw new Interrupted();
+    }
+
+    /** Drops what this processor remembers of decoded code if the machine has forgotten it. */
+    void forgetCode() {
+        interpreter.forget(vm.code.generation());
     }
 
     void codeAppeared(long page) {
@@ -229,6 +242,9 @@ public final class SoftVcpu implements EngineVcpu {
         } catch (MonitorError e) {
             interpreter.rewind();
             return new Exit.InternalError(1, e.getMessage() + ", rip=0x" + Long.toHexString(cpu.r[Cpu.RIP]));
+        } catch (RuntimeException | Error e) {                      // out of the bus: the instruction starts again when the caller goes on
+            interpreter.rewind();
+            throw e;
         } finally {
             if (instructions != null) nowNs();
             inGuest = false;
@@ -274,7 +290,7 @@ public final class SoftVcpu implements EngineVcpu {
         nowNs();
         instructions.runDue();
         long next = instructions.nextDeadlineNs();
-        deadline = next == Long.MAX_VALUE ? Long.MAX_VALUE : next - skippedNs;
+        deadline = next >= NEVER_NS ? Long.MAX_VALUE : next - skippedNs;
     }
 
     private void trap() {
@@ -383,7 +399,7 @@ public final class SoftVcpu implements EngineVcpu {
             cpu.attention = true;
             return new Exit.HaltForever();
         }
-        if (instructions != null && instructions.nextDeadlineNs() != Long.MAX_VALUE && !deaf) {
+        if (instructions != null && instructions.nextDeadlineNs() < NEVER_NS && !deaf) {
             skippedNs += Math.max(0, instructions.nextDeadlineNs() - nowNs());      // nothing happens until then: time jumps
             runTimers();
             cpu.attention = true;
@@ -465,6 +481,7 @@ public final class SoftVcpu implements EngineVcpu {
     @Override
     public void close() {
         vm.remove(this);
+        if (apic != null) apic.close();
         arena.close();
     }
 }

@@ -2,6 +2,7 @@ package org.nestorvm.engine.soft;
 
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.ReentrantLock;
 import org.nestorvm.vmm.EngineOptions;
 import org.nestorvm.vmm.EngineVcpu;
 import org.nestorvm.vmm.EngineVm;
@@ -13,11 +14,14 @@ final class SoftVm implements EngineVm {
 
     final VirtualMachine vm;
     final EngineOptions options;
-    final CodeCache code = new CodeCache();
+    final CodeCache code;
+    /** See {@link Atomics}. */
+    final ReentrantLock splitLock = new ReentrantLock();
     private final List<SoftVcpu> vcpus = new CopyOnWriteArrayList<>();
 
-    SoftVm(VirtualMachine vm, EngineOptions options) {
+    SoftVm(VirtualMachine vm, EngineOptions options, long codeBytes) {
         this.vm = vm;
+        code = new CodeCache(codeBytes);
         this.options = options;
     }
 
@@ -85,6 +89,13 @@ final class SoftVm implements EngineVm {
     /** Host page {@code page} holds code from now on: no processor keeps the right to write it unseen. */
     void codeAppeared(long page, SoftVcpu by) {
         by.mmu.dropWriteTags(page);
+        if (vcpus.size() > 1) flushAll(by);
+    }
+
+    /** The decoded code has outgrown its share of the heap: all of it goes. Called between two blocks of {@code by}'s. */
+    void forgetCode(SoftVcpu by) {
+        code.clear();
+        by.forgetCode();
         if (vcpus.size() > 1) flushAll(by);
     }
 

@@ -236,7 +236,7 @@ final class SystemOps {
                 };
             }
             default -> {
-                int seg = switch (i.row.mnemonic) {
+                int target = switch (i.row.mnemonic) {
                     case "LES" -> Cpu.ES;
                     case "LDS" -> Cpu.DS;
                     case "LSS" -> Cpu.SS;
@@ -248,7 +248,7 @@ final class SystemOps {
                     void exec(Cpu c) {
                         long offset = c.load(read(c, size), size);
                         int selector = c.load16(readAt(c, offset(c) + size, 2));
-                        load(c, seg, selector);
+                        load(c, target, selector);
                         set(c, reg, size, false, offset);
                     }
                 };
