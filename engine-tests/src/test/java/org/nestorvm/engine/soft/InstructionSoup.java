@@ -17,16 +17,54 @@ public final class InstructionSoup {
     }
 
     /** Fills a page, or less. Now and then the bytes of an instruction are followed by a jump back, so that something is executed often. */
-    public void fill(byte[] page, boolean code64) {
+    public void fill(byte[] page, int bits) {
         out = page;
         at = 0;
         while (at < out.length) {
-            instruction(ROWS.get(random.nextInt(ROWS.size())), code64);
+            if (random.nextInt(12) == 0) system(bits);
+            instruction(ROWS.get(random.nextInt(ROWS.size())), bits == 64);
             if (random.nextInt(24) == 0) {
                 put(0xeb);
                 put(-2 - random.nextInt(100));
             }
         }
+    }
+
+    private static final int[] APIC = {0x20, 0x80, 0xb0, 0xd0, 0xe0, 0xf0, 0x280, 0x300, 0x300, 0x300, 0x310, 0x320, 0x350, 0x360, 0x380, 0x3e0, 0x3f0};
+    private static final int[] MSRS = {0x10, 0x11, 0x12, 0x1b, 0x3b, 0x6e0, 0x6e0, 0x277, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000100, 0xc0000101, 0xc0000102, 0x4b564d00, 0x4b564d01};
+    /** ICR: fixed, NMI, INIT and start-up messages to others, all, oneself, number 1; then timer modes, periods, and the enabled spurious vector. */
+    private static final int[] APIC_VALUES = {0xc4030, 0x84030, 0x44031, 0x4400, 0xc4400, 0xc4500, 0x4500, 0xc4610, 0x4610, 0x1000000, 0x20040, 0x40041, 0x42, 1, 10, 1000, 0x1ff, 0x700};
+
+    private int pick(int[] from) {
+        return from[random.nextInt(from.length)];
+    }
+
+    private void put32(int value) {
+        for (int i = 0; i < 32; i += 8) put(value >>> i);
+    }
+
+    /** A register of the local APIC, which is at its own address or, where there is paging, at FE000h as well; or a model-specific one. */
+    private void system(int bits) {
+        int value = random.nextInt(3) == 0 ? random.nextInt() : pick(APIC_VALUES);
+        if (random.nextBoolean()) {
+            if (bits == 16) put(0x66);
+            if (bits != 32) put(0x67);
+            put(0xc7);
+            put(0x05 - (bits == 64 ? 1 : 0));
+            if (bits == 64) put(0x25);
+            put32((random.nextBoolean() ? 0xfe000 : 0xfee00000) + pick(APIC));
+            put32(value);
+            return;
+        }
+        int[] values = {random.nextInt(3) != 0 ? pick(MSRS) : 0x800 + pick(APIC) / 16, random.nextInt(4) == 0 ? random.nextInt() : random.nextInt(2), value};
+        int[] moves = {0xb9, 0xba, 0xb8};
+        for (int i = 0; i < 3; i++) {
+            if (bits == 16) put(0x66);
+            put(moves[i]);
+            put32(values[i]);
+        }
+        put(0x0f);
+        put(0x30 + 2 * (random.nextInt(5) / 4));
     }
 
     private void put(int b) {

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.nestorvm.engine.soft.InstructionSoup;
+import org.nestorvm.engine.soft.SoftEngine;
 import org.nestorvm.memory.AddressSpace;
 import org.nestorvm.memory.Mapping;
 import org.nestorvm.memory.MemoryObject;
@@ -38,7 +39,7 @@ final class HostileMachine implements AutoCloseable {
     static final long LOW_BYTES = 1 << 20, SECOND = 4 << 20, SECOND_BYTES = 256 << 10, RESERVED = 5 << 20, RESERVED_BYTES = 64 << 10, MMIO = 6 << 20, MMIO_BYTES = 64 << 10, HIGH = 1L << 32,
             HIGH_BYTES = 256 << 10, APIC = 0xfee00000L;
     private static final long PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT = 0x4000, PAE_ROOT = 0x5000, LEGACY = 0x6000, LEGACY_PT = 0x7000, GDT = 0x8000, IDT = 0x9000, TSS = 0xa000, LDT = 0xc000;
-    private static final int GUARD_BYTES = 256 << 10;
+    private static final int GUARD_BYTES = 256 << 10, CODE_BYTES = 256 << 10;
     private static final AtomicInteger COUNT = new AtomicInteger();
 
     final SplittableRandom random;
@@ -61,7 +62,7 @@ final class HostileMachine implements AutoCloseable {
                 new MemoryRange(RESERVED, RESERVED_BYTES, MemoryRange.Type.RESERVED), new MemoryRange(MMIO, MMIO_BYTES, MemoryRange.Type.MMIO), new MemoryRange(HIGH, HIGH_BYTES, MemoryRange.Type.RAM));
         EngineOptions options = apic ? new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, new Controller(), clock) : EngineOptions.bare(clock);
         EntryFormat format = random.nextBoolean() ? EntryFormat.EPT : EntryFormat.NPT;
-        vm = Vmm.processDefault().create(VmConfig.of("hostile" + COUNT.incrementAndGet(), map).withVcpus(vcpus).withFormat(format).withEngine(EngineTestExtension.engine("soft"), options));
+        vm = Vmm.processDefault().create(VmConfig.of("hostile" + COUNT.incrementAndGet(), map).withVcpus(vcpus).withFormat(format).withEngine(random.nextInt(3) == 0 ? new SoftEngine(CODE_BYTES) : new SoftEngine(), options));
         guard();
         fillMemory();
     }
@@ -92,7 +93,7 @@ final class HostileMachine implements AutoCloseable {
         for (int i = 0; i < 24 + fixed.length; i++) {
             long gpa = i < fixed.length ? fixed[i] : 0x10000 + 4096L * random.nextInt(64);
             if (one(3)) random.nextBytes(page);
-            else soup.fill(page, mode == Mode.LONG);
+            else soup.fill(page, bits());
             vm.memory().write(gpa, page, 0, page.length);
             codePages.add(gpa);
         }
@@ -103,6 +104,14 @@ final class HostileMachine implements AutoCloseable {
         interruptTable();
         for (int i = 0; i < 0x1000; i += 4) vm.memory().putInt(TSS + i, one(3) ? random.nextInt() : (int) codeAddress());
         if (one(2)) for (int i = 8; i < 0x60; i += 8) vm.memory().putInt(TSS + i, 0x10);
+    }
+
+    private int bits() {
+        return switch (mode) {
+            case REAL, PROTECTED16, VIRTUAL8086 -> 16;
+            case LONG -> 64;
+            default -> 32;
+        };
     }
 
     /** A page that a table entry may name. */
@@ -131,12 +140,12 @@ final class HostileMachine implements AutoCloseable {
             put(PML4 + 8 * i, i == 0 ? PDPT | 7 : entry());
             put(PDPT + 8 * i, i == 0 ? PD | 7 : entry());
             put(PD + 8 * i, i == 0 ? PT | 7 : i == 2 ? SECOND | 0x87 : entry());
-            put(PT + 8 * i, one(8) ? entry() : 4096L * i | 7 | (one(4) ? 0x100 : 0));
+            put(PT + 8 * i, i == 0xfe ? APIC | 0x1f : one(8) ? entry() : 4096L * i | 7 | (one(4) ? 0x100 : 0));
         }
         for (int i = 0; i < 4; i++) put(PAE_ROOT + 8 * i, i == 0 ? PD | 1 : target() | 1);
         for (int i = 0; i < 1024; i++) {
             vm.memory().putInt(LEGACY + 4 * i, i == 0 ? (int) LEGACY_PT | 7 : (int) entry());
-            vm.memory().putInt(LEGACY_PT + 4 * i, one(8) ? (int) entry() : 4096 * i | 7);
+            vm.memory().putInt(LEGACY_PT + 4 * i, i == 0xfe ? (int) APIC | 0x1f : one(8) ? (int) entry() : 4096 * i | 7);
         }
     }
 
@@ -180,6 +189,29 @@ final class HostileMachine implements AutoCloseable {
                 put(IDT + 8 * v, low);
             }
         }
+    }
+
+    /** Something that happens beside the processors: a device writes memory, sends messages, or the host takes memory away and logs what is written. */
+    void disturb(SplittableRandom by) {
+        MemorySlot slot = vm.slots().get(by.nextInt(vm.slots().size()));
+        long gpa = by.nextInt(4) == 0 ? PML4 + 4096L * by.nextInt(12) : slot.gpa() + 4096 * by.nextLong(slot.sizeBytes() / 4096);
+        try {
+            switch (by.nextInt(8)) {
+                case 0 -> vm.discard(gpa, 4096);
+                case 1 -> log(slot, by);
+                case 2 -> vm.engine().externalInterruptChanged();
+                case 3, 4 -> vm.engine().signalMsi(APIC | by.nextInt(4) << 12 | by.nextInt(8), by.nextInt(0x10000));
+                default -> vm.memory().putLong(gpa + 8 * by.nextInt(512), by.nextLong());
+            }
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private void log(MemorySlot slot, SplittableRandom by) {
+        vm.startDirtyLog(slot);
+        for (int i = by.nextInt(20); i > 0; i--) vm.collectDirty(slot);
+        vm.stopDirtyLog(slot);
     }
 
     // ---- states ----
