@@ -7,18 +7,18 @@ import java.io.PrintStream;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.util.Locale;
-import java.util.Map;
+import java.util.StringJoiner;
 import java.util.concurrent.Callable;
 import org.nestorvm.boot.BootException;
 import org.nestorvm.boot.guest.DefaultGuest;
 import org.nestorvm.machine.Counters;
-import org.nestorvm.machine.ExitKind;
 import org.nestorvm.machine.Loader;
 import org.nestorvm.machine.Machine;
 import org.nestorvm.machine.MachineConfig;
 import org.nestorvm.machine.Outcome;
 import org.nestorvm.paging.EntryFormat;
 import org.nestorvm.vmm.Engine;
+import org.nestorvm.vmm.Vcpu;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 
@@ -55,7 +55,7 @@ final class RunCommand implements Callable<Integer> {
             console.connect(machine);
             Outcome outcome = machine.run();
             console.disconnect();
-            report(outcome, machine.counters(), System.nanoTime() - startNs);
+            report(machine, outcome, System.nanoTime() - startNs);
             return outcome;
         }
     }
@@ -79,20 +79,25 @@ final class RunCommand implements Callable<Integer> {
         return options.clock == RunOptions.ClockSource.INSTRUCTIONS ? config.withInstructionTime(INSTRUCTION_TIME_ZERO) : config;
     }
 
-    private void report(Outcome outcome, Counters counters, long elapsedNs) {
+    private void report(Machine machine, Outcome outcome, long elapsedNs) {
+        Counters counters = machine.counters();
         String line = "nestor: " + outcome.detail();
         if (outcome.kind() == Outcome.Kind.FAILED) err.println(line);
         else if (!options.quiet) err.printf(Locale.ROOT, "%s after %.2f s%s%n", line, elapsedNs / 1e9, counters.instructions() < 0 ? "" : ", " + counters.instructions() + " instructions");
-        if (options.trace) traceCounters(counters);
+        if (options.trace) trace(machine, counters);
     }
 
-    private void traceCounters(Counters counters) {
-        StringBuilder exits = new StringBuilder();
-        for (Map.Entry<ExitKind, Long> exit : counters.exits().entrySet()) {
-            if (exit.getValue() != 0) exits.append(' ').append(exit.getKey().name().toLowerCase(Locale.ROOT).replace('_', '-')).append('=').append(exit.getValue());
+    private void trace(Machine machine, Counters counters) {
+        StringJoiner exits = new StringJoiner(", ");
+        counters.exits().forEach((kind, count) -> {
+            if (count != 0) exits.add(kind.name().toLowerCase(Locale.ROOT).replace('_', ' ') + " " + count);
+        });
+        err.println("nestor: nested faults " + counters.nestedFaults() + ", nested pages " + counters.nestedPages() + ", port reads " + counters.portReads() + ", port writes " + counters.portWrites()
+            + ", MMIO reads " + counters.mmioReads() + ", MMIO writes " + counters.mmioWrites() + "; exits: " + exits);
+        for (Vcpu vcpu : machine.vm().vcpus()) {
+            String own = vcpu.engine().counters();
+            if (!own.isEmpty()) err.println("nestor: virtual CPU " + vcpu.index() + ": " + own);
         }
-        err.println("nestor: counters: instructions=" + counters.instructions() + " nested-faults=" + counters.nestedFaults() + " nested-pages=" + counters.nestedPages()
-            + " port-reads=" + counters.portReads() + " port-writes=" + counters.portWrites() + " mmio-reads=" + counters.mmioReads() + " mmio-writes=" + counters.mmioWrites() + " exits:" + exits);
     }
 
     private static int status(Outcome outcome) {

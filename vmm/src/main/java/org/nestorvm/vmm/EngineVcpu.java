@@ -24,6 +24,11 @@ public interface EngineVcpu extends AutoCloseable {
     /** Instructions retired since creation; -1 where the engine does not count. */
     long instructionCount();
 
+    /** For people: what the engine counts of its own, {@code name value} with commas between; empty where it counts nothing. */
+    default String counters() {
+        return "";
+    }
+
     @Override
     void close();
 

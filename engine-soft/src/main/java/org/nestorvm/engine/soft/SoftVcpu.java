@@ -467,7 +467,7 @@ public final class SoftVcpu implements EngineVcpu {
         return cpu.retired;
     }
 
-    /** Counters for people: TLB misses, nested walks and faults, flushes, decoded blocks. */
+    @Override
     public String counters() {
         return "instructions " + cpu.retired + ", TLB misses " + mmu.misses + ", nested walks " + mmu.walks + ", nested faults " + mmu.nestedFaults + ", TLB flushes " + mmu.flushes + ", device accesses " + mmu.mmioAccesses
                 + ", blocks decoded " + interpreter.decoded;
