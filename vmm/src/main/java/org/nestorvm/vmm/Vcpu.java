@@ -32,6 +32,8 @@ public final class Vcpu {
     private final int index;
     private final EngineVcpu engine;
     private volatile State state = State.STOPPED;
+    /** Who has moved it away from STOPPED; null when nobody has. */
+    private volatile Thread user;
 
     Vcpu(VirtualMachine vm, int index, EngineVcpu engine) {
         this.vm = vm;
@@ -134,13 +136,17 @@ public final class Vcpu {
     private void claim() {
         if (!vm.tryReference()) throw new VmTerminatedException(vm + " has been terminated");
         State seen = (State) STATE.compareAndExchange(this, State.STOPPED, State.RUNNING);
-        if (seen == State.STOPPED) return;
+        if (seen == State.STOPPED) {
+            user = Thread.currentThread();
+            return;
+        }
         vm.release();
         if (seen == State.TERMINATED) throw new VmTerminatedException("virtual CPU " + index + " of " + vm + " has been terminated");
         throw new VcpuBusyException(vm.name(), index, seen);
     }
 
     private void giveBack(boolean broken) {
+        user = null;
         if (broken || !STATE.compareAndSet(this, State.RUNNING, State.STOPPED)) {
             synchronized (this) {
                 state = State.TERMINATED;
@@ -163,8 +169,13 @@ public final class Vcpu {
         }
     }
 
-    /** Waits for the end that was requested. @return false when the time was up first */
+    /**
+     * Waits for the end that was requested, unless it is the caller's own: a device that terminates the machine is called by a virtual CPU, which ends when the call returns.
+     *
+     * @return false when the time was up first
+     */
     boolean awaitTermination(long deadlineNs) throws InterruptedException {
+        if (user == Thread.currentThread()) return true;
         synchronized (this) {
             while (state != State.TERMINATED) {
                 long leftNs = deadlineNs - System.nanoTime();

@@ -164,6 +164,43 @@ class VcpuTest {
         assertInstanceOf(Exit.Interrupted.class, run.get());
     }
 
+    /** A power-off port: the device that the guest writes to ends the machine, from within the run. */
+    @Test
+    void p21_aMachineCanBeTerminatedByItsOwnGuest() throws IOException {
+        ScriptedEngine engine = new ScriptedEngine((guest, bus) -> {
+            bus.portWrite(0x604, 2, 0x2000);
+            guest.store(4096, 1);                                               // the memory is there until the guest has left
+            return guest.takeKick() ? new Exit.Interrupted() : new Exit.Shutdown();
+        });
+        VirtualMachine vm = machine(engine);
+        GuestBus powerOff = new GuestBus() {
+            @Override
+            public int portRead(int port, int size) {
+                return -1;
+            }
+
+            @Override
+            public void portWrite(int port, int size, int value) {
+                vm.close();
+            }
+
+            @Override
+            public long mmioRead(long gpa, int size) {
+                return -1;
+            }
+
+            @Override
+            public void mmioWrite(long gpa, int size, long value) {
+            }
+        };
+        long start = System.nanoTime();
+        assertEquals(new Exit.Interrupted(), vm.vcpu(0).run(powerOff));
+        assertThat(System.nanoTime() - start).as("ns, without waiting for itself").isLessThan(VirtualMachine.TERMINATION_NS / 2);
+        assertEquals(Vcpu.State.TERMINATED, vm.vcpu(0).state());
+        assertEquals(0, engine.openVms.get());
+        assertThat(vmm.info()).isEmpty();
+    }
+
     /** While a run holds the machine, closing does not take its memory away. */
     @Test
     void teardownWaitsForTheRunThatIsLeaving() throws Exception {
