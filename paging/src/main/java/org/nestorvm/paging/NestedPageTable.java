@@ -232,6 +232,11 @@ public final class NestedPageTable implements AutoCloseable {
         return pool.mappedBytes();
     }
 
+    /** Bytes that all tables of this process hold. For leak checks. */
+    public static long liveTableBytes() {
+        return TablePool.liveBytes();
+    }
+
     /**
      * Gives all table pages back. Walks that begin later find nothing, writers get an {@link IllegalStateException}. The listener is told that
      * everything is gone, and when it returns no processor may be in a walk that began before: the pages it stands in are unmapped next. Other

@@ -11,17 +11,19 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.nestorvm.memory.AddressSpace;
 import org.nestorvm.memory.MemoryObject;
+import org.nestorvm.paging.NestedPageTable;
 
 /**
  * What this process holds of the host at one moment, as the kernel tells it: mappings of memory files, open descriptors, and our own counts.
  *
  * @param mappings lines of /proc/self/maps that show memory files
  * @param descriptors what /proc/self/fd points to, with how often; the java launcher's own files stay the same
+ * @param tableBytes of nested page tables: they lie in anonymous mappings, which cannot be told from the JVM's own in /proc
  */
-record Host(List<String> mappings, TreeMap<String, Integer> descriptors, int objects, int mapped) {
+record Host(List<String> mappings, TreeMap<String, Integer> descriptors, int objects, int mapped, long tableBytes) {
     static Host now() {
         try (Stream<String> maps = Files.lines(Path.of("/proc/self/maps"))) {
-            return new Host(maps.filter(line -> line.contains("/memfd:")).toList(), openFiles(), MemoryObject.liveCount(), AddressSpace.mappedCount());
+            return new Host(maps.filter(line -> line.contains("/memfd:")).toList(), openFiles(), MemoryObject.liveCount(), AddressSpace.mappedCount(), NestedPageTable.liveTableBytes());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -48,5 +50,6 @@ record Host(List<String> mappings, TreeMap<String, Integer> descriptors, int obj
         assertEquals(descriptors, now.descriptors, () -> "descriptors after " + after);
         assertEquals(objects, now.objects, () -> "live objects after " + after);
         assertEquals(mapped, now.mapped, () -> "mappings counted after " + after);
+        assertEquals(tableBytes, now.tableBytes, () -> "bytes of nested page tables after " + after);
     }
 }
