@@ -25,7 +25,7 @@ public final class GuestPrograms {
         all.put("alu-mix", new GuestImage(a -> aluMix(a, times(scale, 25_000_000))));
         all.put("sieve", new GuestImage(a -> sieve(a, times(scale, 5))));
         all.put("crc32", new GuestImage(a -> crc32(a, times(scale, 64))));
-        all.put("fib", new GuestImage(a -> fib(a, scale < 1 ? 18 : 34)));
+        all.put("fib", new GuestImage(a -> fib(a, 34 + (int) Math.round(Math.log(scale) / Math.log(1.618)))));
         all.put("memcpy-rep", new GuestImage(a -> memcpyRep(a, times(scale, 4_000))));
         all.put("memcpy-sse", new GuestImage(a -> memcpySse(a, times(scale, 400))));
         all.put("floating-point", new GuestImage(a -> floatingPoint(a, times(scale, 10_000_000))));
