@@ -251,6 +251,11 @@ final class KvmVm implements EngineVm, EventWiring {
         events.deassignIrq(eventfd, route);
     }
 
+    /** For {@link Irqchip#KERNEL} only. */
+    KvmChips chips() {
+        return new KvmChips(vm);
+    }
+
     Irqchip irqchip() {
         return irqchip;
     }
