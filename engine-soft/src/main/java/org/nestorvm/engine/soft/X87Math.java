@@ -189,12 +189,17 @@ final class X87Math {
             return;
         }
         denormals(s);
-        if (infA || b.kind == Number.INFINITY && !b.negative) {
+        if (b.kind == Number.ZERO && a.isFinite()) {
+            // No scaling at all: a denormal stays what it is, without an underflow.
+            s.set(a.negative, a.exponent, a.sig, 0);
+            s.round(64, EMIN, EMAX, SoftFloat.NEAREST, SoftFloat.UE, 0);
+            result(s, s.pack80(), s.hi);
+        } else if (infA || b.kind == Number.INFINITY && !b.negative) {
             infinity(s, a.negative);
         } else if (zeroA || b.kind == Number.INFINITY) {
             zero(s, a.negative);
         } else {
-            int by = b.kind == Number.ZERO || b.exponent < 0 ? 0 : b.exponent > 16 ? 1 << 17 : (int) (b.sig >>> 63 - b.exponent);
+            int by = b.exponent < 0 ? 0 : b.exponent > 16 ? 1 << 17 : (int) (b.sig >>> 63 - b.exponent);
             s.set(a.negative, a.exponent + (b.negative ? -by : by), a.sig, 0);
             round(c, 64);
             beyondWrapping(s);
