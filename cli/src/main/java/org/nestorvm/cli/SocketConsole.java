@@ -55,7 +55,8 @@ final class SocketConsole extends OutputStream {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) return;
         boolean socket = (boolean) Files.readAttributes(path, "isOther", LinkOption.NOFOLLOW_LINKS).get("isOther");
         if (!socket) throw new BootException("--console unix=" + path + ": a file that is no socket is there; remove it or name another path");
-        try (SocketChannel probe = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+        try {
+            SocketChannel.open(UnixDomainSocketAddress.of(path)).close();
             throw new BootException("--console unix=" + path + ": another program listens there; name another path");
         } catch (BootException e) {
             throw e;

@@ -18,7 +18,7 @@ final class RangeMap<D> {
     private final long[] first;
     private final Range<D>[] ranges;
 
-    @SuppressWarnings("unchecked")                      // an array of a generic type cannot be made otherwise; nothing else is ever stored in it
+    @SuppressWarnings({"unchecked", "rawtypes"})        // an array of a generic type cannot be made otherwise; nothing else is ever stored in it
     RangeMap() {
         this(new Range[0]);
     }
