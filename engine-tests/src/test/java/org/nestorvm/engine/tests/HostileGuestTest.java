@@ -13,7 +13,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  */
 class HostileGuestTest {
     private static final HostileMachine.Mode[] MODES = HostileMachine.Mode.values();
-    private static final int TESTS = MODES.length + 3;
+    private static final int TESTS = MODES.length + 4;
 
     interface Case {
         void run(long seed) throws Exception;

@@ -420,6 +420,12 @@ final class HostileMachine implements AutoCloseable {
         assertEquals(resident, vm.nestedPageTable().residentCount(), "pages entered outside of the slots");
     }
 
+    byte[] bytes(MemorySlot slot) {
+        byte[] bytes = new byte[(int) slot.sizeBytes()];
+        vm.memory().read(slot.gpa(), bytes, 0, bytes.length);
+        return bytes;
+    }
+
     @Override
     public void close() throws IOException {
         vm.close();

@@ -3,6 +3,8 @@ package org.nestorvm.engine.tests;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.EngineVcpu;
 import org.nestorvm.vmm.Exit;
@@ -76,6 +78,16 @@ final class HostileRun {
                 case 1 -> vcpu.inject(new EngineVcpu.Event(EngineVcpu.Event.Type.NMI, 2, -1));
                 default -> vcpu.inject(new EngineVcpu.Event(EngineVcpu.Event.Type.EXCEPTION, random.nextInt(20), random.nextInt(3) - 1));
             }
+        }
+    }
+
+    /** One run, which a stop request ends after two seconds of the host's time if nothing else does. */
+    static Exit watched(Vcpu vcpu, GuestBus bus) {
+        CompletableFuture<Void> alarm = CompletableFuture.runAsync(vcpu::kick, CompletableFuture.delayedExecutor(2, TimeUnit.SECONDS));
+        try {
+            return vcpu.run(bus);
+        } finally {
+            alarm.cancel(false);
         }
     }
 
