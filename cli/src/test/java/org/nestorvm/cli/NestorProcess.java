@@ -43,9 +43,13 @@ final class NestorProcess {
     }
 
     static Result run(String input, List<String> command) throws IOException, InterruptedException {
+        return run(input, command, LIMIT_S);
+    }
+
+    static Result run(String input, List<String> command, int limitS) throws IOException, InterruptedException {
         File err = File.createTempFile("nestor", ".err");
         try {
-            Process process = start(new ProcessBuilder(command).redirectError(err));
+            Process process = start(new ProcessBuilder(command).redirectError(err), limitS);
             try (OutputStream to = process.getOutputStream()) {
                 to.write(input.getBytes(StandardCharsets.ISO_8859_1));
             }
@@ -57,8 +61,12 @@ final class NestorProcess {
     }
 
     static Process start(ProcessBuilder builder) throws IOException {
+        return start(builder, LIMIT_S);
+    }
+
+    private static Process start(ProcessBuilder builder, int limitS) throws IOException {
         Process process = builder.start();
-        CompletableFuture.delayedExecutor(LIMIT_S, TimeUnit.SECONDS).execute(() -> {
+        CompletableFuture.delayedExecutor(limitS, TimeUnit.SECONDS).execute(() -> {
             process.descendants().forEach(ProcessHandle::destroyForcibly);
             process.destroyForcibly();
         });
