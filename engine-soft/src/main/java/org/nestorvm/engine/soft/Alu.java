@@ -34,7 +34,7 @@ final class Alu {
             i.mod = 3;
             return new Unary(i, kind);
         }
-        if (kind >= INC) return new Unary(i, kind);
+        if (kind >= INC) return i.isReg() && RmOp.size(i) == 8 && (kind == INC || kind == DEC) ? new Count64(i, kind) : new Unary(i, kind);
         Op fast = AluFast.make(i, kind);
         if (fast != null) return fast;
         return switch (i.row.operands[0].charAt(0)) {
@@ -169,6 +169,29 @@ final class Alu {
         @Override
         long source(Cpu c) {
             return 0;
+        }
+    }
+
+    /** INC and DEC of a 64-bit register. */
+    private static final class Count64 extends Op {
+        private final int reg, flags;
+        private final long by;
+
+        Count64(Insn i, int kind) {
+            super(i);
+            reg = i.rm;
+            flags = kind == INC ? Flags.INC : Flags.DEC;
+            by = kind == INC ? 1 : -1;
+        }
+
+        @Override
+        void exec(Cpu c) {
+            long x = c.r[reg] + by;
+            c.ccA = Flags.carry(c) ? 1 : 0;
+            c.ccKind = flags;
+            c.ccMsb = 63;
+            c.ccR = x;
+            c.r[reg] = x;
         }
     }
 

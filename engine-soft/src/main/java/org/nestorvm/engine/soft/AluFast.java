@@ -24,6 +24,8 @@ final class AluFast {
         return switch (kind) {
             case Alu.ADD -> wide ? new Add64RR(i) : new Add32RR(i);
             case Alu.SUB -> wide ? new Sub64RR(i) : new Sub32RR(i);
+            case Alu.ADC -> wide ? new Adc64RR(i) : new Adc32RR(i);
+            case Alu.SBB -> wide ? new Sbb64RR(i) : new Sbb32RR(i);
             case Alu.CMP -> wide ? new Cmp64RR(i) : new Cmp32RR(i);
             case Alu.AND -> wide ? new And64RR(i) : new And32RR(i);
             case Alu.OR -> wide ? new Or64RR(i) : new Or32RR(i);
@@ -37,6 +39,8 @@ final class AluFast {
         return switch (kind) {
             case Alu.ADD -> wide ? new Add64RI(i) : new Add32RI(i);
             case Alu.SUB -> wide ? new Sub64RI(i) : new Sub32RI(i);
+            case Alu.ADC -> wide ? new Adc64RI(i) : new Adc32RI(i);
+            case Alu.SBB -> wide ? new Sbb64RI(i) : new Sbb32RI(i);
             case Alu.CMP -> wide ? new Cmp64RI(i) : new Cmp32RI(i);
             case Alu.AND -> wide ? new And64RI(i) : new And32RI(i);
             case Alu.OR -> wide ? new Or64RI(i) : new Or32RI(i);
@@ -50,6 +54,8 @@ final class AluFast {
         return switch (kind) {
             case Alu.ADD -> wide ? new Add64RM(i) : new Add32RM(i);
             case Alu.SUB -> wide ? new Sub64RM(i) : new Sub32RM(i);
+            case Alu.ADC -> wide ? new Adc64RM(i) : new Adc32RM(i);
+            case Alu.SBB -> wide ? new Sbb64RM(i) : new Sbb32RM(i);
             case Alu.CMP -> wide ? new Cmp64RM(i) : new Cmp32RM(i);
             case Alu.AND -> wide ? new And64RM(i) : new And32RM(i);
             case Alu.OR -> wide ? new Or64RM(i) : new Or32RM(i);
@@ -112,6 +118,226 @@ final class AluFast {
         MI(Insn i) {
             super(i);
             imm = i.imm;
+        }
+    }
+
+    private static final class Adc32RR extends RR {
+        Adc32RR(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            int a = (int) c.r[dst], b = (int) c.r[src];
+            int x = a + b + (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.ADD;
+            c.ccMsb = 31;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[dst] = x & 0xffffffffL;
+        }
+    }
+
+    private static final class Adc32RI extends RI {
+        Adc32RI(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            int a = (int) c.r[dst], b = (int) imm;
+            int x = a + b + (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.ADD;
+            c.ccMsb = 31;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[dst] = x & 0xffffffffL;
+        }
+    }
+
+    private static final class Adc32RM extends RM {
+        Adc32RM(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            int b = c.load32(read(c, 4));
+            int a = (int) c.r[reg];
+            int x = a + b + (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.ADD;
+            c.ccMsb = 31;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[reg] = x & 0xffffffffL;
+        }
+    }
+
+    private static final class Adc64RR extends RR {
+        Adc64RR(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            long a = c.r[dst], b = c.r[src];
+            long x = a + b + (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.ADD;
+            c.ccMsb = 63;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[dst] = x;
+        }
+    }
+
+    private static final class Adc64RI extends RI {
+        Adc64RI(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            long a = c.r[dst], b = imm;
+            long x = a + b + (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.ADD;
+            c.ccMsb = 63;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[dst] = x;
+        }
+    }
+
+    private static final class Adc64RM extends RM {
+        Adc64RM(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            long b = c.load64(read(c, 8));
+            long a = c.r[reg];
+            long x = a + b + (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.ADD;
+            c.ccMsb = 63;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[reg] = x;
+        }
+    }
+
+    private static final class Sbb32RR extends RR {
+        Sbb32RR(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            int a = (int) c.r[dst], b = (int) c.r[src];
+            int x = a - b - (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.SUB;
+            c.ccMsb = 31;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[dst] = x & 0xffffffffL;
+        }
+    }
+
+    private static final class Sbb32RI extends RI {
+        Sbb32RI(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            int a = (int) c.r[dst], b = (int) imm;
+            int x = a - b - (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.SUB;
+            c.ccMsb = 31;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[dst] = x & 0xffffffffL;
+        }
+    }
+
+    private static final class Sbb32RM extends RM {
+        Sbb32RM(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            int b = c.load32(read(c, 4));
+            int a = (int) c.r[reg];
+            int x = a - b - (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.SUB;
+            c.ccMsb = 31;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[reg] = x & 0xffffffffL;
+        }
+    }
+
+    private static final class Sbb64RR extends RR {
+        Sbb64RR(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            long a = c.r[dst], b = c.r[src];
+            long x = a - b - (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.SUB;
+            c.ccMsb = 63;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[dst] = x;
+        }
+    }
+
+    private static final class Sbb64RI extends RI {
+        Sbb64RI(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            long a = c.r[dst], b = imm;
+            long x = a - b - (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.SUB;
+            c.ccMsb = 63;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[dst] = x;
+        }
+    }
+
+    private static final class Sbb64RM extends RM {
+        Sbb64RM(Insn i) {
+            super(i);
+        }
+
+        @Override
+        void exec(Cpu c) {
+            long b = c.load64(read(c, 8));
+            long a = c.r[reg];
+            long x = a - b - (Flags.carry(c) ? 1 : 0);
+            c.ccKind = Flags.SUB;
+            c.ccMsb = 63;
+            c.ccA = a;
+            c.ccB = b;
+            c.ccR = x;
+            c.r[reg] = x;
         }
     }
 

@@ -7,12 +7,49 @@ final class Multiply {
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {
-            case "MUL" -> new Wide(i, false);
+            case "MUL" -> i.isReg() && RmOp.size(i) == 8 ? new Mul64(i) : new Wide(i, false);
             case "IMUL1" -> new Wide(i, true);
             case "DIV" -> new Divide(i, false);
             case "IDIV" -> new Divide(i, true);
-            default -> new Imul(i);
+            default -> i.isReg() && i.opSize == 8 && i.row.operands.length == 2 ? new Imul64(i) : new Imul(i);
         };
+    }
+
+    /** RDX:RAX = RAX * register: what big-number arithmetic is made of. */
+    private static final class Mul64 extends Op {
+        private final int reg;
+
+        Mul64(Insn i) {
+            super(i);
+            reg = i.rm;
+        }
+
+        @Override
+        void exec(Cpu c) {
+            long a = c.r[Cpu.RAX], b = c.r[reg];
+            long low = a * b, high = Math.unsignedMultiplyHigh(a, b);
+            c.r[Cpu.RAX] = low;
+            c.r[Cpu.RDX] = high;
+            Flags.result(c, low, high == 0 ? 0 : Cpu.CF | Cpu.OF);
+        }
+    }
+
+    private static final class Imul64 extends Op {
+        private final int to, from;
+
+        Imul64(Insn i) {
+            super(i);
+            to = i.reg;
+            from = i.rm;
+        }
+
+        @Override
+        void exec(Cpu c) {
+            long a = c.r[to], b = c.r[from];
+            long x = a * b;
+            c.r[to] = x;
+            Flags.result(c, x, Math.multiplyHigh(a, b) == x >> 63 ? 0 : Cpu.CF | Cpu.OF);
+        }
     }
 
     private static final class Imul extends RmOp {
