@@ -11,6 +11,8 @@ final class Block {
     final int length;
     /** The last operation sets the instruction pointer by itself. */
     final boolean branches;
+    /** Operands in memory of all operations. */
+    final int memoryOperands;
     /** Instructions in all operations: one more than those when the last is a pair. */
     final int instructions;
     /** False once the bytes have changed. Read without ordering: x86 asks for a serializing instruction before modified code runs on another processor. */
@@ -22,6 +24,9 @@ final class Block {
         this.nextHostPage = nextHostPage;
         this.mode = mode;
         this.length = length;
+        int operands = 0;
+        for (Op op : ops) operands += op.memoryOperands();
+        memoryOperands = operands;
         this.branches = branches;
         this.instructions = instructions;
     }

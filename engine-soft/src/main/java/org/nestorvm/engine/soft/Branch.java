@@ -227,6 +227,11 @@ final class Branch {
         boolean stackAccess() {
             return true;
         }
+
+        @Override
+        int memoryOperands() {
+            return 1;
+        }
     }
 
     private static final class Call extends Relative {
@@ -310,6 +315,11 @@ final class Branch {
         @Override
         boolean stackAccess() {
             return true;
+        }
+
+        @Override
+        int memoryOperands() {
+            return 1;
         }
     }
 

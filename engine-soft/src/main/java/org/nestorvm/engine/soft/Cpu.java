@@ -96,6 +96,8 @@ final class Cpu {
     Block block;
     /** Instructions retired up to the start of the running block. */
     long retired;
+    /** Operands in memory of the blocks that ran: with the misses they tell the hits. */
+    long memoryOperands;
     /** Something asks for attention before the next block: see Interpreter. Set by any thread. */
     volatile boolean attention;
     /** Interrupts are held off for one instruction: after STI, after MOV SS. */

@@ -89,6 +89,7 @@ final class Interpreter {
         } while (i < c.limit);
         if (i < ops.length || !b.branches) c.r[Cpu.RIP] = c.r[Cpu.RIP] + ops[i - 1].end & c.ipMask;
         c.retired += i == ops.length ? b.instructions : i;
+        c.memoryOperands += b.memoryOperands;
         c.block = null;
     }
 

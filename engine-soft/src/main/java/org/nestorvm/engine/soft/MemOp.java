@@ -47,6 +47,11 @@ abstract class MemOp extends Op {
     }
 
     @Override
+    int memoryOperands() {
+        return 1;
+    }
+
+    @Override
     boolean stackAccess() {
         return seg == Cpu.SS || flat && seg == Cpu.FLAT && (base == 4 || base == 5);
     }

@@ -308,6 +308,11 @@ final class Move {
         void exec(Cpu c) {
             c.r[reg] = c.r[base] + (c.r[index] << scale) + disp & mask;
         }
+
+        @Override
+        int memoryOperands() {
+            return 0;
+        }
     }
 
     private static final class Lea extends RmOp {
@@ -318,6 +323,11 @@ final class Move {
         @Override
         void exec(Cpu c) {
             set(c, reg, size, false, offset(c));
+        }
+
+        @Override
+        int memoryOperands() {
+            return 0;
         }
     }
 

@@ -20,6 +20,11 @@ abstract class Op {
         return false;
     }
 
+    /** Operands in memory that it reads or writes, as far as its form tells: for the counters. */
+    int memoryOperands() {
+        return 0;
+    }
+
     /** Memory is reached through SS: a bad address is #SS, not #GP. */
     boolean stackAccess() {
         return false;

@@ -27,6 +27,11 @@ abstract class RmOp extends MemOp {
         regHigh = regSize == 1 && !i.hasRex && i.reg >= 4 && i.reg < 8;
     }
 
+    @Override
+    int memoryOperands() {
+        return isReg ? 0 : 1;
+    }
+
     static int size(Insn i) {
         return i.row.byteOp ? 1 : i.opSize;
     }

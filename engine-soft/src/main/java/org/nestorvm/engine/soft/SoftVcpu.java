@@ -469,7 +469,7 @@ public final class SoftVcpu implements EngineVcpu {
 
     @Override
     public String counters() {
-        return "instructions " + cpu.retired + ", TLB misses " + mmu.misses + ", nested walks " + mmu.walks + ", nested faults " + mmu.nestedFaults + ", TLB flushes " + mmu.flushes + ", device accesses " + mmu.mmioAccesses
+        return "instructions " + cpu.retired + ", TLB hits " + Math.max(0, cpu.memoryOperands - mmu.misses) + ", TLB misses " + mmu.misses + ", nested walks " + mmu.walks + ", nested faults " + mmu.nestedFaults + ", TLB flushes " + mmu.flushes + ", device accesses " + mmu.mmioAccesses
                 + ", blocks decoded " + interpreter.decoded;
     }
 

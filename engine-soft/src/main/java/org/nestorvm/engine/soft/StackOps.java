@@ -59,6 +59,11 @@ final class StackOps {
         boolean stackAccess() {
             return true;
         }
+
+        @Override
+        int memoryOperands() {
+            return 1;
+        }
     }
 
     private static final class Push64 extends StackOp {
