@@ -19,24 +19,38 @@ import org.nestorvm.boot.BootException;
 final class Apt {
     /** Of a status line, {@code dlstatus:1:42.5:Retrieving file 1 of 2}. */
     private static final Pattern STATUS = Pattern.compile("dlstatus:[^:]*:([0-9.]+):.*");
-    static final String MEND = "pass --kernel FILE and --initrd FILE";
+    /** Of a simulated installation, {@code Inst libc6 (2.36-9+deb12u14 Debian:12/oldstable [amd64])}. */
+    private static final Pattern INSTALL = Pattern.compile("(?m)^Inst (\\S+) \\((\\S+) ");
 
-    private final String searchPath;
+    private final String searchPath, what, mend;
 
-    /** @param searchPath folders like PATH's */
-    Apt(String searchPath) {
+    /** @param searchPath folders like PATH's @param what is being fetched @param mend what the user can do instead; both for messages */
+    Apt(String searchPath, String what, String mend) {
         this.searchPath = searchPath;
+        this.what = what;
+        this.mend = mend;
+    }
+
+    /** Packages with all that they depend on, as apt would install them on a system that has none. @return {@code name=version} of each */
+    List<String> withDependencies(List<String> packages) throws BootException {
+        List<String> command = new ArrayList<>(List.of(program("apt-get"), "install", "--simulate", "--assume-yes", "--no-install-recommends",
+            "-o", "Dir::State::status=/dev/null", "-o", "APT::Architecture=amd64", "-o", "APT::Architectures=amd64"));
+        command.addAll(packages);
+        Matcher matcher = INSTALL.matcher(run(null, line -> { }, command));
+        List<String> all = new ArrayList<>();
+        while (matcher.find()) all.add(matcher.group(1) + "=" + matcher.group(2));
+        return all;
     }
 
     /** The package that a metapackage pulls in, by the first dependency that {@code wanted} matches. */
     String dependency(String metapackage, Pattern wanted) throws BootException {
         String said = run(null, line -> { }, List.of(program("apt-cache"), "depends", metapackage));
         Matcher matcher = wanted.matcher(said);
-        if (!matcher.find()) throw new BootException("default guest: apt knows no package that " + metapackage + " depends on; run apt-get update, or " + MEND);
+        if (!matcher.find()) throw new BootException(what + ": apt knows no package that " + metapackage + " depends on; run apt-get update, or " + mend);
         return matcher.group(1);
     }
 
-    /** Downloads packages into a folder. @return the files, one a package, in the packages' order */
+    /** Downloads packages, each {@code name} or {@code name=version}, into a folder. @return the files, one a package, in the packages' order */
     List<Path> download(Path folder, DoubleConsumer progress, List<String> packages) throws BootException, IOException {
         List<String> command = new ArrayList<>(List.of(program("apt-get"), "download", "-q", "-o", "APT::Status-Fd=1", "-o", "APT::Sandbox::User=root"));
         command.addAll(packages);
@@ -45,9 +59,10 @@ final class Apt {
             if (status.matches()) progress.accept(Double.parseDouble(status.group(1)) / 100);
         }, command);
         List<Path> files = new ArrayList<>();
-        for (String name : packages) {
+        for (String each : packages) {
+            String name = each.split("=", 2)[0];
             try (DirectoryStream<Path> found = Files.newDirectoryStream(folder, name + "_*.deb")) {
-                if (!found.iterator().hasNext()) throw new BootException("default guest: apt-get download " + name + " left no " + name + "_*.deb; " + MEND);
+                if (!found.iterator().hasNext()) throw new BootException(what + ": apt-get download " + name + " left no " + name + "_*.deb; " + mend);
             }
             try (DirectoryStream<Path> found = Files.newDirectoryStream(folder, name + "_*.deb")) {
                 files.add(found.iterator().next());
@@ -61,11 +76,11 @@ final class Apt {
             Path program = Path.of(folder, name);
             if (!folder.isEmpty() && Files.isExecutable(program)) return program.toString();
         }
-        throw new BootException("default guest: this host has no " + name + " to fetch it with; " + MEND);
+        throw new BootException(what + ": this host has no " + name + " to fetch it with; " + mend);
     }
 
     /** Output and errors together; the last line is the reason when the program fails. */
-    private static String run(Path folder, Consumer<String> perLine, List<String> command) throws BootException {
+    private String run(Path folder, Consumer<String> perLine, List<String> command) throws BootException {
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().put("LC_ALL", "C");
         if (folder != null) builder.directory(folder.toFile());
@@ -83,12 +98,12 @@ final class Apt {
                 process.destroy();
             }
         } catch (IOException e) {
-            throw new BootException("default guest: " + name + " cannot be run (" + e.getMessage() + "); " + MEND, e);
+            throw new BootException(what + ": " + name + " cannot be run (" + e.getMessage() + "); " + mend, e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw new BootException("default guest: interrupted", e);
+            throw new BootException(what + ": interrupted", e);
         }
-        throw new BootException("default guest: " + name + " failed (" + reason(said.toString()) + "); run apt-get update, or " + MEND);
+        throw new BootException(what + ": " + name + " failed (" + reason(said.toString()) + "); run apt-get update, or " + mend);
     }
 
     private static String reason(String said) {

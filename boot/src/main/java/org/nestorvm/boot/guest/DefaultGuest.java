@@ -20,6 +20,7 @@ import org.nestorvm.boot.BootException;
 public final class DefaultGuest {
     /** Part of the folder's name: raised when {@link #initramfs} or the choice of packages changes. */
     private static final int RECIPE = 1;
+    private static final String MEND = "pass --kernel FILE and --initrd FILE";
     private static final String KERNEL_METAPACKAGE = "linux-image-cloud-amd64", BUSYBOX = "busybox-static";
     private static final Pattern KERNEL_PACKAGE = Pattern.compile("Depends: (linux-image-[0-9]\\S*)");
     private static final String KERNEL = "vmlinuz", INITRAMFS = "initramfs", VERSIONS = "versions";
@@ -39,7 +40,7 @@ public final class DefaultGuest {
     /** @param cache the folder of this program, need not exist yet @param searchPath where apt-get is looked for, like PATH */
     public DefaultGuest(Path cache, String searchPath) {
         this.cache = cache;
-        this.apt = new Apt(searchPath);
+        this.apt = new Apt(searchPath, "default guest", MEND);
     }
 
     /** {@code $XDG_CACHE_HOME/nestor}, or {@code ~/.cache/nestor} where that is not set or not absolute (XDG Base Directory Specification). */
@@ -57,7 +58,7 @@ public final class DefaultGuest {
         } catch (BootException e) {
             throw e;
         } catch (IOException e) {
-            throw new BootException("default guest: " + folder + " cannot be made or read (" + e + "); make room there or set XDG_CACHE_HOME, or " + Apt.MEND, e);
+            throw new BootException("default guest: " + folder + " cannot be made or read (" + e + "); make room there or set XDG_CACHE_HOME, or " + MEND, e);
         }
     }
 

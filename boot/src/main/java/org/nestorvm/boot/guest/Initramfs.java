@@ -2,13 +2,17 @@ package org.nestorvm.boot.guest;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
+import java.util.EnumSet;
 import java.util.Iterator;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.apache.commons.compress.archivers.cpio.CpioArchiveEntry;
 import org.apache.commons.compress.archivers.cpio.CpioArchiveOutputStream;
@@ -71,7 +75,12 @@ public final class Initramfs {
 
     /** Everything in a package's data archive. */
     public Initramfs debPackage(Path deb) throws IOException {
-        DebPackage.forEach(deb, this::tarEntry);
+        return debPackage(deb, path -> true);
+    }
+
+    /** What is wanted of a package's data archive. @param wanted asked with paths like {@code usr/bin/perl} */
+    public Initramfs debPackage(Path deb, Predicate<String> wanted) throws IOException {
+        DebPackage.forEach(deb, (entry, content) -> !wanted.test(normal(entry.getName())) || tarEntry(entry, content));
         return this;
     }
 
@@ -116,8 +125,36 @@ public final class Initramfs {
         return mode;
     }
 
+    /** Makes the same files below a folder that exists, owned by who calls; device nodes are left out, since making them takes rights. */
+    public void unpack(Path root) throws IOException {
+        for (Map.Entry<String, Node> each : nodes.entrySet()) {
+            Path path = root.resolve(each.getKey());
+            Node node = each.getValue();
+            switch (node.type) {
+                case CpioConstants.C_ISDIR -> Files.createDirectory(path);
+                case CpioConstants.C_ISLNK -> Files.createSymbolicLink(path, Path.of(new String(node.data, StandardCharsets.UTF_8)));
+                case CpioConstants.C_ISREG -> Files.setPosixFilePermissions(Files.write(path, node.data), permissions(node.mode));
+                default -> { }
+            }
+        }
+    }
+
+    private static Set<PosixFilePermission> permissions(int mode) {
+        Set<PosixFilePermission> set = EnumSet.noneOf(PosixFilePermission.class);
+        for (PosixFilePermission permission : PosixFilePermission.values()) {
+            if ((mode & 1 << 8 - permission.ordinal()) != 0) set.add(permission);
+        }
+        return set;
+    }
+
     public byte[] toArray() throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        writeTo(bytes);
+        return bytes.toByteArray();
+    }
+
+    /** Writes the archive, and closes the stream. */
+    public void writeTo(OutputStream bytes) throws IOException {
         try (CpioArchiveOutputStream out = new CpioArchiveOutputStream(bytes, CpioConstants.FORMAT_NEW, CpioConstants.BLOCK_SIZE, "UTF-8")) {
             int inode = 1;
             for (Map.Entry<String, Node> each : nodes.entrySet()) {
@@ -134,6 +171,5 @@ public final class Initramfs {
                 out.closeArchiveEntry();
             }
         }
-        return bytes.toByteArray();
     }
 }
