@@ -30,7 +30,8 @@ final class EngineCpu implements AutoCloseable {
     private final CpuState cpu = new CpuState();
     private final CpuState after = new CpuState();
 
-    EngineCpu(Engine engine, EntryFormat format, long windowAddress, long codeAddress) throws IOException {
+    /** @param mode 64, or 32 for compatibility mode */
+    EngineCpu(Engine engine, EntryFormat format, int mode, long windowAddress, long codeAddress) throws IOException {
         this.windowAddress = windowAddress;
         this.codeAddress = codeAddress;
         MemoryMap map = MemoryMap.of(new MemoryRange(0, 8 << 20, MemoryRange.Type.RAM));
@@ -45,7 +46,7 @@ final class EngineCpu implements AutoCloseable {
         cpu.cr4 = 0x620;
         cpu.efer = 0xd01;
         cpu.idtrLimit = 0;
-        Segments.set(cpu, CpuState.CS, 0x08, 0, 0xffffffff, 0xa09b);
+        Segments.set(cpu, CpuState.CS, 0x08, 0, 0xffffffff, mode == 64 ? 0xa09b : 0xc09b);
         for (int s : new int[] {CpuState.ES, CpuState.SS, CpuState.DS, CpuState.FS, CpuState.GS}) Segments.set(cpu, s, 0x10, 0, 0xffffffff, 0xc093);
     }
 

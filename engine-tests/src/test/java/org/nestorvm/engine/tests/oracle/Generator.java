@@ -19,8 +19,11 @@ final class Generator {
     private final Values values;
     private final long windowAddress;
     private final boolean below2GiB;
+    private final int mode;
 
-    Generator(Values values, long windowAddress, boolean below2GiB) {
+    /** @param mode of the code: 32 or 64 */
+    Generator(Values values, int mode, long windowAddress, boolean below2GiB) {
+        this.mode = mode;
         this.values = values;
         this.windowAddress = windowAddress;
         this.below2GiB = below2GiB;
@@ -29,7 +32,7 @@ final class Generator {
     /** Every form of a specification once, each with a prefix where the specification wants some; the n-th is encoded for the address that {@code addresses} tells. */
     List<Variant> variants(Spec spec, IntToLongFunction addresses) {
         List<Variant> all = new ArrayList<>();
-        List<String> patterns = Asm.patterns(spec.name(), 64);
+        List<String> patterns = Asm.patterns(spec.name(), mode);
         for (int form = 0; form < patterns.size(); form++) {
             String pattern = patterns.get(form);
             if (pattern.isEmpty() || !pattern.matches(spec.forms()) || pattern.equals("-") != spec.forms().equals("-") && spec.forms().equals("-")) continue;
@@ -55,7 +58,7 @@ final class Generator {
         Choice choice = new Choice();
         for (int i = 0; i < slots.length; i++) operands[i] = operand(spec, slots[i], choice);
         if (spec.has("bits") && choice.target >= 0 && operands[1] instanceof Reg r && choice.registers.containsKey(Reg.gpr(64, r.number))) return null;
-        Asm a = new Asm(address).bits(64);
+        Asm a = new Asm(address).bits(mode);
         String prefix = "";
         if (spec.has("rep") && values.oneIn(2)) {
             boolean repne = values.oneIn(2);
@@ -84,8 +87,8 @@ final class Generator {
             case "r32m" -> values.oneIn(2) ? general(32) : memory(spec, bits, choice);
             case "m" -> memory(spec, bits, choice);
             case "moffs" -> moffs(bits, choice);
-            case "xmm", "xr" -> Reg.xmm(values.below(16));
-            case "xm" -> values.oneIn(2) ? Reg.xmm(values.below(16)) : memory(spec, bits, choice);
+            case "xmm", "xr" -> Reg.xmm(values.below(mode / 4));
+            case "xm" -> values.oneIn(2) ? Reg.xmm(values.below(mode / 4)) : memory(spec, bits, choice);
             case "mm" -> bits == 0 || values.oneIn(2) ? Reg.mm(values.below(8)) : memory(spec, bits, choice);
             case "mr" -> Reg.mm(values.below(8));
             case "sti" -> Reg.st(values.below(8));
@@ -98,7 +101,7 @@ final class Generator {
     /** Any but RSP, which has its own tests. */
     private Reg general(int bits) {
         if (bits == 8 && values.oneIn(4)) return new Reg[] {Reg.AH, Reg.CH, Reg.DH, Reg.BH}[values.below(4)];
-        int number = values.below(16);
+        int number = values.below(mode == 32 ? bits == 8 ? 4 : 8 : 16);
         return Reg.gpr(bits, number == 4 ? 3 : number);
     }
 
@@ -107,6 +110,7 @@ final class Generator {
         String name = spec.name();
         if (name.startsWith("cmp") && name.length() == 5 || name.equals("mpsadbw")) return values.below(8);
         if (name.startsWith("round")) return values.below(16);
+        if (name.equals("aam")) return 1 + values.below(255);     // by zero is a #DE
         if (name.equals("pclmulqdq")) return values.below(2) | values.below(2) << 4;
         if (name.startsWith("pcmp")) return values.below(128);
         if (name.equals("enter")) return values.below(bits == 8 ? 5 : 100);
@@ -136,7 +140,7 @@ final class Generator {
         long address = windowAddress + choice.target;
         if (values.oneIn(6)) return ptrLabel(address, bits);
         if (below2GiB && values.oneIn(8)) return Mem.abs(address).sized(bits);
-        int width = below2GiB && values.oneIn(5) ? 32 : 64;
+        int width = mode == 32 || below2GiB && values.oneIn(5) ? 32 : 64;
         Reg base = pointerRegister(spec), index = values.oneIn(2) ? null : pointerRegister(spec);
         if (index == base) index = null;
         int scale = index == null ? 1 : 1 << values.below(4);
@@ -147,7 +151,7 @@ final class Generator {
         };
         long position = values.below(64) - 32;
         long baseValue = address - disp - (index == null ? 0 : position * scale);
-        long garbage = width == 32 ? values.integer() << 32 : 0;
+        long garbage = width == 32 && mode == 64 ? values.integer() << 32 : 0;
         if (index != null) choice.registers.put(index, width == 32 ? position & 0xffffffffL | garbage : position);
         choice.registers.put(base, width == 32 ? baseValue & 0xffffffffL | garbage : baseValue);
         return Mem.ptr(narrow(base, width), narrow(index, width), scale, disp).sized(bits);
@@ -163,6 +167,7 @@ final class Generator {
 
     /** None that an instruction uses without naming it. */
     private Reg pointerRegister(Spec spec) {
+        if (mode == 32) return Reg.gpr(64, spec.has("rbp") || spec.has("rdi") || spec.has("rbx") ? 6 : new int[] {3, 5, 6, 7}[values.below(4)]);
         int[] numbers = spec.has("rbp") || spec.has("rdi") || spec.has("rbx") ? new int[] {8, 9, 10, 11, 12, 13, 14, 15} : new int[] {3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
         return Reg.gpr(64, numbers[values.below(numbers.length)]);
     }

@@ -26,17 +26,26 @@ final class HostCpu implements AutoCloseable {
     static final int SLOT_BYTES = 64, SLOTS = 16384;
     private static final int STATE = 0x1000, WINDOW = 0x14000, CODE = 0x40000, REGION_BYTES = CODE + SLOT_BYTES * SLOTS;
     private static final int FLAGS = 0x80, HOST_RSP = 0x88, TARGET = 0x90, FX = 0x100;
-    /** Below 2 GiB, if the kernel agrees, so that 32-bit addresses reach the window as well. */
-    private static final long WISH = 0x5a00_0000L;
+    /** Places to ask for: below 2 GiB 32-bit addresses reach the window as well. */
+    private static final long FIRST_WISH = 0x1000_0000L, LAST_WISH = 0x7800_0000L, NEXT_WISH = 0x0800_0000L;
+
+    /** Linux's flat segments for programs: 32-bit code, 64-bit code, data. */
+    private static final int USER_CS32 = 0x23, USER_CS = 0x33, USER_DS = 0x2b;
 
     private final long region;
+    private final int mode;
     private final Label back;
     private final MethodHandle enter;
 
     HostCpu() throws IOException {
-        int protection = MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE | MemoryCalls.PROT_EXEC;
-        region = MemoryCalls.tryMmap(WISH, REGION_BYTES, protection, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0);
-        if (region < 0) throw new IOException("no executable memory here: errno " + -region);
+        this(64);
+    }
+
+    /** @param mode 64, or 32: instructions run in compatibility mode; see {@link #runs32BitCode} */
+    HostCpu(int mode) throws IOException {
+        this.mode = mode;
+        region = map();
+        if (mode == 32 && !below2GiB()) throw new IOException("the kernel gave no memory below 2 GiB");
         Asm a = new Asm(region).bits(64);
         back = trampoline(a);
         byte[] code = a.assemble();
@@ -44,6 +53,7 @@ final class HostCpu implements AutoCloseable {
         enter = Linker.nativeLinker().downcallHandle(MemorySegment.ofAddress(region), FunctionDescriptor.ofVoid());
     }
 
+    /** The state's fields; no flags change on the way. */
     private Mem state(int offset) {
         return ptr(Label.of(region + STATE + offset));
     }
@@ -52,14 +62,39 @@ final class HostCpu implements AutoCloseable {
         Reg[] saved = {RBX, RBP, R12, R13, R14, R15};
         for (Reg r : saved) a.push(r);
         a.pushfq().mov(state(HOST_RSP), RSP).fxrstor(state(FX)).push(state(FLAGS).m64()).popfq();
+        if (mode == 32) a.mov(EAX, USER_DS).mov(DS, EAX).mov(ES, EAX);
         for (int i = 0; i < 16; i++) a.mov(Reg.gpr(64, i), state(8 * i));
-        a.jmp(state(TARGET).m64());
+        if (mode == 32) a.ljmpd(state(TARGET));
+        else a.jmp(state(TARGET).m64());
         Label end = a.here();
         for (int i = 0; i < 16; i++) a.mov(state(8 * i), Reg.gpr(64, i));
+        if (mode == 32) a.mov(EAX, 0).mov(DS, EAX).mov(ES, EAX);
         a.mov(RSP, state(HOST_RSP)).pushfq().pop(state(FLAGS).m64()).fxsave(state(FX)).fninit().mov(ptr(RSP, -8).m32(), 0x1f80).ldmxcsr(ptr(RSP, -8)).popfq();
         for (int i = saved.length - 1; i >= 0; i--) a.pop(saved[i]);
         a.ret();
         return end;
+    }
+
+    private static long map() throws IOException {
+        int protection = MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE | MemoryCalls.PROT_EXEC;
+        for (long wish = FIRST_WISH; ; wish += NEXT_WISH) {
+            long at = MemoryCalls.tryMmap(wish, REGION_BYTES, protection, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0);
+            if (at < 0) throw new IOException("no executable memory here: errno " + -at);
+            if (at == wish || wish == LAST_WISH) return at;
+            MemoryCalls.munmap("oracle region", at, REGION_BYTES);
+        }
+    }
+
+    /** Does this kernel let programs run 32-bit code? LAR tells: a code segment of privilege level 3, present, of 32 bits. */
+    static boolean runs32BitCode() throws IOException {
+        try (HostCpu host = new HostCpu()) {
+            CaseState s = new CaseState();
+            s.gpr[RSP.number] = host.windowAddress() + CaseState.STACK;
+            host.putCode(0, new Asm(0).bits(64).mov(ECX, USER_CS32).xor(EAX, EAX).lar(EAX, ECX).assemble());
+            host.run(0, s);
+            boolean found = (s.rflags & Spec.ZF) != 0, code = (s.gpr[0] & 0xf800) == 0xf800, wide = (s.gpr[0] & 0x600000) == 0x400000;
+            return found && code && wide && host.below2GiB();
+        }
     }
 
     long windowAddress() {
@@ -78,7 +113,7 @@ final class HostCpu implements AutoCloseable {
     void putCode(int slot, byte[] code) {
         long at = codeAddress(slot);
         copyIn(code, 0, at, code.length);
-        byte[] jump = new Asm(at + code.length).bits(64).jmp(back).assemble();
+        byte[] jump = (mode == 32 ? new Asm(at + code.length).bits(32).ljmpd(USER_CS, back) : new Asm(at + code.length).bits(64).jmp(back)).assemble();
         copyIn(jump, 0, at + code.length, jump.length);
     }
 
@@ -86,7 +121,7 @@ final class HostCpu implements AutoCloseable {
         long state = region + STATE;
         for (int i = 0; i < 16; i++) putLong(state + 8 * i, s.gpr[i]);
         putLong(state + FLAGS, s.rflags);
-        putLong(state + TARGET, codeAddress(slot));
+        putLong(state + TARGET, mode == 32 ? (long) USER_CS32 << 32 | codeAddress(slot) : codeAddress(slot));
         copyIn(s.fx.array(), 0, state + FX, CaseState.FX_BYTES);
         copyIn(s.window.array(), 0, windowAddress(), CaseState.WINDOW_BYTES);
         try {

@@ -28,7 +28,7 @@ class HostProgramTest {
         Engine engine = ServiceLoader.load(Engine.class).stream().map(ServiceLoader.Provider::get).filter(e -> e.name().equals(name)).findAny().orElse(null);
         assumeTrue(engine != null && engine.unavailableBecause() == null, "no engine " + name);
         int done = 0;
-        try (HostCpu host = new HostCpu(); EngineCpu guest = new EngineCpu(engine, EntryFormat.NPT, host.windowAddress(), host.codeAddress(0))) {
+        try (HostCpu host = new HostCpu(); EngineCpu guest = new EngineCpu(engine, EntryFormat.NPT, 64, host.windowAddress(), host.codeAddress(0))) {
             ProgramGenerator generator = new ProgramGenerator(values, host.windowAddress());
             for (; done < programs; done += BATCH) batch(generator, host, guest);
         }
