@@ -22,6 +22,10 @@ record CpuidEntry(int function, int index, boolean indexed, int eax, int ebx, in
         return new CpuidEntry(function, index, indexed, newEax, newEbx, newEcx, newEdx);
     }
 
+    boolean isZero() {
+        return (eax | ebx | ecx | edx) == 0;
+    }
+
     private void write(long address) {
         HostMemory.putInt(address + FUNCTION, function);
         HostMemory.putInt(address + INDEX, index);

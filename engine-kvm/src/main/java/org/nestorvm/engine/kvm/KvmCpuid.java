@@ -33,10 +33,13 @@ final class KvmCpuid {
         this.emulates = emulates;
     }
 
-    /** @param apicId 0 to {@code vcpus - 1} */
+    /** Without the leaves that answer zero: so does KVM for one that is missing, and it searches the list a hundred times. @param apicId 0 to {@code vcpus - 1} */
     List<CpuidEntry> forVcpu(List<CpuidEntry> supported, int apicId) {
         List<CpuidEntry> entries = new ArrayList<>(supported.size() + 2);
-        for (CpuidEntry entry : supported) if (entry.function() != TOPOLOGY) entries.add(topology(filter(entry), apicId));
+        for (CpuidEntry entry : supported) {
+            CpuidEntry offered = topology(filter(entry), apicId);
+            if (entry.function() != TOPOLOGY && !offered.isZero()) entries.add(offered);
+        }
         if (supported.stream().anyMatch(e -> e.function() == TOPOLOGY)) addLevels(entries, apicId);
         return entries;
     }

@@ -17,11 +17,11 @@ import org.slf4j.LoggerFactory;
 /**
  * A machine of KVM: its descriptor, memory slots, interrupt routes.
  *
- * <p><b>Order of creation.</b> The split interrupt controller (local APICs in the kernel, 8259s and I/O APICs in the machine) comes first, then the slots, then the
- * processors. The kernel refuses the split controller after the first processor. Slots after it cost what they cost alone. The fully in-kernel controller is not used:
- * its 8259 and I/O APIC put devices on KVM's bus and its routing table is set, and every such change waits for a grace period of readers (SRCU), as does
- * every later change of the slots; {@code bench} measures it at several times the creation and many times the teardown. It remains
- * available to be measured.
+ * <p><b>Order of creation.</b> The split interrupt controller (local APICs in the kernel, 8259s and I/O APICs in the machine), the filter of model-specific registers, the slots, the
+ * processors. The kernel refuses the split controller after the first processor. The filter waits for the readers of the machine's SRCU structure: at once when no such wait ended within the last
+ * 25 us, for several ticks otherwise, and setting a slot is such a wait; after the slots it made a creation take 15 ms in the median, before them 0.3 ms. The fully
+ * in-kernel controller puts its chips on KVM's bus, with such a wait for each, and costs 7 to 16 ms at creation or, after the slots, at close. It
+ * remains available to be measured. Figures: bench/RESULTS.md.
  */
 final class KvmVm implements EngineVm, EventWiring {
     /** Who provides 8259, I/O APIC and local APICs. */
@@ -88,12 +88,14 @@ final class KvmVm implements EngineVm, EventWiring {
     }
 
     private void setUp() throws ErrnoException {
-        vm.tryIoctl(Kvm.SET_IDENTITY_MAP_ADDR, identityMapAddress());                  // both: only Intel's KVM uses them, others refuse
-        vm.tryIoctl(Kvm.SET_TSS_ADDR, TSS);
+        if (host.intel()) {
+            vm.ioctl("KVM_SET_IDENTITY_MAP_ADDR", Kvm.SET_IDENTITY_MAP_ADDR, identityMapAddress());
+            vm.ioctl("KVM_SET_TSS_ADDR", Kvm.SET_TSS_ADDR, TSS);
+        }
         if (irqchip == Irqchip.SPLIT) enable("KVM_CAP_SPLIT_IRQCHIP", Kvm.CAP_SPLIT_IRQCHIP, KvmRoutes.IOAPIC_PINS);
         if (irqchip == Irqchip.KERNEL) createIrqchip();
-        memory.install();
         if (host.msrFilter()) MsrPolicy.install(vm);
+        memory.install();
         // KVM_CAP_EXIT_ON_EMULATION_FAILURE stays off: with it a program in the guest could end the machine, where it otherwise gets #UD.
     }
 
