@@ -1,8 +1,8 @@
 package org.nestorvm.engine.soft;
 
 /**
- * RCPSS and RSQRTSS with their packed forms: approximations with a relative error of at most 1.5 * 2^-12, without exceptions and without MXCSR.
- * Each maker of processors has its own table; ours is the function itself in the middle of an interval, to 12 bits.
+ * RCPSS and RSQRTSS with their packed forms: approximations with a relative error of at most 1.5 * 2^-12, without exceptions and without MXCSR. Makers of processors differ; this is
+ * what Intel's do: the function in the middle of one of 2048 (reciprocal) or 1024 (root) intervals of the significand, rounded to 12 bits behind the point.
  */
 final class SseApproximate {
     private SseApproximate() {
@@ -16,10 +16,9 @@ final class SseApproximate {
         if (Math.abs(v) < Float.MIN_NORMAL) return sign | 0x7f800000;
         if (root && bits < 0) return 0xffc00000;
         if (Float.isInfinite(v)) return sign;
-        float middle = Float.intBitsToFloat(bits & 0xfffff000 | 0x800);
-        double exact = root ? 1 / Math.sqrt(middle) : 1 / (double) middle;
-        float result = (float) exact;
-        if (Math.abs(result) < Float.MIN_NORMAL) return sign;
-        return Float.floatToRawIntBits(result) + 0x400 & 0xfffff800;
+        float middle = Float.intBitsToFloat(root ? bits & 0xffffe000 | 0x1000 : bits & 0xfffff000 | 0x800);
+        long exact = Double.doubleToRawLongBits(root ? 1 / Math.sqrt(middle) : 1 / (double) middle);
+        float result = (float) Double.longBitsToDouble(exact + (1L << 39) & -(1L << 40));
+        return Math.abs(result) < Float.MIN_NORMAL ? sign : Float.floatToRawIntBits(result);
     }
 }
