@@ -219,7 +219,7 @@ final class X87Store {
             SoftFloat s = c.soft;
             s.flags = 0;
             s.roundedUp = false;
-            // One more than the limit is asked for on the negative side; the comparison below takes it away.
+            // A negative integer may be the limit itself, a decimal number may not.
             if (empty || !toInteger(c, rounding(c), LIMIT) || s.hi >= LIMIT) s.flags = IE;
             int exceptions = s.flags;
             s.flags = 0;

@@ -12,6 +12,9 @@ import org.nestorvm.engine.soft.SoftFloat.Number;
  * 100 bits, so that it may differ from a processor's by that unit. Results are of 64 bits whatever the precision control says.
  */
 final class X87Transcendental {
+    /** Second bytes of D9. */
+    private static final int FYL2X = 0xf1, FPATAN = 0xf3;
+
     private X87Transcendental() {
     }
 
@@ -221,11 +224,11 @@ final class X87Transcendental {
     // ---- two operands: ST(1) becomes the result, ST(0) is popped ----
 
     private static final class TwoOperands extends X87Op {
-        private final String mnemonic;
+        private final int function;
 
         TwoOperands(Insn i) {
             super(i);
-            mnemonic = i.row.mnemonic;
+            function = i.modrm;
         }
 
         @Override
@@ -241,9 +244,9 @@ final class X87Transcendental {
             get(c, 0, s.a);
             get(c, 1, s.b);
             if (!X87Math.nans(s)) {
-                switch (mnemonic) {
-                    case "FPATAN" -> arcTangent(c);
-                    case "FYL2X" -> logarithm(c);
+                switch (function) {
+                    case FPATAN -> arcTangent(c);
+                    case FYL2X -> logarithm(c);
                     default -> logarithmOfOnePlus(c);
                 }
             }

@@ -37,15 +37,15 @@ final class FloatingOracle {
         c.addend[slot] = 0;
     }
 
-    /** The state before the next case; {@code mmx} makes the x87 part one that MMX instructions like to find. */
-    void randomState(boolean x87) {
+    /** The state before the next case. */
+    void randomState() {
         MemorySegment m = MemorySegment.ofArray(before);
         Arrays.fill(before, (byte) 0);
         // Exceptions need not be masked: they would only trap at the next instruction that waits, and none follows. But none may be pending before.
-        int masks = x87 && random.below(3) == 0 ? random.below(0x40) : 0x3f;
-        int control = x87 && random.below(3) != 0 ? random.below(4) << 10 | new int[] {0, 2, 3}[random.below(3)] << 8 : 0x300;
+        int masks = random.below(3) == 0 ? random.below(0x40) : 0x3f;
+        int control = random.below(3) != 0 ? random.below(4) << 10 | new int[] {0, 2, 3}[random.below(3)] << 8 : 0x300;
         m.set(HostMemory.SHORT, 0, (short) (control | masks | 0x40));
-        m.set(HostMemory.SHORT, 2, (short) (x87 ? random.below(0x10000) & (0x7f40 | masks) : 0));
+        m.set(HostMemory.SHORT, 2, (short) (random.below(0x10000) & (0x7f40 | masks)));
         before[4] = (byte) (random.below(4) == 0 ? random.below(256) : 0xff);
         m.set(HostMemory.INT, 24, mxcsr());
         for (int i = 0; i < 8; i++) {
@@ -70,15 +70,6 @@ final class FloatingOracle {
         int flags = random.below(3) == 0 ? random.below(0x40) : random.below(2) * 0x20;
         int controls = random.below(2) == 0 ? 0 : random.below(4) << 13 | random.below(2) * 0x40 | random.below(2) * 0x8000;
         return 0x1f80 | flags | controls;
-    }
-
-    /** Changes the memory that the next case begins with. */
-    void putMemory(int disp, int value) {
-        MemorySegment.ofArray(memoryBefore).set(HostMemory.INT, disp, value);
-    }
-
-    int getMemory(int disp) {
-        return MemorySegment.ofArray(memoryBefore).get(HostMemory.INT, disp);
     }
 
     /** A tolerance: registers may differ by one unit in the last place, and then in PE, UE and C1, which say how the result was rounded. */
@@ -160,7 +151,8 @@ final class FloatingOracle {
         MemorySegment e = MemorySegment.ofArray(expected), a = MemorySegment.ofArray(actual);
         // Control, status, tags; not opcode and data pointer, which new processors leave alone when nothing is to be reported.
         if (!x87Tolerance.test(expected, actual)) {
-            if (e.get(HostMemory.INT, 0) != a.get(HostMemory.INT, 0) || expected[4] != actual[4]) differences.add("fcw/fsw/tags " + hex(a.get(HostMemory.LONG, 0) & 0xffffffffffL) + " host " + hex(e.get(HostMemory.LONG, 0) & 0xffffffffffL));
+            long wordsExpected = e.get(HostMemory.LONG, 0) & 0xffffffffffL, words = a.get(HostMemory.LONG, 0) & 0xffffffffffL;
+            if (words != wordsExpected) differences.add("tags/status/control " + hex(words) + " host " + hex(wordsExpected));
             for (int i = 0; i < 8; i++) {
                 int at = 32 + i * 16;
                 if (Arrays.mismatch(expected, at, at + 10, actual, at, at + 10) >= 0) differences.add("st" + i + " " + hex80(actual, at) + " host " + hex80(expected, at));
@@ -185,8 +177,7 @@ final class FloatingOracle {
 
     private static String state(byte[] image) {
         MemorySegment m = MemorySegment.ofArray(image);
-        var s = new StringBuilder("control " + Integer.toHexString(m.get(HostMemory.SHORT, 0) & 0xffff) + " status " + Integer.toHexString(m.get(HostMemory.SHORT, 2) & 0xffff) + " tags " + Integer.toHexString(image[4] & 0xff)
-                + " mxcsr " + Integer.toHexString(m.get(HostMemory.INT, 24)));
+        var s = new StringBuilder("tags/status/control " + hex(m.get(HostMemory.LONG, 0) & 0xffffffffffL) + " mxcsr " + hex(m.get(HostMemory.INT, 24)));
         for (int i = 0; i < 8; i++) s.append(" st").append(i).append(' ').append(hex80(image, 32 + i * 16));
         for (int i = 0; i < 16; i++) s.append("\n    xmm").append(i).append(' ').append(hex(m.get(HostMemory.LONG, 168 + i * 16L))).append(':').append(hex(m.get(HostMemory.LONG, 160 + i * 16L)));
         return s.toString();

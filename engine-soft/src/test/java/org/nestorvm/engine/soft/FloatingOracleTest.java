@@ -51,7 +51,7 @@ class FloatingOracleTest {
         for (int n = 0; n < CASES; n++) {
             boolean memory = row.mod == 0 || row.mod < 0 && row.hasModrm && row.modrmByte < 0 && !registersOnly && n % 2 == 0;
             byte[] code = Encoding.of(row, oracle.random, memory, 16 * (n % 4));
-            oracle.randomState(row.family.equals("x87"));
+            oracle.randomState();
             assertEquals(null, oracle.difference(code));
         }
     }
