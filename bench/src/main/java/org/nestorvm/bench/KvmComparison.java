@@ -97,7 +97,7 @@ public final class KvmComparison {
             System.out.println("skipped, no KVM: " + reason);
             return;
         }
-        for (int i = 0; i < 300; i++) createRunClose();      // compiled before it is measured
+        for (int i = 0; i < 2000; i++) createRunClose();      // compiled before it is measured
         for (int i = 0; i < 10; i++) {
             exits(PORT_LOOP);
             exits(MMIO_LOOP);
