@@ -21,7 +21,7 @@ final class Generator {
     private final boolean below2GiB;
     private final int mode;
 
-    /** @param mode of the code: 32 or 64 */
+    /** @param mode of the code: 16, 32 or 64 */
     Generator(Values values, int mode, long windowAddress, boolean below2GiB) {
         this.mode = mode;
         this.values = values;
@@ -87,8 +87,8 @@ final class Generator {
             case "r32m" -> values.oneIn(2) ? general(32) : memory(spec, bits, choice);
             case "m" -> memory(spec, bits, choice);
             case "moffs" -> moffs(bits, choice);
-            case "xmm", "xr" -> Reg.xmm(values.below(mode / 4));
-            case "xm" -> values.oneIn(2) ? Reg.xmm(values.below(mode / 4)) : memory(spec, bits, choice);
+            case "xmm", "xr" -> Reg.xmm(values.below(mode == 64 ? 16 : 8));
+            case "xm" -> values.oneIn(2) ? Reg.xmm(values.below(mode == 64 ? 16 : 8)) : memory(spec, bits, choice);
             case "mm" -> bits == 0 || values.oneIn(2) ? Reg.mm(values.below(8)) : memory(spec, bits, choice);
             case "mr" -> Reg.mm(values.below(8));
             case "sti" -> Reg.st(values.below(8));
@@ -101,7 +101,7 @@ final class Generator {
     /** Any but RSP, which has its own tests. */
     private Reg general(int bits) {
         if (bits == 8 && values.oneIn(4)) return new Reg[] {Reg.AH, Reg.CH, Reg.DH, Reg.BH}[values.below(4)];
-        int number = values.below(mode == 32 ? bits == 8 ? 4 : 8 : 16);
+        int number = values.below(mode == 64 ? 16 : bits == 8 ? 4 : 8);
         return Reg.gpr(bits, number == 4 ? 3 : number);
     }
 
@@ -140,14 +140,15 @@ final class Generator {
         long address = windowAddress + choice.target;
         if (values.oneIn(6)) return ptrLabel(address, bits);
         if (below2GiB && values.oneIn(8)) return Mem.abs(address).sized(bits);
-        int width = mode == 32 || below2GiB && values.oneIn(5) ? 32 : 64;
+        if (mode == 16 && values.oneIn(2)) return memory16(bits, address, choice);
+        int width = mode != 64 || below2GiB && values.oneIn(5) ? 32 : 64;
         Reg base = pointerRegister(spec), index = values.oneIn(2) ? null : pointerRegister(spec);
         if (index == base) index = null;
         int scale = index == null ? 1 : 1 << values.below(4);
         long disp = switch (values.below(3)) {
             case 0 -> 0;
             case 1 -> values.below(256) - 128;
-            default -> values.below(1 << 20) - (1 << 19);
+            default -> mode == 16 ? values.below(1 << 13) - (1 << 12) : values.below(1 << 20) - (1 << 19);
         };
         long position = values.below(64) - 32;
         long baseValue = address - disp - (index == null ? 0 : position * scale);
@@ -155,6 +156,15 @@ final class Generator {
         if (index != null) choice.registers.put(index, width == 32 ? position & 0xffffffffL | garbage : position);
         choice.registers.put(base, width == 32 ? baseValue & 0xffffffffL | garbage : baseValue);
         return Mem.ptr(narrow(base, width), narrow(index, width), scale, disp).sized(bits);
+    }
+
+    private Mem memory16(int bits, long address, Choice choice) {
+        Reg base = new Reg[] {Reg.BX, Reg.BP, Reg.SI, Reg.DI}[values.below(4)];
+        Reg index = base == Reg.SI || base == Reg.DI || values.oneIn(2) ? null : values.oneIn(2) ? Reg.SI : Reg.DI;
+        long disp = values.oneIn(3) ? 0 : values.oneIn(2) ? values.below(256) - 128 : (short) values.integer(), position = index == null ? 0 : values.integer() & 0xffff;
+        if (index != null) choice.registers.put(Reg.gpr(64, index.number), position);
+        choice.registers.put(Reg.gpr(64, base.number), address - disp - position & 0xffff);
+        return Mem.ptr(base, index, 1, disp).sized(bits);
     }
 
     private static Mem ptrLabel(long address, int bits) {
@@ -167,7 +177,7 @@ final class Generator {
 
     /** None that an instruction uses without naming it. */
     private Reg pointerRegister(Spec spec) {
-        if (mode == 32) return Reg.gpr(64, spec.has("rbp") || spec.has("rdi") || spec.has("rbx") ? 6 : new int[] {3, 5, 6, 7}[values.below(4)]);
+        if (mode != 64) return Reg.gpr(64, spec.has("rbp") || spec.has("rdi") || spec.has("rbx") ? 6 : new int[] {3, 5, 6, 7}[values.below(4)]);
         int[] numbers = spec.has("rbp") || spec.has("rdi") || spec.has("rbx") ? new int[] {8, 9, 10, 11, 12, 13, 14, 15} : new int[] {3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
         return Reg.gpr(64, numbers[values.below(numbers.length)]);
     }
