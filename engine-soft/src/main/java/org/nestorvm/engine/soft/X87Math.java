@@ -190,10 +190,7 @@ final class X87Math {
         }
         denormals(s);
         if (b.kind == Number.ZERO && a.isFinite()) {
-            // No scaling at all: a denormal stays what it is, without an underflow.
-            s.set(a.negative, a.exponent, a.sig, 0);
-            s.round(64, EMIN, EMAX, SoftFloat.NEAREST, SoftFloat.UE, 0);
-            result(s, s.pack80(), s.hi);
+            unchanged(s);
         } else if (infA || b.kind == Number.INFINITY && !b.negative) {
             infinity(s, a.negative);
         } else if (zeroA || b.kind == Number.INFINITY) {
@@ -204,6 +201,13 @@ final class X87Math {
             round(c, 64);
             beyondWrapping(s);
         }
+    }
+
+    /** The result is a: a denormal stays what it is, and is no underflow. */
+    private static void unchanged(SoftFloat s) {
+        s.set(s.a.negative, s.a.exponent, s.a.sig, 0);
+        s.round(64, EMIN, EMAX, SoftFloat.NEAREST, SoftFloat.UE, 0);
+        result(s, s.pack80(), s.hi);
     }
 
     /** A result that is still out of range after its exponent was wrapped, for an exception that is not masked, is infinite or zero. */
@@ -281,8 +285,7 @@ final class X87Math {
             return 0;
         }
         if (b.kind == Number.INFINITY) {
-            s.set(a.negative, a.exponent, a.sig, 0);
-            round(c, 64);
+            unchanged(s);
             return 0;
         }
         return reduce(c, nearest);
