@@ -38,7 +38,7 @@ final class HostileMachine implements AutoCloseable {
 
     static final long LOW_BYTES = 1 << 20, SECOND = 4 << 20, SECOND_BYTES = 256 << 10, RESERVED = 5 << 20, RESERVED_BYTES = 64 << 10, MMIO = 6 << 20, MMIO_BYTES = 64 << 10, HIGH = 1L << 32,
             HIGH_BYTES = 256 << 10, APIC = 0xfee00000L;
-    private static final long PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT = 0x4000, PAE_ROOT = 0x5000, LEGACY = 0x6000, LEGACY_PT = 0x7000, GDT = 0x8000, IDT = 0x9000, TSS = 0xa000, LDT = 0xc000;
+    private static final long PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT = 0x4000, PAE_ROOT = 0x5000, LEGACY = 0x6000, LEGACY_PT = 0x7000, GDT = 0x8000, IDT = 0x9000, TSS = 0xa000, SECOND_TSS = TSS + 0x1000, LDT = 0xc000;
     private static final int GUARD_BYTES = 256 << 10, CODE_BYTES = 256 << 10;
     private static final AtomicInteger COUNT = new AtomicInteger();
 
@@ -90,8 +90,9 @@ final class HostileMachine implements AutoCloseable {
         InstructionSoup soup = new InstructionSoup(random);
         byte[] page = new byte[4096];
         long[] fixed = {0xff000, SECOND, SECOND + SECOND_BYTES - 4096, RESERVED, HIGH, HIGH + HIGH_BYTES - 4096};
-        for (int i = 0; i < 24 + fixed.length; i++) {
-            long gpa = i < fixed.length ? fixed[i] : 0x10000 + 4096L * random.nextInt(64);
+        int known = mode == Mode.LONG ? fixed.length : fixed.length - 2;
+        for (int i = 0; i < 24 + known; i++) {
+            long gpa = i < known ? fixed[i] : 0x10000 + 4096L * random.nextInt(64);
             if (one(3)) random.nextBytes(page);
             else soup.fill(page, bits());
             vm.memory().write(gpa, page, 0, page.length);
@@ -102,8 +103,30 @@ final class HostileMachine implements AutoCloseable {
         for (int i = 0; i < 32; i++) vm.memory().putLong(LDT + 8 * i, descriptor());
         descriptors();
         interruptTable();
+        taskState();
+    }
+
+    /** Stacks that can be used, most of the time, and whatever else. */
+    private void taskState() {
         for (int i = 0; i < 0x1000; i += 4) vm.memory().putInt(TSS + i, one(3) ? random.nextInt() : (int) codeAddress());
-        if (one(2)) for (int i = 8; i < 0x60; i += 8) vm.memory().putInt(TSS + i, 0x10);
+        if (one(6)) return;
+        boolean wide = mode == Mode.LONG || mode == Mode.COMPATIBILITY;
+        for (int i = 4; i < 0x60; i += 8) {
+            if (wide) put(TSS + i, codeAddress());
+            else put(TSS + i, codeAddress() & 0xffffffffL | 0x10L << 32);
+        }
+        if (wide) return;
+        int[] task = {(int) root(), (int) codeAddress(), 2, 0, 0, 0, 0, (int) codeAddress(), 0, 0, 0, 0x10, 8, 0x10, 0x10, 0x10, 0x10, 0};     // CR3, EIP, EFLAGS .. GS, LDTR
+        for (int i = 0; i < task.length; i++) vm.memory().putInt(SECOND_TSS + 0x1c + 4 * i, task[i]);
+    }
+
+    /** What CR3 holds. */
+    private long root() {
+        return switch (mode) {
+            case PAE -> PAE_ROOT;
+            case LONG, COMPATIBILITY -> PML4;
+            default -> LEGACY;
+        };
     }
 
     private int bits() {
@@ -138,14 +161,14 @@ final class HostileMachine implements AutoCloseable {
     private void pageTables() {
         for (int i = 0; i < 512; i++) {
             put(PML4 + 8 * i, i == 0 ? PDPT | 7 : entry());
-            put(PDPT + 8 * i, i == 0 ? PD | 7 : entry());
+            put(PDPT + 8 * i, i == 0 ? PD | 7 : i == 4 ? HIGH | 0x87 : entry());
             put(PD + 8 * i, i == 0 ? PT | 7 : i == 2 ? SECOND | 0x87 : entry());
-            put(PT + 8 * i, i == 0xfe ? APIC | 0x1f : one(8) ? entry() : 4096L * i | 7 | (one(4) ? 0x100 : 0));
+            put(PT + 8 * i, i == 0xfe ? APIC | 0x1f : i > 15 && one(16) ? entry() : 4096L * i | 7 | (one(4) ? 0x100 : 0));
         }
         for (int i = 0; i < 4; i++) put(PAE_ROOT + 8 * i, i == 0 ? PD | 1 : target() | 1);
         for (int i = 0; i < 1024; i++) {
-            vm.memory().putInt(LEGACY + 4 * i, i == 0 ? (int) LEGACY_PT | 7 : (int) entry());
-            vm.memory().putInt(LEGACY_PT + 4 * i, i == 0xfe ? (int) APIC | 0x1f : one(8) ? (int) entry() : 4096 * i | 7);
+            vm.memory().putInt(LEGACY + 4 * i, i == 0 ? (int) LEGACY_PT | 7 : i == 1 ? (int) SECOND | 0x87 : (int) entry());
+            vm.memory().putInt(LEGACY_PT + 4 * i, i == 0xfe ? (int) APIC | 0x1f : i > 15 && one(16) ? (int) entry() : 4096 * i | 7);
         }
     }
 
@@ -163,14 +186,14 @@ final class HostileMachine implements AutoCloseable {
     }
 
     private void descriptors() {
-        boolean wide = mode == Mode.LONG;
-        put(GDT + 0x08, wide ? 0x00af9b000000ffffL : mode == Mode.PROTECTED16 ? 0x00009b000000ffffL : 0x00cf9b000000ffffL);
+        boolean wide = mode == Mode.LONG || mode == Mode.COMPATIBILITY;
+        put(GDT + 0x08, wide ? 0x00af9b000000ffffL : mode == Mode.PROTECTED16 ? 0x00009b010000ffffL : 0x00cf9b000000ffffL);
         put(GDT + 0x10, 0x00cf93000000ffffL);
         put(GDT + 0x18, wide ? 0x00affb000000ffffL : 0x00cffb000000ffffL);
         put(GDT + 0x20, 0x00cff3000000ffffL);
         put(GDT + 0x28, 0x0000e90000000067L | TSS << 16 | 2L << 40);
         put(GDT + 0x30, 0);
-        put(GDT + 0x38, 0x0000e90000000067L | TSS + 0x100 << 16);
+        put(GDT + 0x38, 0x0000e90000000067L | SECOND_TSS << 16);
         put(GDT + 0x40, 0x000082000000ffffL | LDT << 16);
         put(GDT + 0x48, 0x0000e50000380000L);
     }
@@ -178,12 +201,12 @@ final class HostileMachine implements AutoCloseable {
     private void interruptTable() {
         for (int v = 0; v < 256; v++) {
             if (mode == Mode.REAL) vm.memory().putInt(4L * v, (int) codeAddress() & 0xffff | random.nextInt(2) << 28);
-            long offset = codeAddress(), selector = one(12) ? random.nextInt(0x200) : pick(8, 8, 8, 0x18);
-            long type = one(12) ? random.nextInt(256) : one(16) && mode != Mode.LONG ? 0xe5 : pick(0x8e, 0xee, 0x8f, 0xef);
+            long offset = codeAddress() - (mode == Mode.PROTECTED16 ? 0x10000 : 0), selector = one(40) ? random.nextInt(0x200) : one(40) ? 0x18 : 8;
+            long type = one(40) ? random.nextInt(256) : one(v == 8 ? 2 : 16) && mode != Mode.LONG ? 0xe5 : pick(0x8e, 0xee, 0x8f, 0xef);
             if (type == 0xe5) selector = 0x38;
             long low = offset & 0xffff | selector << 16 | type << 40 | (offset >>> 16 & 0xffff) << 48;
             if (mode == Mode.LONG || mode == Mode.COMPATIBILITY) {
-                put(IDT + 16 * v, low | random.nextLong(8) % 3 << 32);
+                put(IDT + 16 * v, low | random.nextLong(v == 8 ? 8 : 3) << 32);
                 put(IDT + 16 * v + 8, offset >>> 32);
             } else {
                 put(IDT + 8 * v, low);
@@ -239,7 +262,9 @@ final class HostileMachine implements AutoCloseable {
         boolean user = mode == Mode.VIRTUAL8086 || one(2) && mode != Mode.REAL;
         for (int i = 0; i < 16; i++) s.gpr[i] = address();
         s.gpr[CpuState.RCX] = one(3) ? random.nextLong() : random.nextInt(5000);
+        if (!one(6)) s.gpr[CpuState.RSP] = codeAddress();
         s.rip = codeAddress();
+        if (mode == Mode.PROTECTED16) s.rip = s.rip - 0x10000 & 0xffff;
         if (one(12)) s.rip = address();
         s.rflags = 2 | random.nextInt(0x1000) & (one(8) ? -1 : ~0x100) | (one(6) ? 0x3000 : 0) | (one(6) ? 0x40000 : 0);
         mode(s, user);
@@ -276,7 +301,7 @@ final class HostileMachine implements AutoCloseable {
             for (int n = CpuState.ES; n <= CpuState.GS; n++) {
                 segment(s, n, 0, -1, n == CpuState.CS ? code | dpl : 0xc093 | dpl);
                 s.selector[n] = (n == CpuState.CS ? user ? 0x18 : 8 : user ? 0x20 : 0x10) | rpl;
-                s.base[n] = mode == Mode.PROTECTED16 ? 0x10000L * random.nextInt(2) : 0;
+                s.base[n] = mode != Mode.PROTECTED16 ? 0 : n == CpuState.CS ? 0x10000 : 0x10000L * random.nextInt(2);
             }
         }
         s.cr0 = 0x10 | (real ? 0 : 0x21) | (one(8) ? 2L << random.nextInt(3) : 0);
@@ -303,18 +328,18 @@ final class HostileMachine implements AutoCloseable {
         Mode paging = mode != Mode.VIRTUAL8086 ? mode : one(2) ? Mode.LEGACY_PAGING : Mode.PROTECTED32;
         switch (paging) {
             case LEGACY_PAGING -> {
-                s.cr3 = LEGACY;
+                s.cr3 = root();
                 s.cr4 = s.cr4 & ~0x20 | 0x10;
                 s.cr0 |= 1L << 31;
             }
             case PAE -> {
-                s.cr3 = PAE_ROOT;
+                s.cr3 = root();
                 s.cr4 |= 0x20;
                 s.cr0 |= 1L << 31;
                 s.efer = 0x800;
             }
             case LONG, COMPATIBILITY -> {
-                s.cr3 = PML4;
+                s.cr3 = root();
                 s.cr4 |= 0x20;
                 s.cr0 |= 1L << 31;
                 s.efer = 0xd01;
