@@ -16,7 +16,7 @@ base = sqlite3.connect(':memory:'); base.execute('create table t(id integer prim
 base.executemany('insert into t(name, value) values(?, ?)', ((f'name{i * 7919 % 1000}', i ** 1.5 / 7) for i in range(5000)))
 base.execute('create index byname on t(name)')
 for row in base.execute('select substr(name, 1, 5) k, count(*), sum(value), avg(value), max(value), total(value * id) from t group by k order by 3 desc limit 6'): show(row)
-show(base.execute("select a.id, b.id, a.value * b.value, round(a.value, 2), printf('%.15g|%e', a.value, b.value), hex(randomblob(0)), upper(a.name) from t a join t b on a.name = b.name and a.id < b.id order by 3 desc limit 3").fetchall())
+show(base.execute("select a.id, b.id, a.value * b.value, round(a.value, 2), printf('%.15g|%e', a.value, b.value), upper(a.name) from t a join t b on a.name = b.name and a.id < b.id order by 3 desc limit 3").fetchall())
 library = ctypes.CDLL(None); mathematics = ctypes.CDLL('libm.so.6')
 mathematics.pow.restype = ctypes.c_double; mathematics.pow.argtypes = [ctypes.c_double] * 2; mathematics.fmaf.restype = ctypes.c_float; mathematics.fmaf.argtypes = [ctypes.c_float] * 3
 mathematics.sinl.restype = mathematics.tgammal.restype = ctypes.c_longdouble; mathematics.sinl.argtypes = mathematics.tgammal.argtypes = [ctypes.c_longdouble]
