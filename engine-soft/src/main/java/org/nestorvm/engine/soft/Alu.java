@@ -193,6 +193,11 @@ final class Alu {
             c.ccR = x;
             c.r[reg] = x;
         }
+
+        @Override
+        boolean registersOnly() {
+            return true;
+        }
     }
 
     private static final class RegRm extends RmOp {

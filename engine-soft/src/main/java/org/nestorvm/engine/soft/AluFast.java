@@ -90,6 +90,11 @@ final class AluFast {
             dst = toReg ? i.reg : i.rm;
             src = toReg ? i.rm : i.reg;
         }
+
+        @Override
+        boolean registersOnly() {
+            return true;
+        }
     }
 
     private abstract static class RI extends Op {
@@ -100,6 +105,11 @@ final class AluFast {
             super(i);
             dst = i.row.operands[0].charAt(0) == 'r' ? Cpu.RAX : i.rm;
             imm = i.imm;
+        }
+
+        @Override
+        boolean registersOnly() {
+            return true;
         }
     }
 

@@ -18,6 +18,10 @@ final class Block {
     /** False once the bytes have changed. Read without ordering: x86 asks for a serializing instruction before modified code runs on another processor. */
     boolean valid = true;
 
+    /** Runs so far, until it is hot; and the class made of it then. Both are hints that processors may race on. */
+    int heat;
+    CompiledBlock compiled;
+
     Block(Op[] ops, long host, long nextHostPage, int mode, int length, boolean branches, int instructions) {
         this.ops = ops;
         this.host = host;

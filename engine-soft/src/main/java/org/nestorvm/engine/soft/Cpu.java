@@ -150,6 +150,17 @@ final class Cpu {
         block = null;
     }
 
+    /**
+     * At the end of a compiled block: has it branched to its own start, and may it go on without the run loop? Then counts what it retired. The questions are those that the
+     * run loop asks between two blocks.
+     */
+    boolean again(long start, int instructions, int operands) {
+        if (r[RIP] != start || limit == 0 || attention || retired + instructions >= vcpu.deadline || !block.valid) return false;
+        retired += instructions;
+        memoryOperands += operands;
+        return true;
+    }
+
     /** Asks the run loop to look at interrupts, shadows and single steps before the next instruction. */
     void attend() {
         attention = true;

@@ -29,7 +29,7 @@ final class Interpreter {
     /** Decode for a single step: no pairs, and the block is not kept. */
     private boolean apart;
     private int generation;
-    long decoded;
+    long decoded, compiled;
 
     Interpreter(Cpu c, Mmu mmu, CodeCache code, SoftVcpu vcpu, long scratch) {
         this.c = c;
@@ -50,7 +50,10 @@ final class Interpreter {
                 continue;
             }
             Block b = next();
-            run(b, b.ops.length);
+            CompiledBlock compiled = b.compiled;
+            if (compiled != null) run(b, compiled);
+            else if (++b.heat == BlockCompiler.HOT) heated(b);
+            else run(b, b.ops.length);
         }
     }
 
@@ -66,6 +69,21 @@ final class Interpreter {
             }
         }
         run(b, 1);
+    }
+
+    /** The block will be compiled, and is not entered this time. A block that crosses pages stays as it is: it is looked up each time anyway. */
+    private void heated(Block b) {
+        if (b.nextHostPage == 0 && b.valid) {
+            b.compiled = BlockCompiler.compile(b);
+            compiled++;
+        }
+    }
+
+    private void run(Block b, CompiledBlock compiled) {
+        Cpu c = this.c;
+        c.limit = b.ops.length;
+        c.block = b;
+        finish(b, compiled.run(c));
     }
 
     private void run(Block b, int limit) {
@@ -87,6 +105,13 @@ final class Interpreter {
             c.opIndex = i;
             ops[i++].exec(c);
         } while (i < c.limit);
+        finish(b, i);
+    }
+
+    /** After {@code i} operations of a block, all of them or fewer. */
+    private void finish(Block b, int i) {
+        Cpu c = this.c;
+        Op[] ops = b.ops;
         if (i < ops.length || !b.branches) c.r[Cpu.RIP] = c.r[Cpu.RIP] + ops[i - 1].end & c.ipMask;
         c.retired += i == ops.length ? b.instructions : i;
         c.memoryOperands += b.memoryOperands;

@@ -97,6 +97,11 @@ final class Move {
         void exec(Cpu c) {
             c.r[reg] = value;
         }
+
+        @Override
+        boolean registersOnly() {
+            return true;
+        }
     }
 
     private static final class Reg64 extends Op {
@@ -112,6 +117,11 @@ final class Move {
         void exec(Cpu c) {
             c.r[to] = c.r[from];
         }
+
+        @Override
+        boolean registersOnly() {
+            return true;
+        }
     }
 
     private static final class Reg32 extends Op {
@@ -126,6 +136,11 @@ final class Move {
         @Override
         void exec(Cpu c) {
             c.r[to] = c.r[from] & 0xffffffffL;
+        }
+
+        @Override
+        boolean registersOnly() {
+            return true;
         }
     }
 
@@ -313,6 +328,11 @@ final class Move {
         int memoryOperands() {
             return 0;
         }
+
+        @Override
+        boolean registersOnly() {
+            return true;
+        }
     }
 
     private static final class Lea extends RmOp {
@@ -385,6 +405,11 @@ final class Move {
         void exec(Cpu c) {
             c.r[to] = c.r[from] & mask;
         }
+
+        @Override
+        boolean registersOnly() {
+            return true;
+        }
     }
 
     private static final class SignExtend extends Op {
@@ -402,6 +427,11 @@ final class Move {
         @Override
         void exec(Cpu c) {
             c.r[to] = c.r[from] << shift >> shift & mask;
+        }
+
+        @Override
+        boolean registersOnly() {
+            return true;
         }
     }
 

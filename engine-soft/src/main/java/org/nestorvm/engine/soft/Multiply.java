@@ -32,6 +32,11 @@ final class Multiply {
             c.r[Cpu.RDX] = high;
             Flags.result(c, low, high == 0 ? 0 : Cpu.CF | Cpu.OF);
         }
+
+        @Override
+        boolean registersOnly() {
+            return true;
+        }
     }
 
     private static final class Imul64 extends Op {
@@ -49,6 +54,11 @@ final class Multiply {
             long x = a * b;
             c.r[to] = x;
             Flags.result(c, x, Math.multiplyHigh(a, b) == x >> 63 ? 0 : Cpu.CF | Cpu.OF);
+        }
+
+        @Override
+        boolean registersOnly() {
+            return true;
         }
     }
 

@@ -20,6 +20,11 @@ abstract class Op {
         return false;
     }
 
+    /** It reads and writes registers and flags and nothing else, cannot fault, and never asks to leave the block. */
+    boolean registersOnly() {
+        return false;
+    }
+
     /** Operands in memory that it reads or writes, as far as its form tells: for the counters. */
     int memoryOperands() {
         return 0;

@@ -205,6 +205,11 @@ final class Shift {
             reg = i.rm;
             this.n = n;
         }
+
+        @Override
+        boolean registersOnly() {
+            return true;
+        }
     }
 
     /** Rotates both ways: to the right by n is to the left by the rest. */

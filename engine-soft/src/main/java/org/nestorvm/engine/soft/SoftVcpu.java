@@ -470,7 +470,7 @@ public final class SoftVcpu implements EngineVcpu {
     @Override
     public String counters() {
         return "instructions " + cpu.retired + ", TLB hits " + Math.max(0, cpu.memoryOperands - mmu.misses) + ", TLB misses " + mmu.misses + ", nested walks " + mmu.walks + ", nested faults " + mmu.nestedFaults + ", TLB flushes " + mmu.flushes + ", device accesses " + mmu.mmioAccesses
-                + ", blocks decoded " + interpreter.decoded;
+                + ", blocks decoded " + interpreter.decoded + ", compiled " + interpreter.compiled;
     }
 
     /** Where the processor is, for people who look into a machine that runs: not exact while it does. */

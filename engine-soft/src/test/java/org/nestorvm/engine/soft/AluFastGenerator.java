@@ -61,6 +61,11 @@ final class AluFastGenerator {
                         dst = toReg ? i.reg : i.rm;
                         src = toReg ? i.rm : i.reg;
                     }
+
+                    @Override
+                    boolean registersOnly() {
+                        return true;
+                    }
                 }
 
                 private abstract static class RI extends Op {
@@ -71,6 +76,11 @@ final class AluFastGenerator {
                         super(i);
                         dst = i.row.operands[0].charAt(0) == 'r' ? Cpu.RAX : i.rm;
                         imm = i.imm;
+                    }
+
+                    @Override
+                    boolean registersOnly() {
+                        return true;
                     }
                 }
 

