@@ -107,6 +107,7 @@ class MachineTest {
         ScriptedEngine engine = new ScriptedEngine((cpu, bus) -> switch (cpu.index) {
             case 0 -> new Exit.HaltForever();
             case 1 -> {
+                cpu.state.waitForSipi = false;                          // somebody has started it
                 if (bus.portRead(Layout.ACPI_PM + 8, 4) < 3_579_545 / 10) yield cpu.spin();
                 yield new Exit.HaltForever();
             }
