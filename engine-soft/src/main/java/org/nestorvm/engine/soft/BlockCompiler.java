@@ -18,7 +18,7 @@ import java.lang.invoke.MethodType;
  */
 final class BlockCompiler {
     /** Runs after which a block is hot; the property is for tests, which compile every block with 1. */
-    static final int HOT = Integer.getInteger("nestor.soft.hot", 30_000);
+    static final int HOT = Integer.getInteger("nestor.soft.hot", 100_000);
 
     private static final MethodHandles.Lookup LOOKUP = MethodHandles.lookup();
     private static final ClassDesc SELF = ClassDesc.of(BlockCompiler.class.getPackageName() + ".HotBlock"), PARENT = desc(CompiledBlock.class), CPU = desc(Cpu.class), OPS = desc(Op[].class);
