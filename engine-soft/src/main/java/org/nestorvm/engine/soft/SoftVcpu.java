@@ -473,11 +473,6 @@ public final class SoftVcpu implements EngineVcpu {
                 + ", blocks decoded " + interpreter.decoded + ", compiled " + interpreter.compiled;
     }
 
-    /** Where the processor is, for people who look into a machine that runs: not exact while it does. */
-    public String where() {
-        return String.format("rip=%x cs=%x cpl=%d cr0=%x cr3=%x cr4=%x rflags=%x rsp=%x halted=%b", cpu.r[Cpu.RIP], cpu.selector[Cpu.CS], cpu.cpl, cpu.cr0, cpu.cr3, cpu.cr4, cpu.rflags, cpu.r[Cpu.RSP], cpu.halted);
-    }
-
     @Override
     public void close() {
         vm.remove(this);
