@@ -98,8 +98,7 @@ final class Segments {
     static void setNull(Cpu c, int seg, int selector) {
         c.selector[seg] = selector & 0xffff;
         c.segAccess[seg] = UNUSABLE;
-        if (seg != Cpu.FS && seg != Cpu.GS || !c.longMode()) c.segBase[seg] = 0;
-        else c.segBase[seg] = 0;
+        c.segBase[seg] = 0;
         c.segLimit[seg] = 0;
     }
 
@@ -111,7 +110,7 @@ final class Segments {
             c.segLimit[seg] = 0xffff;
             c.segAccess[seg] = 0xf3;
         } else if (seg == Cpu.CS) {
-            c.segAccess[seg] = 0x9b | c.segAccess[seg] & 0;
+            c.segAccess[seg] = 0x9b;
             c.segLimit[seg] = 0xffff;
         }
     }
