@@ -1,0 +1,157 @@
+package org.nestorvm.virtio.queue;
+
+import java.lang.invoke.VarHandle;
+import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.virtio.DeviceMemory;
+import org.nestorvm.virtio.QueueSetup;
+
+/** A packed virtqueue: virtio 1.2, 2.8. */
+public final class PackedQueue extends Virtqueue {
+    private static final int F_AVAIL = 1 << 7, F_USED = 1 << 15;
+    private static final int EVENT_BYTES = 4, EVENT_FLAGS = 2, EVENT_WRAP = 1 << 15;
+    private static final int EVENT_ENABLE = 0, EVENT_DISABLE = 1, EVENT_DESC = 2;
+
+    private final long ring, driverEvent, deviceEvent;
+    private int availIndex, usedIndex, pushedSinceSignal, inFlightSlots;
+    private boolean availWrap, usedWrap;
+
+    PackedQueue(QueueSetup setup, DeviceMemory memory, long features) throws QueueViolation {
+        super(setup, memory, features);
+        if (size < 1 || size > 32768) throw violation("size must be 1 to 32768, not " + size);
+        ring = area("descriptor ring", setup.descriptors(), (long) DESC_BYTES * size, 16);
+        driverEvent = area("driver event suppression", setup.driver(), EVENT_BYTES, 4);
+        deviceEvent = area("device event suppression", setup.device(), EVENT_BYTES, 4);
+        int position = setup.position();
+        availIndex = position & 0x7fff;
+        availWrap = (position & EVENT_WRAP) != 0;
+        usedIndex = position >>> 16 & 0x7fff;
+        usedWrap = position < 0;
+        if (availIndex >= size || usedIndex >= size) throw violation("starts at " + availIndex + " and " + usedIndex + " of " + size);
+    }
+
+    private boolean available() {
+        int flags = u16Acquire(ring + (long) availIndex * DESC_BYTES + DESC_FLAGS_PACKED);
+        return (flags & F_AVAIL) != 0 == availWrap && (flags & F_USED) != 0 != availWrap;
+    }
+
+    @Override
+    Chain take() throws QueueViolation {
+        if (!available()) return null;
+        int slots = 1;
+        int at = availIndex;
+        while ((flags(at) & F_NEXT) != 0) {
+            if (++slots > size || slots > MAX_CHAIN) throw violation("chain at " + availIndex + " has no end");
+            if (++at == size) at = 0;
+        }
+        int id = u16(ring + (long) at * DESC_BYTES + DESC_ID_PACKED);
+        if (id >= size) throw violation("buffer id " + id + " size=" + size);
+        if (slots + inFlightSlots > size) throw violation("more descriptors are offered than the ring has");
+        Chain chain = chain(id);
+        chain.slots = slots;
+        fill(chain);
+        inFlightSlots += slots;
+        advanceAvail(slots);
+        return chain;
+    }
+
+    private int flags(int index) {
+        return u16(ring + (long) index * DESC_BYTES + DESC_FLAGS_PACKED);
+    }
+
+    private void fill(Chain chain) throws QueueViolation {
+        int at = availIndex;
+        for (int i = 0; i < chain.slots; i++) {
+            long entry = ring + (long) at * DESC_BYTES;
+            long gpa = HostMemory.getLong(entry);
+            long length = HostMemory.getInt(entry + DESC_LEN) & 0xffffffffL;
+            int flags = flags(at);
+            if ((flags & F_INDIRECT) != 0) {
+                if (chain.slots != 1) throw violation("indirect descriptor in a list, in chain " + chain.id);
+                fillIndirect(chain, gpa, length);
+            } else {
+                add(chain, gpa, length, flags);
+            }
+            if (++at == size) at = 0;
+        }
+    }
+
+    /** The table's entries follow each other; only their WRITE flag counts (2.8.7). */
+    private void fillIndirect(Chain chain, long gpa, long length) throws QueueViolation {
+        long table = indirectTable(gpa, length);
+        for (long entry = table; entry < table + length; entry += DESC_BYTES) {
+            int flags = u16(entry + DESC_FLAGS_PACKED);
+            if ((flags & F_INDIRECT) != 0) throw violation("indirect descriptor inside an indirect table, in chain " + chain.id);
+            add(chain, HostMemory.getLong(entry), HostMemory.getInt(entry + DESC_LEN) & 0xffffffffL, flags);
+        }
+    }
+
+    private void advanceAvail(int slots) {
+        availIndex += slots;
+        if (availIndex >= size) {
+            availIndex -= size;
+            availWrap = !availWrap;
+        }
+    }
+
+    @Override
+    void give(Chain chain, int written) {
+        long entry = ring + (long) usedIndex * DESC_BYTES;
+        HostMemory.putShort(entry + DESC_ID_PACKED, (short) chain.id);
+        HostMemory.putInt(entry + DESC_LEN, written);
+        int flags = (usedWrap ? F_AVAIL | F_USED : 0) | (written != 0 ? F_WRITE : 0);
+        putU16Release(entry + DESC_FLAGS_PACKED, flags);             // pairs with the driver's read barrier
+        inFlightSlots -= chain.slots;
+        pushedSinceSignal += chain.slots;
+        usedIndex += chain.slots;
+        if (usedIndex >= size) {
+            usedIndex -= size;
+            usedWrap = !usedWrap;
+        }
+    }
+
+    @Override
+    public void unpoll(Chain chain) {
+        undo(chain);
+        inFlightSlots -= chain.slots;
+        availIndex -= chain.slots;
+        if (availIndex < 0) {
+            availIndex += size;
+            availWrap = !availWrap;
+        }
+    }
+
+    @Override
+    public boolean needsInterrupt() {
+        int pushed = pushedSinceSignal;
+        if (pushed == 0) return false;
+        pushedSinceSignal = 0;
+        VarHandle.fullFence();                                       // the used descriptors are visible before the driver's wish is read
+        int event = HostMemory.getInt(driverEvent);
+        int flags = event >>> 16 & 3;
+        if (flags != EVENT_DESC || !eventIndex) return flags != EVENT_DISABLE;
+        int offset = event & 0x7fff;
+        if ((event & EVENT_WRAP) != 0 != usedWrap) offset -= size;
+        return crosses(offset, usedIndex, usedIndex - pushed);
+    }
+
+    @Override
+    public void disableNotifications() {
+        HostMemory.putShort(deviceEvent + EVENT_FLAGS, (short) EVENT_DISABLE);
+    }
+
+    @Override
+    public boolean enableNotifications() {
+        if (eventIndex) {
+            HostMemory.putShort(deviceEvent, (short) (availIndex | (availWrap ? EVENT_WRAP : 0)));
+            VarHandle.storeStoreFence();
+        }
+        HostMemory.putShort(deviceEvent + EVENT_FLAGS, (short) (eventIndex ? EVENT_DESC : EVENT_ENABLE));
+        VarHandle.fullFence();                                       // the wish is visible before the ring is looked at again
+        return available();
+    }
+
+    @Override
+    public int position() {
+        return availIndex | (availWrap ? EVENT_WRAP : 0) | usedIndex << 16 | (usedWrap ? 1 << 31 : 0);
+    }
+}
