@@ -34,6 +34,8 @@ public final class Descriptors {
     private static final MethodHandle WRITE = Libc.bind("write", LONG, INT, LONG, LONG);
     private static final MethodHandle PREAD = Libc.bind("pread", LONG, INT, LONG, LONG, LONG);
     private static final MethodHandle PWRITE = Libc.bind("pwrite", LONG, INT, LONG, LONG, LONG);
+    private static final MethodHandle READV = Libc.bind("readv", LONG, INT, LONG, INT);
+    private static final MethodHandle WRITEV = Libc.bind("writev", LONG, INT, LONG, INT);
     private static final MethodHandle PREADV = Libc.bind("preadv", LONG, INT, LONG, INT, LONG);
     private static final MethodHandle PWRITEV = Libc.bind("pwritev", LONG, INT, LONG, INT, LONG);
 
@@ -214,6 +216,26 @@ public final class Descriptors {
             return state.result((long) PWRITEV.invokeExact(state.errno, descriptor, vectorAddress, count, offset));
         } catch (Throwable t) {
             throw Libc.broken("pwritev", t);
+        }
+    }
+
+    /** {@link #tryPreadv} for sockets, pipes and other files without positions. */
+    public static long tryReadv(int descriptor, long vectorAddress, int count) {
+        CallState state = CallState.get();
+        try {
+            return state.result((long) READV.invokeExact(state.errno, descriptor, vectorAddress, count));
+        } catch (Throwable t) {
+            throw Libc.broken("readv", t);
+        }
+    }
+
+    /** {@link #tryPwritev} for sockets, pipes and other files without positions. */
+    public static long tryWritev(int descriptor, long vectorAddress, int count) {
+        CallState state = CallState.get();
+        try {
+            return state.result((long) WRITEV.invokeExact(state.errno, descriptor, vectorAddress, count));
+        } catch (Throwable t) {
+            throw Libc.broken("writev", t);
         }
     }
 

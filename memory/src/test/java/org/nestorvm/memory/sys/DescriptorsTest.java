@@ -63,6 +63,22 @@ class DescriptorsTest {
         Descriptors.close(pipe[1]);
     }
 
+    @Test void vectorsGoThroughPipes() throws IOException {
+        int[] pipe = Descriptors.pipe("pipe");
+        Descriptors.nonBlocking("pipe", pipe[0], true);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment out = arena.allocateFrom("nestor"), one = arena.allocate(4), two = arena.allocate(4);
+            IoVector from = new IoVector(2).add(out.address(), 2).add(out.address() + 2, 5), to = new IoVector(2).add(one.address(), 4).add(two.address(), 4);
+            assertEquals(-Errno.EAGAIN, Descriptors.tryReadv(pipe[0], to.address(), to.count()));
+            assertEquals(7, Descriptors.tryWritev(pipe[1], from.address(), from.count()));
+            assertEquals(7, Descriptors.tryReadv(pipe[0], to.address(), to.count()));
+            assertEquals("or", two.getString(0));
+            Descriptors.close(pipe[1]);
+            assertEquals(0, Descriptors.tryReadv(pipe[0], to.address(), to.count()), "the end");
+        }
+        Descriptors.close(pipe[0]);
+    }
+
     @Test void lockBelongsToTheOpenFileAndEndsWithIt(@TempDir Path directory) throws IOException {
         assumeTrue(Primitive.OFD_LOCKS.present(), "F_OFD_SETLK is missing, or switched off by nestor.without");
         String file = Files.write(directory.resolve("disk"), new byte[200]).toString();
