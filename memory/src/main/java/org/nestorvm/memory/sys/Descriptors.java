@@ -21,6 +21,7 @@ public final class Descriptors {
     public static final int F_SEAL_WRITE = 0x8, F_SEAL_FUTURE_WRITE = 0x10, F_SEAL_EXEC = 0x20;
 
     public static final int FALLOC_FL_KEEP_SIZE = 0x1, FALLOC_FL_PUNCH_HOLE = 0x2, FALLOC_FL_ZERO_RANGE = 0x10;
+    public static final int SEEK_END = 2, SEEK_DATA = 3, SEEK_HOLE = 4;
 
     private static final MethodHandle OPEN = Libc.bindVariadic("open", 2, INT, LONG, INT, INT);
     private static final MethodHandle PIPE2 = Libc.bind("pipe2", INT, LONG, INT);
@@ -29,6 +30,7 @@ public final class Descriptors {
     private static final MethodHandle FCNTL = Libc.bindVariadic("fcntl", 2, INT, INT, INT, LONG);
     private static final MethodHandle FTRUNCATE = Libc.bind("ftruncate", INT, INT, LONG);
     private static final MethodHandle FALLOCATE = Libc.bind("fallocate", INT, INT, INT, LONG, LONG);
+    private static final MethodHandle LSEEK = Libc.bind("lseek", LONG, INT, LONG, INT);
     private static final MethodHandle FDATASYNC = Libc.bind("fdatasync", INT, INT);
     private static final MethodHandle READ = Libc.bind("read", LONG, INT, LONG, LONG);
     private static final MethodHandle WRITE = Libc.bind("write", LONG, INT, LONG, LONG);
@@ -157,6 +159,16 @@ public final class Descriptors {
             throw Libc.broken("fdatasync", t);
         }
         Libc.check("fdatasync", object, result);
+    }
+
+    /** @return where that is, counted from the start, or a negated errno: -{@link Errno#ENXIO} when no data follows */
+    public static long tryLseek(int descriptor, long offset, int whence) {
+        CallState state = CallState.get();
+        try {
+            return state.result((long) LSEEK.invokeExact(state.errno, descriptor, offset, whence));
+        } catch (Throwable t) {
+            throw Libc.broken("lseek", t);
+        }
     }
 
     /** @return bytes read, 0 at the end, or a negated errno */

@@ -10,7 +10,7 @@ import java.lang.invoke.MethodHandle;
  */
 public final class FileLocks {
     static final short F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2;
-    private static final int F_OFD_SETLK = 37;
+    private static final int F_OFD_GETLK = 36, F_OFD_SETLK = 37;
     // struct flock of 64-bit Linux
     private static final int FLOCK_BYTES = 32, L_TYPE = 0, L_START = 8, L_LEN = 16;
 
@@ -36,6 +36,18 @@ public final class FileLocks {
         Libc.check(ranges ? "fcntl(F_OFD_SETLK)" : "flock", object, result);
     }
 
+    /**
+     * Whether another open file has a lock in the range, shared or exclusive. Where ranges are not to be had: false, since {@link #lock} has told already.
+     */
+    public static boolean lockedByOther(Object object, int descriptor, long start, long sizeBytes) throws ErrnoException {
+        if (!Primitive.OFD_LOCKS.present()) return false;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment flock = structFlock(arena, F_WRLCK, start, sizeBytes);
+            Libc.check("fcntl(F_OFD_GETLK)", object, Descriptors.tryFcntl(descriptor, F_OFD_GETLK, flock.address()));
+            return flock.get(Libc.SHORT, L_TYPE) != F_UNLCK;
+        }
+    }
+
     private static int flock(int descriptor, int operation) {
         CallState state = CallState.get();
         try {
@@ -47,11 +59,15 @@ public final class FileLocks {
 
     static int tryLock(int descriptor, short type, long start, long sizeBytes) {
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment flock = arena.allocate(FLOCK_BYTES, Long.BYTES);
-            flock.set(Libc.SHORT, L_TYPE, type);                     // l_whence stays 0, SEEK_SET
-            flock.set(Libc.LONG, L_START, start);
-            flock.set(Libc.LONG, L_LEN, sizeBytes);
-            return Descriptors.tryFcntl(descriptor, F_OFD_SETLK, flock.address());
+            return Descriptors.tryFcntl(descriptor, F_OFD_SETLK, structFlock(arena, type, start, sizeBytes).address());
         }
+    }
+
+    private static MemorySegment structFlock(Arena arena, short type, long start, long sizeBytes) {
+        MemorySegment flock = arena.allocate(FLOCK_BYTES, Long.BYTES);
+        flock.set(Libc.SHORT, L_TYPE, type);                         // l_whence stays 0, SEEK_SET
+        flock.set(Libc.LONG, L_START, start);
+        flock.set(Libc.LONG, L_LEN, sizeBytes);
+        return flock;
     }
 }

@@ -1,0 +1,123 @@
+package org.nestorvm.disk;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.HostMemory;
+
+/**
+ * Opens images, by path or by descriptors that another process has opened.
+ *
+ * <p>An image's backing files are read, never written, and locked against writers. A device process opens no file: its parent asks {@link #chain} which files an image consists of,
+ * opens them and sends the descriptors.
+ */
+public final class Disks {
+    public static final String RAW = "raw", QCOW2 = "qcow2";
+    /** Files of one image, the top included. */
+    static final int CHAIN_LIMIT = 64;
+
+    private Disks() {
+    }
+
+    public static DiskImage open(Path file, OpenOptions options) throws IOException {
+        return new Chain(options).open(file.toString());
+    }
+
+    /**
+     * The image in descriptors that are open already: its own first, then those of its backing files, in order. They belong to the image from now on, also when this fails.
+     *
+     * @param name for messages
+     */
+    public static DiskImage open(String name, OpenOptions options, int... descriptors) throws IOException {
+        return new Chain(options, descriptors).open(name);
+    }
+
+    /** The files that an image consists of, its own first: what {@link #open(String, OpenOptions, int...)} needs descriptors of. */
+    public static List<Path> chain(Path file, OpenOptions options) throws IOException {
+        Chain chain = new Chain(options.withReadOnly(true).unlocked());
+        chain.open(file.toString()).close();
+        return chain.paths();
+    }
+
+    /** What the file's first bytes say. */
+    static String probe(BlockFile file) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            long at = arena.allocate(Integer.BYTES).address();
+            file.read(0, at, Integer.BYTES);
+            return Integer.reverseBytes(HostMemory.getInt(at)) == Qcow2Header.MAGIC ? QCOW2 : RAW;
+        }
+    }
+
+    /** One chain of files while it is being opened. */
+    private static final class Chain implements Qcow2Image.BackingOpener {
+        private final OpenOptions options;
+        private final int[] descriptors;
+        private final List<String> names = new ArrayList<>(), identities = new ArrayList<>();
+
+        Chain(OpenOptions options, int... descriptors) {
+            this.options = options;
+            this.descriptors = descriptors;
+        }
+
+        List<Path> paths() {
+            return names.stream().map(Path::of).toList();
+        }
+
+        DiskImage open(String name) throws IOException {
+            try {
+                return open(name, options.format(), options.readOnly());
+            } catch (IOException | RuntimeException e) {
+                for (int i = names.size(); i < descriptors.length; i++) Descriptors.close(descriptors[i]);
+                throw e;
+            }
+        }
+
+        private DiskImage open(String name, String format, boolean readOnly) throws IOException {
+            int depth = names.size();
+            if (depth == CHAIN_LIMIT) throw new IOException(names.getFirst() + ": more than " + CHAIN_LIMIT + " files in the chain of backing files; flatten it with `nestor image convert`");
+            if (descriptors.length > 0 && depth >= descriptors.length) throw new IOException(names.getLast() + ": needs backing file " + name + ", of which no descriptor was given");
+            names.add(name);
+            HostFile file = descriptors.length > 0 ? new HostFile(name, descriptors[depth]) : HostFile.open(name, readOnly);
+            try {
+                return open(file, name, format, readOnly);
+            } catch (IOException | RuntimeException | Error e) {
+                file.close();
+                throw e;
+            }
+        }
+
+        private DiskImage open(HostFile file, String name, String format, boolean readOnly) throws IOException {
+            String identity = file.identity();
+            if (identities.contains(identity)) throw new IOException(names.getFirst() + ": its chain of backing files comes back to " + name + ", so nothing can be read");
+            identities.add(identity);
+            if (options.locked()) file.lock(!readOnly);
+            boolean probed = format == null;
+            String found = probed ? probe(file) : format;
+            return switch (found) {
+                case RAW -> new RawImage(file, readOnly, probed);
+                case QCOW2 -> Qcow2Image.open(file, readOnly, this);
+                default -> throw new IOException(name + ": unknown format '" + found + "'; there are raw and qcow2");
+            };
+        }
+
+        @Override
+        public DiskImage openBacking(String overlay, String name, String format) throws IOException {
+            return open(descriptors.length > 0 ? name : resolve(overlay, name), format, true);
+        }
+    }
+
+    /** A backing file's name is relative to the folder of the file that names it. */
+    static String resolve(String overlay, String name) throws IOException {
+        String plain = name.startsWith("file:") ? name.substring("file:".length()) : name;
+        int colon = plain.indexOf(':'), slash = plain.indexOf('/');
+        if (plain.isEmpty() || plain.indexOf('\0') >= 0) throw new IOException(overlay + ": the name of its backing file is empty or has a zero byte");
+        if (colon > 0 && (slash < 0 || colon < slash) && !Files.exists(Path.of(overlay).resolveSibling(plain))) {
+            throw new IOException(overlay + ": its backing file is '" + name + "'; only files and block devices are taken, no protocols");
+        }
+        return Path.of(overlay).resolveSibling(plain).toString();
+    }
+}

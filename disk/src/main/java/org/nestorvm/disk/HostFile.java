@@ -1,0 +1,205 @@
+package org.nestorvm.disk;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.util.Objects;
+import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.Errno;
+import org.nestorvm.memory.sys.ErrnoException;
+import org.nestorvm.memory.sys.FileStatus;
+import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.IoVector;
+
+/**
+ * A file or a block device of the host, by descriptor. Transfers go straight between the caller's memory and the kernel: preadv(2) and pwritev(2), again after a signal and
+ * from where a short one ended, at most IOV_MAX pieces at a time.
+ */
+final class HostFile implements BlockFile {
+    private static final ThreadLocal<IoVector> REST = ThreadLocal.withInitial(() -> new IoVector(16));
+    /** Written where zeroes cannot be had for less. */
+    static final long ZEROES_BYTES = 1 << 20;
+    static final long ZEROES = Arena.global().allocate(ZEROES_BYTES, 4096).address();
+
+    private final String name;
+    private final int descriptor;
+    private final boolean device;
+    private volatile boolean cannotPunch, cannotZero;
+    private volatile boolean closed;
+
+    /** Takes the descriptor over, also when this fails. */
+    HostFile(String name, int descriptor) throws IOException {
+        this.name = name;
+        this.descriptor = descriptor;
+        try {
+            int type = FileStatus.of(name, descriptor).mode() & FileStatus.S_IFMT;
+            if (type != FileStatus.S_IFREG && type != FileStatus.S_IFBLK) throw new IOException(name + ": neither a file nor a block device");
+            device = type == FileStatus.S_IFBLK;
+        } catch (IOException e) {
+            Descriptors.close(descriptor);
+            throw e;
+        }
+    }
+
+    static HostFile open(String path, boolean readOnly) throws IOException {
+        return new HostFile(path, Descriptors.open(path, readOnly ? Descriptors.O_RDONLY : Descriptors.O_RDWR));
+    }
+
+    /** Takes the locks of {@link ImageLock}. */
+    void lock(boolean writer) throws IOException {
+        ImageLock.take(name, descriptor, writer);
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public long length() throws IOException {
+        return check("lseek", Descriptors.tryLseek(descriptor, 0, Descriptors.SEEK_END));
+    }
+
+    @Override
+    public String identity() throws IOException {
+        FileStatus status = FileStatus.of(name, descriptor);
+        return status.device() + ":" + status.inode();
+    }
+
+    @Override
+    public void read(long offset, IoVector into) throws IOException {
+        long total = into.totalBytes(), done = 0;
+        while (done < total) {
+            long got = tryRead(offset + done, into, done);
+            if (got == 0) {
+                into.fill(done, total - done, (byte) 0);
+                return;
+            }
+            if (got != -Errno.EINTR) done += check("preadv", got);
+        }
+    }
+
+    private long tryRead(long offset, IoVector into, long done) {
+        IoVector pieces = done == 0 ? into : REST.get().clear().add(into, done, into.totalBytes() - done);
+        return Descriptors.tryPreadv(descriptor, pieces.address(), Math.min(pieces.count(), IoVector.KERNEL_LIMIT), offset);
+    }
+
+    @Override
+    public void write(long offset, IoVector from) throws IOException {
+        long total = from.totalBytes(), done = 0;
+        while (done < total) {
+            IoVector pieces = done == 0 ? from : REST.get().clear().add(from, done, total - done);
+            long put = Descriptors.tryPwritev(descriptor, pieces.address(), Math.min(pieces.count(), IoVector.KERNEL_LIMIT), offset + done);
+            if (put == 0) put = -Errno.ENOSPC;          // the end of a device
+            if (put != -Errno.EINTR) done += check("pwritev", put);
+        }
+    }
+
+    @Override
+    public void read(long offset, long toHostAddress, long sizeBytes) throws IOException {
+        for (long done = 0; done < sizeBytes;) {
+            long got = Descriptors.tryPread(descriptor, toHostAddress + done, sizeBytes - done, offset + done);
+            if (got == 0) {
+                HostMemory.fill(toHostAddress + done, sizeBytes - done, (byte) 0);
+                return;
+            }
+            if (got != -Errno.EINTR) done += check("pread", got);
+        }
+    }
+
+    @Override
+    public void write(long offset, long fromHostAddress, long sizeBytes) throws IOException {
+        for (long done = 0; done < sizeBytes;) {
+            long put = Descriptors.tryPwrite(descriptor, fromHostAddress + done, sizeBytes - done, offset + done);
+            if (put == 0) put = -Errno.ENOSPC;
+            if (put != -Errno.EINTR) done += check("pwrite", put);
+        }
+    }
+
+    @Override
+    public void sync() throws IOException {
+        Descriptors.fdatasync(name, descriptor);
+    }
+
+    @Override
+    public void setLength(long sizeBytes) throws IOException {
+        if (!device) Descriptors.ftruncate(name, descriptor, sizeBytes);
+        else if (sizeBytes > length()) throw new IOException(name + ": the device has " + length() + " bytes, " + sizeBytes + " are needed");
+    }
+
+    @Override
+    public boolean punch(long offset, long sizeBytes) throws IOException {
+        if (cannotPunch) return false;
+        int result = fallocate(Descriptors.FALLOC_FL_PUNCH_HOLE | Descriptors.FALLOC_FL_KEEP_SIZE, offset, sizeBytes);
+        if (missing(result)) {
+            cannotPunch = true;
+            return false;
+        }
+        check("fallocate(PUNCH_HOLE)", result);
+        return true;
+    }
+
+    @Override
+    public boolean zeroRange(long offset, long sizeBytes) throws IOException {
+        if (cannotZero) return false;
+        int result = fallocate(Descriptors.FALLOC_FL_ZERO_RANGE, offset, sizeBytes);
+        if (missing(result)) {
+            cannotZero = true;
+            return false;
+        }
+        check("fallocate(ZERO_RANGE)", result);
+        return true;
+    }
+
+    @Override
+    public void allocate(long offset, long sizeBytes) throws IOException {
+        if (!device) check("fallocate", fallocate(0, offset, sizeBytes));
+    }
+
+    private int fallocate(int mode, long offset, long sizeBytes) {
+        int result;
+        do {
+            result = Descriptors.tryFallocate(descriptor, mode, offset, sizeBytes);
+        } while (result == -Errno.EINTR);
+        return result;
+    }
+
+    private static boolean missing(int result) {
+        return result == -Errno.EOPNOTSUPP || result == -Errno.ENOSYS || result == -Errno.EINVAL || result == -Errno.ENODEV;
+    }
+
+    @Override
+    public long nextData(long offset) throws IOException {
+        long at = Descriptors.tryLseek(descriptor, offset, Descriptors.SEEK_DATA);
+        if (at == -Errno.ENXIO) return Math.max(offset, length());
+        return at == -Errno.EINVAL ? offset : check("lseek(SEEK_DATA)", at);
+    }
+
+    @Override
+    public long nextHole(long offset) throws IOException {
+        long at = Descriptors.tryLseek(descriptor, offset, Descriptors.SEEK_HOLE);
+        if (at == -Errno.ENXIO || at == -Errno.EINVAL) return Math.max(offset, length());
+        return check("lseek(SEEK_HOLE)", at);
+    }
+
+    @Override
+    public void close() {
+        if (closed) return;
+        closed = true;
+        Descriptors.close(descriptor);
+    }
+
+    private long check(String call, long result) throws ErrnoException {
+        if (result < 0) throw new ErrnoException(call, name, (int) -result);
+        return result;
+    }
+
+    /** Zeroes over a range, written out. */
+    static void writeZeroes(BlockFile file, long offset, long sizeBytes) throws IOException {
+        Objects.checkFromIndexSize(0, sizeBytes, Long.MAX_VALUE);
+        for (long done = 0; done < sizeBytes;) {
+            long piece = Math.min(sizeBytes - done, ZEROES_BYTES);
+            file.write(offset + done, ZEROES, piece);
+            done += piece;
+        }
+    }
+}

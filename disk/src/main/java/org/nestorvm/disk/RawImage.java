@@ -1,0 +1,102 @@
+package org.nestorvm.disk;
+
+import java.io.IOException;
+import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.IoVector;
+
+/**
+ * The bytes as they are, in a file or on a block device.
+ *
+ * <p>A file that ends within a sector counts up to the sector's end: the rest reads zero, and a write there makes the file longer. Discarded sectors become a hole and read zero where the
+ * file system can do that, and keep their bytes elsewhere.
+ *
+ * <p>An image of which nobody said that it is raw must not turn into one of another format by what its guest writes: the next start would believe the guest's header and open
+ * whatever file that names. Such a write is refused.
+ */
+final class RawImage implements DiskImage {
+    private final BlockFile file;
+    private final boolean readOnly, probed;
+    private final long sizeBytes;
+
+    /** @param probed whether raw is a guess */
+    RawImage(BlockFile file, boolean readOnly, boolean probed) throws IOException {
+        this.file = file;
+        this.readOnly = readOnly;
+        this.probed = probed;
+        sizeBytes = Math.ceilDiv(file.length(), SECTOR_BYTES) * SECTOR_BYTES;
+    }
+
+    @Override
+    public String format() {
+        return "raw";
+    }
+
+    @Override
+    public long sizeBytes() {
+        return sizeBytes;
+    }
+
+    @Override
+    public boolean readOnly() {
+        return readOnly;
+    }
+
+    @Override
+    public void read(long offset, IoVector into) throws IOException {
+        Bounds.check(this, offset, into.totalBytes());
+        file.read(offset, into);
+    }
+
+    @Override
+    public void write(long offset, IoVector from) throws IOException {
+        Bounds.checkWrite(this, offset, from.totalBytes());
+        if (probed && offset == 0 && !from.isEmpty()) refuseMagic(from);
+        file.write(offset, from);
+    }
+
+    private void refuseMagic(IoVector from) throws IOException {
+        for (int i = 0; i < Integer.BYTES; i++) {
+            if (byteAt(from, i) != (byte) (Qcow2Header.MAGIC >>> 24 - 8 * i)) return;
+        }
+        throw new IOException(file.name() + ": the guest writes the header of another format to a disk whose format was guessed as raw; say format=raw to allow it");
+    }
+
+    private static byte byteAt(IoVector vector, long offset) {
+        int piece = 0;
+        while (offset >= vector.length(piece)) offset -= vector.length(piece++);
+        return HostMemory.getByte(vector.base(piece) + offset);
+    }
+
+    @Override
+    public void flush() throws IOException {
+        if (!readOnly) file.sync();
+    }
+
+    @Override
+    public void discard(long offset, long sizeBytes) throws IOException {
+        Bounds.checkWrite(this, offset, sizeBytes);
+        if (sizeBytes > 0) file.punch(offset, sizeBytes);
+    }
+
+    @Override
+    public void writeZeroes(long offset, long sizeBytes, boolean mayUnmap) throws IOException {
+        Bounds.checkWrite(this, offset, sizeBytes);
+        if (sizeBytes == 0 || mayUnmap && file.punch(offset, sizeBytes) || file.zeroRange(offset, sizeBytes)) return;
+        HostFile.writeZeroes(file, offset, sizeBytes);
+    }
+
+    @Override
+    public long nextData(long offset) throws IOException {
+        return Math.min(sizeBytes, file.nextData(offset) / SECTOR_BYTES * SECTOR_BYTES);
+    }
+
+    @Override
+    public long nextHole(long offset) throws IOException {
+        return Math.min(sizeBytes, Math.ceilDiv(file.nextHole(offset), SECTOR_BYTES) * SECTOR_BYTES);
+    }
+
+    @Override
+    public void close() throws IOException {
+        file.close();
+    }
+}

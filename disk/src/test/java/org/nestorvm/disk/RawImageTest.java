@@ -1,0 +1,161 @@
+package org.nestorvm.disk;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.IoVector;
+import org.nestorvm.memory.sys.Primitive;
+
+class RawImageTest {
+    private static final int SIZE = 1 << 20;
+    @TempDir Path directory;
+    private Path file;
+    private byte[] content;
+
+    @BeforeEach void writeFile() throws IOException {
+        file = directory.resolve("disk.raw");
+        content = Buffer.random(SIZE, 1);
+        Files.write(file, content);
+    }
+
+    @Test void guestReadsAndWritesTheFilesBytes() throws IOException {
+        byte[] written = Buffer.random(5 * 512, 2);
+        try (DiskImage image = Disks.open(file, OpenOptions.WRITE)) {
+            assertThat(image.format()).isEqualTo("raw");
+            assertThat(image.sizeBytes()).isEqualTo(SIZE);
+            assertThat(Buffer.read(image, 512, 70_144)).isEqualTo(Arrays.copyOfRange(content, 512, 70_656));
+            Buffer.write(image, 1024, written);
+            image.flush();
+        }
+        System.arraycopy(written, 0, content, 1024, written.length);
+        assertThat(Files.readAllBytes(file)).isEqualTo(content);
+    }
+
+    @Test void moreThanTheKernelsLimitOfPiecesGoThrough() throws IOException {
+        try (DiskImage image = Disks.open(file, OpenOptions.WRITE); Buffer buffer = new Buffer()) {
+            IoVector whole = buffer.vector(new byte[SIZE], new java.util.Random(3)), pieces = new IoVector(4096);
+            for (int at = 0; at < SIZE; at += 512) pieces.add(whole, at, 512);
+            assertThat(pieces.count()).isGreaterThan(IoVector.KERNEL_LIMIT);
+            image.read(0, pieces);
+            byte[] seen = new byte[SIZE];
+            pieces.copyOut(0, seen, 0, SIZE);
+            assertThat(seen).isEqualTo(content);
+            pieces.fill(0, SIZE, (byte) 7);
+            image.write(0, pieces);
+        }
+        assertThat(Files.readAllBytes(file)).containsOnly(7);
+    }
+
+    @Test void tailOfAnOddFileReadsZeroAndCanBeWritten() throws IOException {
+        Files.write(file, Arrays.copyOf(content, 1000));
+        try (DiskImage image = Disks.open(file, OpenOptions.WRITE)) {
+            assertThat(image.sizeBytes()).isEqualTo(1024);
+            byte[] last = Buffer.read(image, 512, 512);
+            assertThat(Arrays.copyOf(last, 488)).isEqualTo(Arrays.copyOfRange(content, 512, 1000));
+            assertThat(Arrays.copyOfRange(last, 488, 512)).containsOnly(0);
+            Buffer.write(image, 512, new byte[512]);
+        }
+        assertThat(Files.size(file)).isEqualTo(1024);
+    }
+
+    @Test void discardAndZeroesReadZero() throws IOException {
+        try (DiskImage image = Disks.open(file, OpenOptions.WRITE)) {
+            image.writeZeroes(512, 1024, false);
+            image.writeZeroes(65536, 131072, true);
+            assertThat(Buffer.read(image, 512, 1024)).containsOnly(0);
+            assertThat(Buffer.read(image, 65536, 131072)).containsOnly(0);
+            image.discard(524288, 65536);
+            assertThat(Buffer.read(image, 524288, 65536)).satisfiesAnyOf(bytes -> assertThat(bytes).containsOnly(0),
+                bytes -> assertThat(bytes).isEqualTo(Arrays.copyOfRange(content, 524288, 589824)));
+            assertThat(Buffer.read(image, 0, 512)).isEqualTo(Arrays.copyOf(content, 512));
+        }
+        assertThat(Files.size(file)).isEqualTo(SIZE);
+    }
+
+    @Test void whatIsOutsideIsRefusedBeforeItHasAnEffect() throws IOException {
+        try (DiskImage image = Disks.open(file, OpenOptions.WRITE)) {
+            for (long[] part : new long[][] {{SIZE, 512}, {SIZE - 512, 1024}, {-512, 512}, {Long.MAX_VALUE - 511, 512}, {100, 512}, {0, 100}}) {
+                assertThatThrownBy(() -> image.discard(part[0], part[1])).isInstanceOf(IOException.class).hasMessageContaining("offset=" + part[0]);
+                assertThatThrownBy(() -> image.writeZeroes(part[0], part[1], true)).isInstanceOf(IOException.class);
+            }
+            assertThatThrownBy(() -> Buffer.write(image, SIZE - 512, new byte[1024])).isInstanceOf(IOException.class);
+        }
+        assertThat(Files.readAllBytes(file)).isEqualTo(content);
+    }
+
+    @Test void readOnlyRefusesEveryChange() throws IOException {
+        try (DiskImage image = Disks.open(file, OpenOptions.READ)) {
+            assertThatThrownBy(() -> Buffer.write(image, 0, new byte[512])).hasMessageContaining("read-only");
+            assertThatThrownBy(() -> image.discard(0, 512)).hasMessageContaining("read-only");
+            image.flush();
+        }
+    }
+
+    @Test void descriptorIsAllThatADeviceProcessNeeds() throws IOException {
+        int descriptor = Descriptors.open(file.toString(), Descriptors.O_RDWR);
+        try (DiskImage image = Disks.open("disk0", OpenOptions.WRITE, descriptor)) {
+            assertThat(Buffer.read(image, 0, 4096)).isEqualTo(Arrays.copyOf(content, 4096));
+        }
+        assertThatThrownBy(() -> Descriptors.close(descriptor)).isInstanceOf(IllegalStateException.class);
+    }
+
+    @Test void guessedRawDiskNeverBecomesAnotherFormat() throws IOException {
+        byte[] header = new byte[512];
+        header[0] = 'Q';
+        header[1] = 'F';
+        header[2] = 'I';
+        header[3] = (byte) 0xfb;
+        try (DiskImage image = Disks.open(file, OpenOptions.WRITE)) {
+            assertThatThrownBy(() -> Buffer.write(image, 0, header)).hasMessageContaining("disk.raw").hasMessageContaining("format=raw");
+        }
+        try (DiskImage image = Disks.open(file, OpenOptions.WRITE.withFormat("raw"))) {
+            Buffer.write(image, 0, header);
+        }
+    }
+
+    @Test void p52_secondWriterIsRefusedByOneLineThatNamesTheFile() throws IOException {
+        try (DiskImage _ = Disks.open(file, OpenOptions.WRITE)) {
+            refusedTwice();
+        }
+        try (DiskImage _ = Disks.open(file, OpenOptions.READ); DiskImage _ = Disks.open(file, OpenOptions.READ)) {
+            assertThatThrownBy(() -> Disks.open(file, OpenOptions.WRITE)).hasMessageContaining("disk.raw").hasMessageContaining("uses this image");
+        }
+        Disks.open(file, OpenOptions.WRITE).close();
+    }
+
+    private void refusedTwice() {
+        assertThatThrownBy(() -> Disks.open(file, OpenOptions.WRITE)).isInstanceOf(IOException.class).hasMessageContaining("disk.raw").hasMessageContaining("uses this image")
+            .satisfies(e -> assertThat(e.getMessage().lines()).hasSize(1));
+        assertThatThrownBy(() -> Disks.open(file, OpenOptions.READ)).hasMessageContaining("disk.raw").hasMessageContaining("writes to this image");
+    }
+
+    @Test void p52_olderKernelsLockWholeFiles() throws IOException {
+        try (Primitive.Absence _ = Primitive.OFD_LOCKS.assumeAbsent()) {
+            try (DiskImage _ = Disks.open(file, OpenOptions.WRITE)) {
+                refusedTwice();
+            }
+            try (DiskImage _ = Disks.open(file, OpenOptions.READ); DiskImage _ = Disks.open(file, OpenOptions.READ)) {
+                assertThatThrownBy(() -> Disks.open(file, OpenOptions.WRITE)).hasMessageContaining("disk.raw");
+            }
+        }
+    }
+
+    @Test void holesAreFound() throws IOException {
+        Path sparse = directory.resolve("sparse.raw");
+        try (var channel = java.nio.channels.FileChannel.open(sparse, java.nio.file.StandardOpenOption.CREATE, java.nio.file.StandardOpenOption.WRITE)) {
+            channel.write(java.nio.ByteBuffer.wrap(new byte[] {1}), 8 << 20);
+        }
+        try (DiskImage image = Disks.open(sparse, OpenOptions.READ)) {
+            assertThat(image.nextData(0)).isLessThanOrEqualTo(8 << 20);
+            assertThat(image.nextHole(8 << 20)).isEqualTo(image.sizeBytes());
+        }
+    }
+}
