@@ -40,6 +40,11 @@ final class Libc {
         return find(name).address();
     }
 
+    /** For what only younger libraries have. */
+    static boolean has(String name) {
+        return LINKER.defaultLookup().find(name).isPresent();
+    }
+
     private static MemorySegment find(String name) {
         return LINKER.defaultLookup().find(name)
             .orElseThrow(() -> new UnsatisfiedLinkError("the C library has no " + name + "(); Nestor needs glibc 2.28 or musl 1.2.5"));

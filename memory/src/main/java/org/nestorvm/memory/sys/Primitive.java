@@ -31,7 +31,19 @@ public enum Primitive {
         () -> MemoryCalls.tryMadvise(0, 0, MemoryCalls.MADV_HUGEPAGE) == 0),
     OFD_LOCKS("F_OFD_SETLK, Linux 3.15: file locks that belong to the open file, not to the process",
         "flock(2), which covers whole files only",
-        Primitive::memfdTakesOfdLock);
+        Primitive::memfdTakesOfdLock),
+    SECCOMP("seccomp filters that kill the process, Linux 4.14: system calls a device process does not need are refused",
+        "a device process can make every system call; the other means confine it, and it says so",
+        Seccomp::isThere),
+    LANDLOCK("Landlock, Linux 5.13: a device process gives up files, and sockets and signals where the kernel's version has them",
+        "the filter of system calls refuses opening and connecting by itself",
+        () -> Landlock.tryAbi() > 0),
+    PIDFD("pidfd_open(2), Linux 5.3: the end of a device process is an event like others",
+        "its end is noticed when its standard error is closed",
+        Processes::hasPidfd),
+    CLOSE_FROM("posix_spawn_file_actions_addclosefrom_np, glibc 2.34 with Linux 5.9: a device process inherits what it is given",
+        "what is open and not close-on-exec is closed one by one; what another thread opens meanwhile is inherited",
+        Spawn::hasCloseFrom);
 
     private final String description;
     private final String fallback;

@@ -7,15 +7,20 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
-/** Properties of a process: prctl(2), getrlimit(2), kill(2). */
+/** Properties of a process and its end: prctl(2), getrlimit(2), kill(2), pidfd_open(2), waitpid(2). */
 public final class Processes {
     public static final int PR_SET_PDEATHSIG = 1, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4, PR_SET_NAME = 15;
     public static final int PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39;
-    public static final int RLIMIT_DATA = 2, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7, RLIMIT_MEMLOCK = 8, RLIMIT_AS = 9;
+    public static final int RLIMIT_FSIZE = 1, RLIMIT_DATA = 2, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7, RLIMIT_MEMLOCK = 8, RLIMIT_AS = 9;
     public static final int SIGKILL = 9, SIGTERM = 15;
     /** A limit that is none, RLIM_INFINITY. */
     public static final long UNLIMITED = -1L;
 
+    /** What {@link #reap} answers while the process runs. */
+    public static final int STILL_RUNNING = -1;
+
+    private static final long SYS_PIDFD_OPEN = 434;
+    private static final int WNOHANG = 1;
     private static final int RLIMIT_BYTES = 16, RLIM_MAX = 8;
 
     private static final MethodHandle PRCTL = Libc.bindVariadic("prctl", 1, INT, INT, LONG, LONG, LONG, LONG);
@@ -23,6 +28,7 @@ public final class Processes {
     private static final MethodHandle SETRLIMIT = Libc.bind("setrlimit", INT, INT, LONG);
     private static final MethodHandle KILL = Libc.bind("kill", INT, INT, INT);
     private static final MethodHandle GETPID = Libc.bind("getpid", INT);
+    private static final MethodHandle WAITPID = Libc.bind("waitpid", INT, INT, LONG, INT);
 
     private Processes() {
     }
@@ -88,5 +94,39 @@ public final class Processes {
         } catch (Throwable t) {
             throw Libc.broken("kill", t);
         }
+    }
+
+    /** A descriptor that is readable when the process has ended, Linux 5.3; not inherited. Only good for children that are not reaped yet, whose number cannot be another's. */
+    public static int pidfdOpen(Object object, int pid) throws ErrnoException {
+        FaultPoints.call("pidfd_open", object);
+        return (int) Libc.check("pidfd_open", object, SystemCall.call(SYS_PIDFD_OPEN, pid, 0, 0));
+    }
+
+    static boolean hasPidfd() {
+        long result = SystemCall.call(SYS_PIDFD_OPEN, getpid(), 0, 0);
+        if (result >= 0) Descriptors.close((int) result);
+        return result >= 0;
+    }
+
+    /**
+     * Takes the status of a child that has ended, after which its number may become another's.
+     *
+     * @param block whether to wait for its end
+     * @return as a shell tells it: the exit code, or 128 and the signal; {@link #STILL_RUNNING}
+     */
+    public static int reap(int pid, boolean block) throws ErrnoException {
+        CallState state = CallState.get();
+        int result;
+        try {
+            do {
+                result = state.result((int) WAITPID.invokeExact(state.errno, pid, state.value.address(), block ? 0 : WNOHANG));
+            } while (result == -Errno.EINTR);
+        } catch (Throwable t) {
+            throw Libc.broken("waitpid", t);
+        }
+        if (Libc.check("waitpid", "process " + pid, result) == 0) return STILL_RUNNING;
+        int status = state.value.get(INT, 0);
+        int signal = status & 0x7f;
+        return signal == 0 ? status >> 8 & 0xff : 128 + signal;
     }
 }
