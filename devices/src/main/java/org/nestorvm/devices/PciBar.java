@@ -46,11 +46,21 @@ final class PciBar {
         return wide ? -size : -size & 0xffffffffL;
     }
 
-    /** A window stays closed when its place is taken, or while it is being sized. */
-    void map(int command, long address, PortBus portBus, MmioBus mmioBus) {
+    boolean isPorts() {
+        return ports != null;
+    }
+
+    /** Where the window is on its bus; -1 while it is closed. */
+    long mappedAt() {
+        return mappedAt;
+    }
+
+    /** A window stays closed when its place is taken, or while it is being sized. @return whether it has moved */
+    boolean map(int command, long address, PortBus portBus, MmioBus mmioBus) {
         boolean open = (command & (ports != null ? PciFunction.COMMAND_IO : PciFunction.COMMAND_MEMORY)) != 0 && address != 0;
         long wanted = open ? address : UNMAPPED;
-        if (wanted == mappedAt) return;
+        if (wanted == mappedAt) return false;
+        long before = mappedAt;
         if (mappedAt != UNMAPPED) {
             if (ports != null) portBus.remove((int) mappedAt);
             else mmioBus.remove(mappedAt);
@@ -58,5 +68,6 @@ final class PciBar {
         boolean placed = open && (ports != null ? address < PortBus.PORTS && portBus.tryAdd(name, (int) address, (int) size, maxAccessBytes, ports)
                 : mmioBus.tryAdd(name, address, size, maxAccessBytes, registers));
         mappedAt = placed ? address : UNMAPPED;
+        return mappedAt != before;
     }
 }

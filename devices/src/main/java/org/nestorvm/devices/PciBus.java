@@ -33,6 +33,13 @@ public final class PciBus {
         functions[device] = function;
     }
 
+    /** Gives every window of memory a place from here on, as firmware does before a guest starts. @throws IllegalStateException when there is no room for all */
+    public synchronized void assignMemory(long gpa, long sizeBytes) {
+        long next = gpa;
+        for (PciFunction function : functions) if (function != null) next = function.assignMemory(next, ports, mmio);
+        if (next > gpa + sizeBytes) throw new IllegalStateException("windows of PCI devices take " + (next - gpa) + " bytes of " + sizeBytes);
+    }
+
     /** The wire, 0..3, that a device's INTA is soldered to: they are rotated, so that neighbours do not share. */
     public static int interruptWire(int device) {
         return device % InterruptRouter.PCI_PINS;
@@ -54,7 +61,7 @@ public final class PciBus {
             public int read(int offset, int size) {
                 if (offset >= DATA) {
                     PciFunction function = selected();
-                    return function == null || offset + size > 2 * DATA ? -1 : function.get(register() + offset - DATA, size);
+                    return function == null || offset + size > 2 * DATA ? -1 : function.readConfig(register() + offset - DATA, size);
                 }
                 return readAddress(offset, size);
             }

@@ -93,6 +93,34 @@ public class PciFunction {
     protected void configWritten(int offset, int size) {
     }
 
+    /** The guest reads a register. For functions with registers that are not stored; others leave it. Not locked. */
+    protected int readConfig(int offset, int size) {
+        return get(offset, size);
+    }
+
+    /** A window was put somewhere else on its bus. Locked: for bookkeeping only. @param address where it is now; -1 when it is closed */
+    protected void barMoved(int index, long address) {
+    }
+
+    /**
+     * What firmware does with a function it finds: gives each window of memory a place and opens it.
+     *
+     * @param from the first free address
+     * @return the first free address behind it
+     */
+    final long assignMemory(long from, PortBus ports, MmioBus mmio) {
+        for (int i = 0; i < BARS; i++) {
+            PciBar bar = bars[i];
+            if (bar == null || bar.isPorts()) continue;
+            long size = -bar.addressMask() & 0xffffffffL;
+            long at = from + size - 1 & -size;
+            writeConfig(BAR0 + 4 * i, 4, (int) at, ports, mmio);
+            from = at + size;
+        }
+        writeConfig(COMMAND, 2, get(COMMAND, 2) | COMMAND_MEMORY, ports, mmio);
+        return from;
+    }
+
     /** The guest writes 1, 2 or 4 bytes inside one doubleword: each bit that may be written is, the others stay. */
     final void writeConfig(int offset, int size, int value, PortBus ports, MmioBus mmio) {
         synchronized (this) {
@@ -113,7 +141,7 @@ public class PciFunction {
             if (bar == null) continue;
             long address = get(BAR0 + 4 * i, 4) & 0xffffffffL;
             if (bar.wide()) address |= (long) get(BAR0 + 4 * i + 4, 4) << 32;
-            bar.map(command, address & bar.addressMask(), ports, mmio);
+            if (bar.map(command, address & bar.addressMask(), ports, mmio)) barMoved(i, bar.mappedAt());
         }
     }
 }
