@@ -1,7 +1,9 @@
 package org.nestorvm.machine;
 
 import java.io.IOException;
+import java.util.List;
 import org.nestorvm.devices.MsiSink;
+import org.nestorvm.virtio.pci.VirtioPci;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.EngineOptions;
 import org.nestorvm.vmm.EngineVm;
@@ -28,6 +30,7 @@ public final class Machine implements AutoCloseable {
     private final ConsoleOutput console, debugConsole;
     private final Board board;
     private final Processors processors;
+    private final VirtioBus virtio;
     private volatile EngineVm engine;                   // null before the first instruction and after the last
 
     /**
@@ -57,11 +60,13 @@ public final class Machine implements AutoCloseable {
         console = new ConsoleOutput("console-" + config.name(), config.console());
         debugConsole = config.debugConsole() == null ? null : new ConsoleOutput("debug-console-" + config.name(), config.debugConsole());
         try {
-            board = new Board(new Inside(), vm.config().memory(), config.cpus(), config.debugExit(), console, debugConsole == null ? value -> { } : debugConsole);
+            Inside inside = new Inside();
+            board = new Board(inside, vm.config().memory(), config.cpus(), config.debugExit(), console, debugConsole == null ? value -> { } : debugConsole);
             vm.attach(config.engine(), new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, board.interrupts, clock));
             processors = new Processors(config.name(), vm.vcpus(), board.bus());
             place(program);
             engine = vm.engine();
+            virtio = VirtioBus.create(config, vm, board, inside.localApics());
         } catch (IOException | RuntimeException | Error e) {
             releaseHost();
             throw e;
@@ -192,6 +197,11 @@ public final class Machine implements AutoCloseable {
         return clock;
     }
 
+    /** In the order of the configuration, on PCI devices 1, 2 and so on. */
+    public List<VirtioPci> devices() {
+        return virtio.functions();
+    }
+
     /** Stops the guest if it runs, and gives everything back. */
     @Override
     public void close() {
@@ -202,6 +212,7 @@ public final class Machine implements AutoCloseable {
         } catch (InterruptedException e) {
             interrupted = true;                         // the virtual machine waits for them too
         }
+        virtio.close();
         engine = null;
         releaseHost();
         vm.close();

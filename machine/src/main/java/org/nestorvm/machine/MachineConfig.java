@@ -3,7 +3,10 @@ package org.nestorvm.machine;
 import java.io.OutputStream;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
+import org.nestorvm.devices.PciBus;
 import org.nestorvm.paging.EntryFormat;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.Engine;
@@ -25,10 +28,12 @@ import org.nestorvm.vmm.VmRefusedException;
  * @param debugConsole takes what the guest writes to port E9h; null to drop it
  * @param debugExit there is a debug exit port
  * @param sealed make the memory mappings immutable; for a process that runs one machine
+ * @param devices on the PCI bus, from device 1 on; at most {@link #MAX_DEVICES}
  */
 public record MachineConfig(String name, Engine engine, long memoryBytes, int cpus, EntryFormat format, Time time, Instant wallClock, Loader loader, OutputStream console,
-                            OutputStream debugConsole, boolean debugExit, boolean sealed) {
+                            OutputStream debugConsole, boolean debugExit, boolean sealed, List<DeviceSource> devices) {
     public static final long DEFAULT_MEMORY_BYTES = 512L << 20;
+    public static final int MAX_DEVICES = PciBus.DEVICES - 1;
 
     public enum Time {
         /** The host's monotonic clock. */
@@ -45,13 +50,15 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
         Objects.requireNonNull(wallClock, "wallClock");
         Objects.requireNonNull(loader, "loader");
         Objects.requireNonNull(console, "console");
+        devices = List.copyOf(devices);
+        if (devices.size() > MAX_DEVICES) throw new VmRefusedException("machine \"" + name + "\" asks for " + devices.size() + " devices: the PCI bus has room for " + MAX_DEVICES);
         if (time == Time.INSTRUCTIONS && cpus > 1)
             throw new VmRefusedException("machine \"" + name + "\" asks for " + cpus + " virtual CPUs: time that is counted in instructions needs exactly one");
     }
 
     /** 512 MiB, one virtual CPU, EPT entries, the host's time, output dropped, no debug ports' effects. */
     public static MachineConfig of(String name, Engine engine, Loader loader) {
-        return new MachineConfig(name, engine, DEFAULT_MEMORY_BYTES, 1, EntryFormat.EPT, Time.HOST, Instant.EPOCH, loader, OutputStream.nullOutputStream(), null, false, false);
+        return new MachineConfig(name, engine, DEFAULT_MEMORY_BYTES, 1, EntryFormat.EPT, Time.HOST, Instant.EPOCH, loader, OutputStream.nullOutputStream(), null, false, false, List.of());
     }
 
     /** A kernel file. @param initrd null for none */
@@ -65,35 +72,46 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
     }
 
     public MachineConfig withMemory(long bytes) {
-        return new MachineConfig(name, engine, bytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, sealed);
+        return new MachineConfig(name, engine, bytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, sealed, devices);
     }
 
     public MachineConfig withCpus(int count) {
-        return new MachineConfig(name, engine, memoryBytes, count, format, time, wallClock, loader, console, debugConsole, debugExit, sealed);
+        return new MachineConfig(name, engine, memoryBytes, count, format, time, wallClock, loader, console, debugConsole, debugExit, sealed, devices);
     }
 
     public MachineConfig withFormat(EntryFormat newFormat) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, newFormat, time, wallClock, loader, console, debugConsole, debugExit, sealed);
+        return new MachineConfig(name, engine, memoryBytes, cpus, newFormat, time, wallClock, loader, console, debugConsole, debugExit, sealed, devices);
     }
 
     /** Time by instructions, from the given moment on. */
     public MachineConfig withInstructionTime(Instant start) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, Time.INSTRUCTIONS, start, loader, console, debugConsole, debugExit, sealed);
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, Time.INSTRUCTIONS, start, loader, console, debugConsole, debugExit, sealed, devices);
     }
 
     public MachineConfig withConsole(OutputStream output) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, output, debugConsole, debugExit, sealed);
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, output, debugConsole, debugExit, sealed, devices);
     }
 
     public MachineConfig withDebugConsole(OutputStream output) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, output, debugExit, sealed);
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, output, debugExit, sealed, devices);
     }
 
     public MachineConfig withDebugExit(boolean present) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, present, sealed);
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, present, sealed, devices);
+    }
+
+    /** One device more. */
+    public MachineConfig withDevice(DeviceSource device) {
+        List<DeviceSource> more = new ArrayList<>(devices);
+        more.add(device);
+        return withDevices(more);
+    }
+
+    public MachineConfig withDevices(List<DeviceSource> all) {
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, sealed, all);
     }
 
     public MachineConfig withSealed(boolean seal) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, seal);
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, seal, devices);
     }
 }

@@ -16,6 +16,10 @@ public interface EngineVm extends AutoCloseable {
     /** Rights were taken from nested page table entries: when this returns no virtual CPU uses an old translation. */
     void invalidate(long gpa, long sizeBytes);
 
+    /** A device of this process has written guest memory. For engines that keep something of its content, like decoded code; called on the device's thread. */
+    default void memoryWritten(long gpa, long sizeBytes) {
+    }
+
     /**
      * Starts or ends the engine's own record of pages that virtual CPUs write. For engines whose guests do not go through {@link VirtualMachine#nestedPageTable}; others have nothing to do.
      *

@@ -5,8 +5,9 @@ import java.util.concurrent.atomic.LongAdder;
 
 /**
  * The decoded code of one machine, by host page; shared by its processors. A page with code has no write tag in any processor's TLB, so a store to it comes here
- * and the blocks that it hits become invalid; lines of the page that hold no code are written without loss. Stores by devices are not seen: a page's
- * bytes are compared with the ones that were decoded whenever a processor loads its translation for execution anew.
+ * and the blocks that it hits become invalid; lines of the page that hold no code are written without loss. Stores by devices
+ * of this process come here too ({@link SoftVm#memoryWritten}). Those of devices in processes of their own are not seen: a page's bytes are compared with the ones that
+ * were decoded whenever a processor loads its translation for execution anew.
  */
 final class CodeCache {
     private final ConcurrentHashMap<Long, CodePage> pages = new ConcurrentHashMap<>();
@@ -73,7 +74,7 @@ final class CodeCache {
         }
     }
 
-    /** A store of a processor's, already done. @return true when code was hit: the running block must end with this instruction */
+    /** A store of a processor's or a device's, already done. @return true when code was hit: the running block must end with this instruction */
     boolean written(long host, int size) {
         CodePage page = pages.get(host & Cpu.PAGE_MASK);
         if (page == null) return false;

@@ -10,6 +10,7 @@ import org.nestorvm.vmm.VirtualMachine;
 
 /** The processors of one machine and what they share: decoded code, and the bus on which interrupt messages travel. */
 final class SoftVm implements EngineVm {
+    private static final long PAGE_BYTES = 4096;
     private static final int SHORTHAND_NONE = 0, SHORTHAND_SELF = 1, SHORTHAND_ALL = 2;
 
     final VirtualMachine vm;
@@ -84,6 +85,14 @@ final class SoftVm implements EngineVm {
     @Override
     public void invalidate(long gpa, long sizeBytes) {
         flushAll(null);
+    }
+
+    @Override
+    public void memoryWritten(long gpa, long sizeBytes) {
+        for (long at = gpa, end = gpa + sizeBytes; at < end; at = (at & -PAGE_BYTES) + PAGE_BYTES) {
+            long host = vm.memory().translate(at);
+            if (host != 0) code.written(host, (int) (Math.min(end, (at & -PAGE_BYTES) + PAGE_BYTES) - at));
+        }
     }
 
     /** Host page {@code page} holds code from now on: no processor keeps the right to write it unseen. */
