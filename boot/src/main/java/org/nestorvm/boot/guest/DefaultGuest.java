@@ -19,11 +19,14 @@ import org.nestorvm.boot.BootException;
  */
 public final class DefaultGuest {
     /** Part of the folder's name: raised when {@link #initramfs} or the choice of packages changes. */
-    private static final int RECIPE = 1;
+    private static final int RECIPE = 2;
     private static final String MEND = "pass --kernel FILE and --initrd FILE";
     private static final String KERNEL_METAPACKAGE = "linux-image-cloud-amd64", BUSYBOX = "busybox-static";
     private static final Pattern KERNEL_PACKAGE = Pattern.compile("Depends: (linux-image-[0-9]\\S*)");
     private static final String KERNEL = "vmlinuz", INITRAMFS = "initramfs", VERSIONS = "versions";
+    /** What the script {@code init} loads when it finds a device, and what is of use with one. */
+    private static final List<String> MODULES = List.of("virtio_pci", "virtio_net", "virtio_blk", "virtio_console", "virtio_rng", "virtio_balloon", "virtio_scsi", "sr_mod", "isofs",
+            "vmw_vsock_virtio_transport", "virtiofs", "af_packet", "overlay");
     /** How much of the time the download takes, roughly. */
     private static final double DOWNLOAD = 0.8;
 
@@ -72,7 +75,10 @@ public final class DefaultGuest {
             Path made = Files.createDirectory(work.resolve("guest"));
             progress.at(DOWNLOAD, "unpacking");
             Files.write(made.resolve(KERNEL), DebPackage.extract(packages.get(0), name -> name.startsWith("boot/vmlinuz-")));
-            Files.write(made.resolve(INITRAMFS), initramfs(DebPackage.extract(packages.get(1), name -> name.equals("bin/busybox") || name.equals("usr/bin/busybox"))));
+            byte[] busybox = DebPackage.extract(packages.get(1), name -> name.equals("bin/busybox") || name.equals("usr/bin/busybox"));
+            Initramfs root = initramfs(busybox);
+            KernelModules.of(packages.get(0)).addTo(root, MODULES);
+            Files.write(made.resolve(INITRAMFS), root.toArray());
             StringBuilder versions = new StringBuilder();
             for (Path deb : packages) versions.append(deb.getFileName()).append('\n');
             Files.writeString(made.resolve(VERSIONS), versions);
@@ -98,7 +104,7 @@ public final class DefaultGuest {
     }
 
     /** Busybox as init, and a login shell on the first serial port. */
-    static byte[] initramfs(byte[] busybox) throws IOException {
+    private static Initramfs initramfs(byte[] busybox) throws IOException {
         Initramfs root = new Initramfs();
         root.file("bin/busybox", 0755, busybox).link("bin/sh", "busybox");
         for (String folder : List.of("proc", "sys", "dev", "run", "sbin", "usr/bin", "usr/sbin")) root.directory(folder, 0755);
@@ -106,7 +112,7 @@ public final class DefaultGuest {
         root.characterDevice("dev/console", 0600, 5, 1).characterDevice("dev/null", 0666, 1, 3);
         root.file("etc/passwd", 0644, "root:x:0:0:root:/root:/bin/sh\n").file("etc/group", 0644, "root:x:0:\n").file("etc/hostname", 0644, "nestor\n");
         root.file("init", 0755, script("init")).file("etc/inittab", 0644, script("inittab")).file("etc/profile", 0644, script("profile").replace("@READY@", READY));
-        return root.toArray();
+        return root.file("etc/udhcpc", 0755, script("udhcpc"));
     }
 
     private static String script(String name) throws IOException {

@@ -22,6 +22,7 @@ import org.nestorvm.boot.BootException;
 /** The fetch, with an apt of our own on the path: it copies packages made here and counts how often it runs. */
 class DefaultGuestTest {
     private static final String KERNEL_PACKAGE = "linux-image-6.1.0-7-cloud-amd64";
+    private static final String MODULES = "./lib/modules/6.1.0-7-cloud-amd64/kernel/";
     @TempDir Path directory;
     private Path programs, cache, calls;
 
@@ -30,7 +31,9 @@ class DefaultGuestTest {
         cache = directory.resolve("cache/nestor");
         calls = directory.resolve("calls");
         Path repository = Files.createDirectories(directory.resolve("repository"));
-        TestDeb.write(repository.resolve(KERNEL_PACKAGE + "_6.1.7-1_amd64.deb"), ".xz", Map.of("./boot/vmlinuz-6.1.0-7-cloud-amd64", "the kernel"));
+        TestDeb.write(repository.resolve(KERNEL_PACKAGE + "_6.1.7-1_amd64.deb"), ".xz", Map.of("./boot/vmlinuz-6.1.0-7-cloud-amd64", "the kernel",
+            MODULES + "drivers/block/virtio_blk.ko", "\0license=GPL\0depends=virtio,virtio-ring\0", MODULES + "drivers/virtio/virtio.ko", "\0depends=\0",
+            MODULES + "drivers/virtio/virtio-ring.ko", "\0depends=virtio\0", MODULES + "sound/noise.ko", "the noise"));
         TestDeb.write(repository.resolve("busybox-static_1%3a1.35-4_amd64.deb"), ".xz", Map.of("./bin/busybox", "the busybox"));
         program("apt-cache", "printf '%s\\n  Depends: " + KERNEL_PACKAGE + "\\n' \"$2\"");
         program("apt-get", "echo \"$@\" >>" + calls + "; echo 'dlstatus:1:50.0:Retrieving file 1 of 2'; /bin/cp " + repository + "/*.deb .");
@@ -59,9 +62,15 @@ class DefaultGuestTest {
         assertThat(new String(Files.readAllBytes(files.initrd()), StandardCharsets.ISO_8859_1)).startsWith("070701").contains("the busybox", "inittab", DefaultGuest.READY);
         assertThat(files.versions()).contains(KERNEL_PACKAGE + "_6.1.7-1", "busybox-static_1%3a1.35-4");
         assertThat(progress).isSorted().contains(0.4).endsWith(1.0);
-        assertThat(cached()).containsExactly("guest-1");
+        assertThat(cached()).containsExactly("guest-2");
         assertThat(guest().get((done, what) -> { throw new AssertionError("fetched again"); })).isEqualTo(files);
         assertThat(Files.readAllLines(calls)).hasSize(1).first().asString().startsWith("download").contains(KERNEL_PACKAGE, "busybox-static");
+    }
+
+    @Test void driversAndWhatTheyNeedAreInTheGuest() throws IOException {
+        String root = new String(Files.readAllBytes(guest().get((done, what) -> { }).initrd()), StandardCharsets.ISO_8859_1);
+        assertThat(root).contains("lib/modules/6.1.0-7-cloud-amd64/virtio_blk.ko", "virtio_ring.ko", "virtio.ko").doesNotContain("noise");
+        assertThat(root).contains("virtio_blk.ko: virtio_ring.ko virtio.ko\n", "virtio_ring.ko: virtio.ko\n", "virtio.ko:\n");
     }
 
     @Test void twoRunsAtOnceBothGetTheGuest() throws Exception {
@@ -86,7 +95,7 @@ class DefaultGuestTest {
         DefaultGuest.GuestFiles mine = guest().get(meet);
         other.join();
         assertThat(results).containsExactly(mine);
-        assertThat(cached()).containsExactly("guest-1");
+        assertThat(cached()).containsExactly("guest-2");
     }
 
     @Test void failedDownloadLeavesNothingAndSaysWhatToPass() throws IOException {
