@@ -33,6 +33,7 @@ final class RunCommand implements Callable<Integer> {
     private static final Instant INSTRUCTION_TIME_ZERO = Instant.ofEpochSecond(1_735_689_600L);
 
     @Mixin private RunOptions options;
+    @Mixin private DeviceOptions devices;
 
     private final PrintStream err = System.err;
 
@@ -75,7 +76,8 @@ final class RunCommand implements Callable<Integer> {
 
     private MachineConfig config(Engine engine, Loader loader, ConsoleLink console) {
         MachineConfig config = MachineConfig.of("run", engine, loader).withMemory(options.memoryBytes).withCpus(options.cpus).withConsole(console.output())
-            .withFormat(options.nestedPaging == RunOptions.NestedPaging.EPT ? EntryFormat.EPT : EntryFormat.NPT).withDebugExit(options.debugExit).withSealed(options.onReset == RunOptions.OnReset.EXIT);
+            .withFormat(options.nestedPaging == RunOptions.NestedPaging.EPT ? EntryFormat.EPT : EntryFormat.NPT).withDebugExit(options.debugExit).withSealed(options.onReset == RunOptions.OnReset.EXIT)
+            .withDevices(devices.sources());
         return options.clock == RunOptions.ClockSource.INSTRUCTIONS ? config.withInstructionTime(INSTRUCTION_TIME_ZERO) : config;
     }
 

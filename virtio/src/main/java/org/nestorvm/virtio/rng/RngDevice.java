@@ -15,7 +15,7 @@ public final class RngDevice extends RingDevice {
     /** Where random bytes come from. */
     @FunctionalInterface
     public interface Source {
-        /** Fills the first bytes of the array. */
+        /** Fills the array's first bytes, or all of it. */
         void fill(byte[] bytes, int length);
     }
 
