@@ -3,11 +3,10 @@ package org.nestorvm.memory.sys;
 import static org.nestorvm.memory.sys.Libc.INT;
 import static org.nestorvm.memory.sys.Libc.LONG;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
-/** Waiting and waking: eventfd(2), poll(2), epoll(7). The calls made per event allocate nothing and answer with a negated errno. */
+/** Waiting and waking: eventfd(2), poll(2), epoll(7), timerfd_create(2). The calls made per event allocate nothing and answer with a negated errno. */
 public final class Events {
     public static final int EFD_SEMAPHORE = 0x1, EFD_NONBLOCK = 0x800;
     private static final int EFD_CLOEXEC = 0x80000, EPOLL_CLOEXEC = 0x80000;
@@ -21,12 +20,18 @@ public final class Events {
     public static final int EPOLL_EVENT_BYTES = PACKED ? 12 : 16;
     private static final int EPOLL_DATA = PACKED ? 4 : 8;
 
+    private static final int CLOCK_MONOTONIC = 1, TFD_NONBLOCK = 0x800, TFD_CLOEXEC = 0x80000;
+    private static final int IT_VALUE_SEC = 16, IT_VALUE_NSEC = 24;  // of struct itimerspec; the interval comes first
+    private static final long NS_PER_SECOND = 1_000_000_000;
+
     private static final int POLLFD_BYTES = 8, POLLFD_EVENTS = 4, POLLFD_REVENTS = 6;
 
     private static final MethodHandle EVENTFD = Libc.bind("eventfd", INT, INT, INT);
     private static final MethodHandle EVENTFD_READ = Libc.bind("eventfd_read", INT, INT, LONG);
     private static final MethodHandle EVENTFD_WRITE = Libc.bind("eventfd_write", INT, INT, LONG);
     private static final MethodHandle POLL = Libc.bind("poll", INT, LONG, LONG, INT);
+    private static final MethodHandle TIMERFD_CREATE = Libc.bind("timerfd_create", INT, INT, INT);
+    private static final MethodHandle TIMERFD_SETTIME = Libc.bind("timerfd_settime", INT, INT, INT, LONG, LONG);
     private static final MethodHandle EPOLL_CREATE1 = Libc.bind("epoll_create1", INT, INT);
     private static final MethodHandle EPOLL_CTL = Libc.bind("epoll_ctl", INT, INT, INT, INT, LONG);
     private static final MethodHandle EPOLL_WAIT = Libc.bind("epoll_wait", INT, INT, LONG, INT, INT);
@@ -65,6 +70,33 @@ public final class Events {
             return result < 0 ? result : state.value.get(LONG, 0);
         } catch (Throwable t) {
             throw Libc.broken("eventfd_read", t);
+        }
+    }
+
+    /** A descriptor that becomes readable when a time has passed, and that {@link #tryDrain} takes back. Non-blocking. */
+    public static int timerfd(Object object) throws ErrnoException {
+        FaultPoints.call("timerfd_create", object);
+        CallState state = CallState.get();
+        int result;
+        try {
+            result = state.result((int) TIMERFD_CREATE.invokeExact(state.errno, CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+        } catch (Throwable t) {
+            throw Libc.broken("timerfd_create", t);
+        }
+        return Libc.check("timerfd_create", object, result);
+    }
+
+    /** Sets the time from now, in place of any set before; 0 for never. @return 0 or a negated errno */
+    public static int trySetTimer(int timerfd, long delayNs) {
+        CallState state = CallState.get();
+        try {
+            MemorySegment time = state.small;
+            time.fill((byte) 0);
+            time.set(LONG, IT_VALUE_SEC, delayNs / NS_PER_SECOND);
+            time.set(LONG, IT_VALUE_NSEC, delayNs % NS_PER_SECOND);
+            return state.result((int) TIMERFD_SETTIME.invokeExact(state.errno, timerfd, 0, time.address(), 0L));
+        } catch (Throwable t) {
+            throw Libc.broken("timerfd_settime", t);
         }
     }
 
@@ -120,8 +152,8 @@ public final class Events {
         FaultPoints.call("epoll_ctl", object);
         CallState state = CallState.get();
         int result;
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment event = arena.allocate(EPOLL_EVENT_BYTES, Long.BYTES);
+        try {
+            MemorySegment event = state.small;
             HostMemory.putInt(event.address(), events);
             HostMemory.putLong(event.address() + EPOLL_DATA, data);
             result = state.result((int) EPOLL_CTL.invokeExact(state.errno, epoll, operation, descriptor, event.address()));

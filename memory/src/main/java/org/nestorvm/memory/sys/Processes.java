@@ -12,6 +12,7 @@ public final class Processes {
     public static final int PR_SET_PDEATHSIG = 1, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4, PR_SET_NAME = 15;
     public static final int PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39;
     public static final int RLIMIT_FSIZE = 1, RLIMIT_DATA = 2, RLIMIT_CORE = 4, RLIMIT_NOFILE = 7, RLIMIT_MEMLOCK = 8, RLIMIT_AS = 9;
+    public static final int CLONE_NEWNET = 0x40000000;
     public static final int SIGKILL = 9, SIGTERM = 15;
     /** A limit that is none, RLIM_INFINITY. */
     public static final long UNLIMITED = -1L;
@@ -26,6 +27,7 @@ public final class Processes {
     private static final MethodHandle PRCTL = Libc.bindVariadic("prctl", 1, INT, INT, LONG, LONG, LONG, LONG);
     private static final MethodHandle GETRLIMIT = Libc.bind("getrlimit", INT, INT, LONG);
     private static final MethodHandle SETRLIMIT = Libc.bind("setrlimit", INT, INT, LONG);
+    private static final MethodHandle UNSHARE = Libc.bind("unshare", INT, INT);
     private static final MethodHandle KILL = Libc.bind("kill", INT, INT, INT);
     private static final MethodHandle GETPID = Libc.bind("getpid", INT);
     private static final MethodHandle WAITPID = Libc.bind("waitpid", INT, INT, LONG, INT);
@@ -57,6 +59,18 @@ public final class Processes {
             throw Libc.broken("prctl", t);
         }
         return Libc.check("prctl", name, result);
+    }
+
+    /** Gives the calling thread, and what it starts, a namespace of its own: {@link #CLONE_NEWNET}. For platform threads. */
+    public static void unshare(int flags) throws ErrnoException {
+        CallState state = CallState.get();
+        int result;
+        try {
+            result = state.result((int) UNSHARE.invokeExact(state.errno, flags));
+        } catch (Throwable t) {
+            throw Libc.broken("unshare", t);
+        }
+        Libc.check("unshare", "this thread", result);
     }
 
     public static Limit limit(int resource) throws ErrnoException {

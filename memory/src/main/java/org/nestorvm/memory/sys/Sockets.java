@@ -8,14 +8,14 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 
-/** Unix domain stream sockets, unix(7). What java.nio cannot do with them, descriptors in a message, is in {@link SocketMessages}. */
+/** Unix domain sockets, unix(7); streams unless something else is said. What java.nio cannot do with them, descriptors in a message, is in {@link SocketMessages}. */
 public final class Sockets {
     public static final int SHUT_RD = 0, SHUT_WR = 1, SHUT_RDWR = 2;
     /** Bytes of a path, without the NUL at its end. */
     public static final int PATH_MAX_BYTES = 107;
 
-    private static final int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_CLOEXEC = 0x80000;
-    private static final int SOL_SOCKET = 1, SO_PEERCRED = 17;
+    private static final int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000;
+    private static final int SOL_SOCKET = 1, SO_SNDBUF = 7, SO_RCVBUF = 8, SO_PEERCRED = 17;
     private static final int SUN_PATH = 2, SOCKADDR_UN_BYTES = 110;
     private static final int UCRED_BYTES = 12, UCRED_UID = 4, UCRED_GID = 8;
 
@@ -26,6 +26,7 @@ public final class Sockets {
     private static final MethodHandle ACCEPT4 = Libc.bind("accept4", INT, INT, LONG, LONG, INT);
     private static final MethodHandle CONNECT = Libc.bind("connect", INT, INT, LONG, INT);
     private static final MethodHandle SHUTDOWN = Libc.bind("shutdown", INT, INT, INT);
+    private static final MethodHandle SETSOCKOPT = Libc.bind("setsockopt", INT, INT, INT, INT, LONG, INT);
     private static final MethodHandle GETSOCKOPT = Libc.bind("getsockopt", INT, INT, INT, INT, LONG, LONG);
 
     private Sockets() {
@@ -50,11 +51,20 @@ public final class Sockets {
 
     /** Two stream sockets connected to each other, not inherited. */
     public static int[] pair(Object object) throws ErrnoException {
+        return pair(object, SOCK_STREAM);
+    }
+
+    /** Two sockets connected to each other that keep the borders of messages. */
+    public static int[] messagePair(Object object) throws ErrnoException {
+        return pair(object, SOCK_SEQPACKET);
+    }
+
+    private static int[] pair(Object object, int type) throws ErrnoException {
         FaultPoints.call("socketpair", object);
         CallState state = CallState.get();
         int result;
         try {
-            result = state.result((int) SOCKETPAIR.invokeExact(state.errno, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, state.value.address()));
+            result = state.result((int) SOCKETPAIR.invokeExact(state.errno, AF_UNIX, type | SOCK_CLOEXEC, 0, state.value.address()));
         } catch (Throwable t) {
             throw Libc.broken("socketpair", t);
         }
@@ -133,6 +143,16 @@ public final class Sockets {
         return Libc.check("accept4", object, result);
     }
 
+    /** The next peer of a listening socket that does not block. @return its socket, which does not block either and is not inherited, or a negated errno */
+    public static int tryAccept(int socket) {
+        CallState state = CallState.get();
+        try {
+            return state.result((int) ACCEPT4.invokeExact(state.errno, socket, 0L, 0L, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        } catch (Throwable t) {
+            throw Libc.broken("accept4", t);
+        }
+    }
+
     /**
      * Ends the connection, and so every call that waits on the socket in another thread.
      *
@@ -145,6 +165,21 @@ public final class Sockets {
         } catch (Throwable t) {
             throw Libc.broken("shutdown", t);
         }
+    }
+
+    /** Asks for room for this much on the way in each direction. The kernel doubles it for its own needs, and silently gives less where its limits (net.core.wmem_max) say so. */
+    public static void buffers(Object object, int socket, int sizeBytes) throws ErrnoException {
+        FaultPoints.call("setsockopt(SO_SNDBUF)", object);
+        CallState state = CallState.get();
+        state.value.set(INT, 0, sizeBytes);
+        int result;
+        try {
+            result = state.result((int) SETSOCKOPT.invokeExact(state.errno, socket, SOL_SOCKET, SO_SNDBUF, state.value.address(), Integer.BYTES));
+            if (result == 0) result = state.result((int) SETSOCKOPT.invokeExact(state.errno, socket, SOL_SOCKET, SO_RCVBUF, state.value.address(), Integer.BYTES));
+        } catch (Throwable t) {
+            throw Libc.broken("setsockopt", t);
+        }
+        Libc.check("setsockopt(SO_SNDBUF)", object, result);
     }
 
     public static Credentials peer(Object object, int socket) throws ErrnoException {

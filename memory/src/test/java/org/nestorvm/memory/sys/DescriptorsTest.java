@@ -79,6 +79,47 @@ class DescriptorsTest {
         Descriptors.close(pipe[0]);
     }
 
+    @Test void vectorsKeepTheBordersOfMessages() throws IOException {
+        int[] pair = Sockets.messagePair("pair");
+        Sockets.buffers("pair", pair[0], 1 << 16);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment text = arena.allocateFrom("nestor"), one = arena.allocate(4), two = arena.allocate(8);
+            assertEquals(5, tryWritev(pair[0], new IoVector(2).add(text.address() + 2, 4).add(text.address(), 1)));
+            assertEquals(2, Descriptors.tryWrite(pair[0], text.address(), 2));
+            assertEquals(5, tryReadv(pair[1], new IoVector(2).add(one.address(), 3).add(two.address(), 8)));
+            assertEquals("sto", one.getString(0));
+            assertEquals("rn", two.getString(0));
+            assertEquals(2, Descriptors.tryRead(pair[1], two.address(), 8));
+            Descriptors.nonBlocking("pair", pair[1], true);
+            assertEquals(-Errno.EAGAIN, tryReadv(pair[1], new IoVector(1).add(one.address(), 4)));
+            Descriptors.close(pair[1]);
+            assertEquals(-Errno.EPIPE, tryWritev(pair[0], new IoVector(1).add(text.address(), 4)));
+        }
+        Descriptors.close(pair[0]);
+    }
+
+    private static long tryReadv(int descriptor, IoVector into) {
+        return Descriptors.tryReadv(descriptor, into.address(), into.count());
+    }
+
+    private static long tryWritev(int descriptor, IoVector from) {
+        return Descriptors.tryWritev(descriptor, from.address(), from.count());
+    }
+
+    @Test void acceptingWithoutWaiting(@TempDir Path directory) throws IOException {
+        String path = directory.resolve("socket").toString();
+        int listening = Sockets.stream(path);
+        Sockets.bind(listening, path);
+        Sockets.listen(path, listening, 1);
+        Descriptors.nonBlocking(path, listening, true);
+        assertEquals(-Errno.EAGAIN, Sockets.tryAccept(listening));
+        int one = Sockets.stream(path);
+        Sockets.connect(one, path);
+        int other = Sockets.tryAccept(listening);
+        assertEquals(Descriptors.O_NONBLOCK, Descriptors.fcntl(path, other, Descriptors.F_GETFL, 0) & Descriptors.O_NONBLOCK);
+        for (int socket : new int[] {other, one, listening}) Descriptors.close(socket);
+    }
+
     @Test void lockBelongsToTheOpenFileAndEndsWithIt(@TempDir Path directory) throws IOException {
         assumeTrue(Primitive.OFD_LOCKS.present(), "F_OFD_SETLK is missing, or switched off by nestor.without");
         String file = Files.write(directory.resolve("disk"), new byte[200]).toString();

@@ -32,6 +32,21 @@ class EventsTest {
         Descriptors.close(eventfd);
     }
 
+    @Test void timerBecomesReadableOnce() throws IOException {
+        int timer = Events.timerfd("timer");
+        assertEquals(-Errno.EAGAIN, Events.tryDrain(timer));
+        assertEquals(0, Events.trySetTimer(timer, 3_000_000_000_000L));
+        assertEquals(0, Events.tryPoll(timer, Events.POLLIN, 0));
+        assertEquals(0, Events.trySetTimer(timer, 1));
+        assertEquals(Events.POLLIN, Events.tryPoll(timer, Events.POLLIN, -1));
+        assertEquals(1, Events.tryDrain(timer));
+        assertEquals(0, Events.trySetTimer(timer, 1));
+        assertEquals(0, Events.trySetTimer(timer, 0), "never, whether it has come or not");
+        assertEquals(0, Events.tryPoll(timer, Events.POLLIN, 0));
+        assertEquals(-Errno.EINVAL, Events.trySetTimer(timer, -1));
+        Descriptors.close(timer);
+    }
+
     @Test void pollTellsWhatIsReady() throws IOException {
         int[] pipe = Descriptors.pipe("poll");
         assertEquals(0, Events.tryPoll(pipe[0], Events.POLLIN, 0));

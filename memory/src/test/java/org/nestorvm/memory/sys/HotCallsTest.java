@@ -47,6 +47,32 @@ class HotCallsTest {
         Descriptors.close(file);
     }
 
+    @Test void vectorsThroughASocket() throws IOException {
+        int[] pair = Sockets.messagePair("hot");
+        try (Arena arena = Arena.ofConfined()) {
+            long buffer = arena.allocate(16).address();
+            IoVector out = new IoVector(2).add(buffer, 3).add(buffer + 8, 5);
+            allocatesNothing(() -> (int) (Descriptors.tryWritev(pair[0], out.address(), out.count()) + Descriptors.tryReadv(pair[1], out.address(), out.count())), 16);
+        }
+        Descriptors.close(pair[0]);
+        Descriptors.close(pair[1]);
+    }
+
+    @Test void waitingForOtherEventsAndForATime() throws IOException {
+        int epoll = Events.epollCreate("hot"), timer = Events.timerfd("hot");
+        Events.epollControl("hot", epoll, Events.EPOLL_CTL_ADD, timer, 0, 1);
+        allocatesNothing(() -> {
+            try {
+                Events.epollControl("hot", epoll, Events.EPOLL_CTL_MOD, timer, Events.EPOLLIN, 1);
+            } catch (IOException e) {
+                throw new AssertionError(e);
+            }
+            return Events.trySetTimer(timer, 1_000_000_000_000L);
+        }, 0);
+        Descriptors.close(timer);
+        Descriptors.close(epoll);
+    }
+
     @Test void makingAPageResident() throws IOException {
         long page = MemoryCalls.mmap("hot", 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0);
         allocatesNothing(() -> MemoryCalls.tryMadvise(page, 4096, MemoryCalls.MADV_HUGEPAGE), Primitive.HUGEPAGE_ADVICE.present() ? 0 : -Errno.EINVAL);
