@@ -127,16 +127,30 @@ public final class DescriptorChannel implements Closeable {
 
     /** Waits until a message, or the end, can be received. @param timeoutMs negative for ever. @return false after the time */
     public boolean awaitMessage(int timeoutMs) throws IOException {
+        return await(Events.POLLIN, timeoutMs);
+    }
+
+    /** Waits until a message of a few hundred bytes can be sent without waiting, or the peer is gone. @return false after the time: the peer does not read */
+    public boolean awaitRoom(int timeoutMs) throws IOException {
+        return await(Events.POLLOUT, timeoutMs);
+    }
+
+    private boolean await(int awaited, int timeoutMs) throws IOException {
         long deadlineNs = System.nanoTime() + timeoutMs * 1_000_000L;
         int remainingMs = timeoutMs;
         try (Use _ = use()) {
             while (true) {
-                int events = Events.tryPoll(socket, Events.POLLIN, remainingMs);
+                int events = Events.tryPoll(socket, awaited, remainingMs);
                 if (events >= 0) return events != 0;
                 if (events != -Errno.EINTR) throw new ErrnoException("poll", name, -events);
                 if (timeoutMs >= 0) remainingMs = (int) Math.max(0, (deadlineNs - System.nanoTime()) / 1_000_000);
             }
         }
+    }
+
+    /** The socket, for who waits for its events and stops that before {@link #close}. */
+    public int descriptor() {
+        return socket;
     }
 
     /** Process, user and group at the other end, as of the connection. */

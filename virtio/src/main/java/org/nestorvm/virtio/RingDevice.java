@@ -154,7 +154,7 @@ public abstract class RingDevice implements VirtioDevice {
         serve(ring);                                                 // the driver may have been first
     }
 
-    /** A back end with something to resume does it here. */
+    /** For who wants to see a queue before it is served. */
     protected Virtqueue open(QueueSetup setup) throws QueueViolation {
         return Virtqueue.open(setup, session.memory(), session.features());
     }

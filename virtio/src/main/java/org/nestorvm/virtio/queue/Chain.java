@@ -11,7 +11,13 @@ public final class Chain {
     final int id;
     /** Entries of the ring that it takes: 1 in a split queue. */
     int slots;
+    /** Packed: where it begins in the ring. */
+    int first;
     boolean inFlight;
+    /** It was under way in a process before this one. */
+    boolean resumed;
+    /** Where a {@link PackedInflight} has it. */
+    int entry, lastEntry;
     private final IoVector readable = new IoVector(4), writable = new IoVector(4);
     private long[] writableGpa = new long[4];
     private long[] writableSize = new long[4];
@@ -36,6 +42,7 @@ public final class Chain {
 
     void clear() {
         slots = 0;
+        resumed = false;
         writableCount = 0;
         readable.clear();
         writable.clear();

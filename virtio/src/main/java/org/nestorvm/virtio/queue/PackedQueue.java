@@ -12,6 +12,7 @@ public final class PackedQueue extends Virtqueue {
     private static final int EVENT_ENABLE = 0, EVENT_DISABLE = 1, EVENT_DESC = 2;
 
     private final long ring, driverEvent, deviceEvent;
+    private final PackedInflight inflight;                           // null where nobody comes after this process
     private int availIndex, usedIndex, pushedSinceSignal, inFlightSlots;
     private boolean availWrap, usedWrap;
 
@@ -27,11 +28,33 @@ public final class PackedQueue extends Virtqueue {
         usedIndex = position >>> 16 & 0x7fff;
         usedWrap = position < 0;
         if (availIndex >= size || usedIndex >= size) throw violation("starts at " + availIndex + " and " + usedIndex + " of " + size);
+        inflight = setup.inflight() == 0 ? null : new PackedInflight(setup.inflight(), size, ring, usedIndex, usedWrap);
+        if (inflight != null) goOn();
+    }
+
+    /** Behind what the process before has given back, and what it had taken besides. */
+    private void goOn() throws QueueViolation {
+        record(inflight);
+        int[] entries = inflight.underWay();
+        for (int entry : entries) inFlightSlots += inflight.slots(entry);
+        if (inFlightSlots > size) throw violation("more descriptors are under way than the ring has");
+        usedIndex = inflight.usedIndex();
+        usedWrap = inflight.usedWrap();
+        availIndex = usedIndex;
+        availWrap = usedWrap;
+        advanceAvail(inFlightSlots);
     }
 
     private boolean available() {
-        int flags = u16Acquire(ring + (long) availIndex * DESC_BYTES + DESC_FLAGS_PACKED);
-        return (flags & F_AVAIL) != 0 == availWrap && (flags & F_USED) != 0 != availWrap;
+        return isAvailable(u16Acquire(ring + (long) availIndex * DESC_BYTES + DESC_FLAGS_PACKED), availWrap);
+    }
+
+    static boolean isAvailable(int flags, boolean wrap) {
+        return (flags & F_AVAIL) != 0 == wrap && (flags & F_USED) != 0 != wrap;
+    }
+
+    static int flags(long ring, int index) {
+        return u16(ring + (long) index * DESC_BYTES + DESC_FLAGS_PACKED);
     }
 
     @Override
@@ -48,6 +71,7 @@ public final class PackedQueue extends Virtqueue {
         if (slots + inFlightSlots > size) throw violation("more descriptors are offered than the ring has");
         Chain chain = chain(id);
         chain.slots = slots;
+        chain.first = availIndex;
         fill(chain);
         inFlightSlots += slots;
         advanceAvail(slots);
@@ -55,24 +79,42 @@ public final class PackedQueue extends Virtqueue {
     }
 
     private int flags(int index) {
-        return u16(ring + (long) index * DESC_BYTES + DESC_FLAGS_PACKED);
+        return flags(ring, index);
     }
 
     private void fill(Chain chain) throws QueueViolation {
         int at = availIndex;
         for (int i = 0; i < chain.slots; i++) {
             long entry = ring + (long) at * DESC_BYTES;
-            long gpa = HostMemory.getLong(entry);
-            long length = HostMemory.getInt(entry + DESC_LEN) & 0xffffffffL;
-            int flags = flags(at);
-            if ((flags & F_INDIRECT) != 0) {
-                if (chain.slots != 1) throw violation("indirect descriptor in a list, in chain " + chain.id);
-                fillIndirect(chain, gpa, length);
-            } else {
-                add(chain, gpa, length, flags);
-            }
+            fill(chain, HostMemory.getLong(entry), HostMemory.getInt(entry + DESC_LEN) & 0xffffffffL, flags(at));
             if (++at == size) at = 0;
         }
+    }
+
+    private void fill(Chain chain, long gpa, long length, int flags) throws QueueViolation {
+        if ((flags & F_INDIRECT) == 0) add(chain, gpa, length, flags);
+        else if (chain.slots != 1) throw violation("indirect descriptor in a list, in chain " + chain.id);
+        else fillIndirect(chain, gpa, length);
+    }
+
+    /** From the copies: in the ring there may be used descriptors by now. */
+    @Override
+    Chain resume(int entry) throws QueueViolation {
+        int slots = inflight.slots(entry);
+        int last = entry;
+        for (int i = 1; i < slots; i++) last = inflight.next(last);
+        int id = u16(inflight.entry(last) + PackedInflight.ID);
+        if (id >= size) throw violation("buffer id " + id + " under way, size=" + size);
+        Chain chain = chain(id);
+        chain.slots = slots;
+        chain.entry = entry;
+        chain.lastEntry = last;
+        int at = entry;
+        for (int i = 0; i < slots; i++, at = inflight.next(at)) {
+            long copy = inflight.entry(at);
+            fill(chain, HostMemory.getLong(copy + PackedInflight.ADDR), HostMemory.getInt(copy + PackedInflight.LEN) & 0xffffffffL, u16(copy + PackedInflight.FLAGS));
+        }
+        return chain;
     }
 
     /** The table's entries follow each other; only their WRITE flag counts (2.8.7). */
@@ -110,8 +152,7 @@ public final class PackedQueue extends Virtqueue {
     }
 
     @Override
-    public void unpoll(Chain chain) {
-        undo(chain);
+    void untake(Chain chain) {
         inFlightSlots -= chain.slots;
         availIndex -= chain.slots;
         if (availIndex < 0) {
@@ -147,7 +188,7 @@ public final class PackedQueue extends Virtqueue {
         }
         HostMemory.putShort(deviceEvent + EVENT_FLAGS, (short) (eventIndex ? EVENT_DESC : EVENT_ENABLE));
         VarHandle.fullFence();                                       // the wish is visible before the ring is looked at again
-        return available();
+        return hasUnderWay() || available();
     }
 
     @Override

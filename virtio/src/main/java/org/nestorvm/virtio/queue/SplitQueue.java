@@ -25,6 +25,10 @@ public final class SplitQueue extends Virtqueue {
         lastAvail = setup.position() & 0xffff;
         usedIndex = u16(used + USED_IDX);
         signalled = usedIndex;
+        if (setup.inflight() == 0) return;
+        SplitInflight log = new SplitInflight(setup.inflight(), size, lastAvail, usedIndex);
+        record(log);
+        lastAvail = log.availIndex();
     }
 
     @Override
@@ -38,11 +42,9 @@ public final class SplitQueue extends Virtqueue {
         return chain;
     }
 
-    /** The chain that begins at a descriptor, not counted as taken from the ring: for requests that were under way in a process that is gone. */
-    public Chain resume(int head) throws QueueViolation {
-        Chain chain = walk(head);
-        begin(chain);
-        return chain;
+    @Override
+    Chain resume(int entry) throws QueueViolation {
+        return walk(entry);
     }
 
     private Chain walk(int head) throws QueueViolation {
@@ -83,8 +85,7 @@ public final class SplitQueue extends Virtqueue {
     }
 
     @Override
-    public void unpoll(Chain chain) {
-        undo(chain);
+    void untake(Chain chain) {
         lastAvail = lastAvail - 1 & 0xffff;
     }
 
@@ -108,7 +109,7 @@ public final class SplitQueue extends Virtqueue {
         if (eventIndex) HostMemory.putShort(used + USED_RING + (long) USED_ELEMENT * size, (short) lastAvail);
         else HostMemory.putShort(used, (short) 0);
         VarHandle.fullFence();                                       // the wish is visible before the index is read again
-        return u16Acquire(avail + AVAIL_IDX) != lastAvail;
+        return hasUnderWay() || u16Acquire(avail + AVAIL_IDX) != lastAvail;
     }
 
     @Override

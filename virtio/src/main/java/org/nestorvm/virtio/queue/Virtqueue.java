@@ -30,7 +30,8 @@ public abstract sealed class Virtqueue permits SplitQueue, PackedQueue {
     final boolean eventIndex, indirect;
     private final Chain[] chains;
     private InflightLog inflight;
-    private int inFlightCount;
+    private int[] underWay = {};
+    private int resumedCount, inFlightCount;
 
     Virtqueue(QueueSetup setup, DeviceMemory memory, long features) {
         this.setup = setup;
@@ -46,6 +47,11 @@ public abstract sealed class Virtqueue permits SplitQueue, PackedQueue {
         return (features & Features.RING_PACKED) != 0 ? new PackedQueue(setup, memory, features) : new SplitQueue(setup, memory, features);
     }
 
+    /** Of memory that {@link QueueSetup#inflight} names, for a queue of either kind. */
+    public static long inflightBytes(int size) {
+        return Math.max(SplitInflight.bytes(size), PackedInflight.bytes(size));
+    }
+
     public final int index() {
         return setup.index();
     }
@@ -54,23 +60,30 @@ public abstract sealed class Virtqueue permits SplitQueue, PackedQueue {
         return size;
     }
 
-    /** From here on requests that are under way are recorded, for whoever comes after this process. */
-    public final void recordInflight(InflightLog log) {
+    /** From here on requests that are under way are recorded, for whoever comes after this process; those of who was before come first. */
+    final void record(InflightLog log) {
         inflight = log;
+        underWay = log.underWay();
     }
 
     /** The next request; null when there is none. */
     public final Chain poll() throws QueueViolation {
-        Chain chain = take();
+        boolean old = hasUnderWay();
+        Chain chain = old ? resume(underWay[resumedCount]) : take();
         if (chain == null) return null;
-        begin(chain);
+        chain.inFlight = true;
+        inFlightCount++;
+        if (old) {
+            resumedCount++;
+            chain.resumed = true;
+        } else if (inflight != null) {
+            inflight.taken(chain);
+        }
         return chain;
     }
 
-    final void begin(Chain chain) {
-        chain.inFlight = true;
-        inFlightCount++;
-        if (inflight != null) inflight.taken(chain.id);
+    final boolean hasUnderWay() {
+        return resumedCount < underWay.length;
     }
 
     /** Gives a request back. @param written bytes that the device has written into its writable buffers, from their beginning on */
@@ -79,9 +92,9 @@ public abstract sealed class Virtqueue permits SplitQueue, PackedQueue {
         chain.inFlight = false;
         inFlightCount--;
         chain.tellWritten(memory);
-        if (inflight != null) inflight.completing(chain.id);
+        if (inflight != null) inflight.completing(chain);
         give(chain, (int) written);
-        if (inflight != null) inflight.completed(chain.id);
+        if (inflight != null) inflight.completed(chain);
     }
 
     /** Requests taken and not given back. */
@@ -91,10 +104,24 @@ public abstract sealed class Virtqueue permits SplitQueue, PackedQueue {
 
     abstract Chain take() throws QueueViolation;
 
+    /** A request that was under way in a process before this one; not taken from the ring again. */
+    abstract Chain resume(int entry) throws QueueViolation;
+
     abstract void give(Chain chain, int written);
 
     /** Takes back the {@link #poll} of the request taken last, so that it comes again. */
-    public abstract void unpoll(Chain chain);
+    public final void unpoll(Chain chain) {
+        chain.inFlight = false;
+        inFlightCount--;
+        if (chain.resumed) {
+            resumedCount--;
+            return;
+        }
+        if (inflight != null) inflight.undone(chain);
+        untake(chain);
+    }
+
+    abstract void untake(Chain chain);
 
     /** Whether the driver wants an interrupt for what was pushed since this was last asked. */
     public abstract boolean needsInterrupt();
@@ -107,13 +134,6 @@ public abstract sealed class Virtqueue permits SplitQueue, PackedQueue {
 
     /** What to go on from, as {@link QueueSetup#position}: split, the next available index; packed, index and wrap counter of the driver's side, and of the device's in the upper half. */
     public abstract int position();
-
-    /** Forgets a request that is under way and will never be given back: the process that had it is gone, or its ring is. */
-    final void undo(Chain chain) {
-        chain.inFlight = false;
-        inFlightCount--;
-        if (inflight != null) inflight.completed(chain.id);
-    }
 
     final Chain chain(int id) throws QueueViolation {
         Chain chain = chains[id];
