@@ -7,4 +7,5 @@ module org.nestorvm.virtio {
     exports org.nestorvm.virtio.blk;
     exports org.nestorvm.virtio.queue;
     exports org.nestorvm.virtio.rng;
+    exports org.nestorvm.virtio.vsock;
 }

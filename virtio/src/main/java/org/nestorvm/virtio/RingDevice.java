@@ -247,7 +247,8 @@ public abstract class RingDevice implements VirtioDevice {
         if (hasKick(index)) Events.trySignal(rings[index].setup.kick(), 1);
     }
 
-    private boolean hasKick(int index) {
+    /** Whether a queue is notified by an eventfd; else the driver's own thread serves it, and waits meanwhile. */
+    protected final boolean hasKick(int index) {
         return rings[index].setup.kick() >= 0;
     }
 

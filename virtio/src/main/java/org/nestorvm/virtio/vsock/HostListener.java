@@ -1,0 +1,122 @@
+package org.nestorvm.virtio.vsock;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.Errno;
+import org.nestorvm.memory.sys.ErrnoException;
+import org.nestorvm.memory.sys.Sockets;
+
+/** The Unix socket at which programs of the host connect to the guest. Only the same user may. A socket file that nobody listens at any more is replaced; at the end the file is removed, if it is ours still. */
+final class HostListener implements AutoCloseable {
+    private static final int BACKLOG = 128, OWNER_ONLY = 0600;
+
+    private final Path path;
+    private final Object fileKey;
+    private final int socket;
+
+    private HostListener(Path path, Object fileKey, int socket) {
+        this.path = path;
+        this.fileKey = fileKey;
+        this.socket = socket;
+    }
+
+    static HostListener listen(Path path) throws IOException {
+        String name = path.toString();
+        int socket = Sockets.stream(name);
+        boolean bound = false;
+        try {
+            Descriptors.fchmod(name, socket, OWNER_ONLY);            // the mode of the socket becomes that of the file
+            Descriptors.nonBlocking(name, socket, true);
+            bind(socket, path);
+            bound = true;
+            Sockets.listen(name, socket, BACKLOG);
+            return new HostListener(path, key(path), socket);
+        } catch (Throwable t) {
+            Descriptors.close(socket);
+            if (bound) Files.deleteIfExists(path);
+            throw t;
+        }
+    }
+
+    private static void bind(int socket, Path path) throws IOException {
+        try {
+            Sockets.bind(socket, path.toString());
+        } catch (ErrnoException e) {
+            if (e.errno() != Errno.EADDRINUSE) throw e;
+            if (!Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).isOther()) {
+                throw new IOException("vsock path " + path + " exists and is not a socket: remove it, or choose another path");
+            }
+            if (isAlive(path)) throw new IOException("vsock path " + path + " is in use, a program listens there: end it, or choose another path");
+            Files.delete(path);
+            Sockets.bind(socket, path.toString());
+        }
+    }
+
+    private static boolean isAlive(Path path) throws IOException {
+        int probe = Sockets.stream(path);
+        try {
+            Descriptors.nonBlocking(path, probe, true);
+            Sockets.connect(probe, path.toString());
+            return true;
+        } catch (ErrnoException e) {
+            if (e.errno() == Errno.EAGAIN) return true;              // its queue is full
+            if (e.errno() == Errno.ECONNREFUSED) return false;
+            throw e;
+        } finally {
+            Descriptors.close(probe);
+        }
+    }
+
+    private static Object key(Path path) throws IOException {
+        return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey();
+    }
+
+    int descriptor() {
+        return socket;
+    }
+
+    /** @return a non-blocking socket; -1 when nobody waits @throws IOException when this process can have no more descriptors, for instance */
+    int accept() throws IOException {
+        int peer;
+        try {
+            peer = Sockets.accept(path, socket);
+        } catch (ErrnoException e) {
+            if (e.errno() == Errno.EAGAIN) return -1;
+            throw e;
+        }
+        try {
+            Descriptors.nonBlocking(path, peer, true);
+        } catch (ErrnoException e) {
+            Descriptors.close(peer);
+            throw e;
+        }
+        return peer;
+    }
+
+    /** Connects to the program that listens for connections of the guest to a port. @return a non-blocking socket */
+    static int connect(String path) throws IOException {
+        int socket = Sockets.stream(path);
+        try {
+            Descriptors.nonBlocking(path, socket, true);
+            Sockets.connect(socket, path);                           // at once, or EAGAIN when its queue is full
+            return socket;
+        } catch (ErrnoException e) {
+            Descriptors.close(socket);
+            throw e;
+        }
+    }
+
+    @Override
+    public void close() {
+        Descriptors.close(socket);
+        try {
+            if (Files.exists(path, LinkOption.NOFOLLOW_LINKS) && key(path).equals(fileKey)) Files.delete(path);
+        } catch (IOException e) {
+            // Gone already, or in a directory that is: what was to be reached.
+        }
+    }
+}
