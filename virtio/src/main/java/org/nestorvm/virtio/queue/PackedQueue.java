@@ -15,6 +15,9 @@ public final class PackedQueue extends Virtqueue {
     private final PackedInflight inflight;                           // null where nobody comes after this process
     private int availIndex, usedIndex, pushedSinceSignal, inFlightSlots;
     private boolean availWrap, usedWrap;
+    /** Where the flags of the first used descriptor lie that the driver does not see yet; 0 when there is none. */
+    private long unpublished;
+    private int unpublishedFlags;
 
     PackedQueue(QueueSetup setup, DeviceMemory memory, long features) throws QueueViolation {
         super(setup, memory, features);
@@ -141,7 +144,12 @@ public final class PackedQueue extends Virtqueue {
         HostMemory.putShort(entry + DESC_ID_PACKED, (short) chain.id);
         HostMemory.putInt(entry + DESC_LEN, written);
         int flags = (usedWrap ? F_AVAIL | F_USED : 0) | (written != 0 ? F_WRITE : 0);
-        putU16Release(entry + DESC_FLAGS_PACKED, flags);             // pairs with the driver's read barrier
+        if (unpublished == 0) {
+            unpublished = entry + DESC_FLAGS_PACKED;
+            unpublishedFlags = flags;
+        } else {
+            HostMemory.putShort(entry + DESC_FLAGS_PACKED, (short) flags);
+        }
         inFlightSlots -= chain.slots;
         pushedSinceSignal += chain.slots;
         usedIndex += chain.slots;
@@ -149,6 +157,13 @@ public final class PackedQueue extends Virtqueue {
             usedIndex -= size;
             usedWrap = !usedWrap;
         }
+    }
+
+    /** The driver looks at used descriptors in their order: those behind the first wait for it. */
+    @Override
+    void publish() {
+        putU16Release(unpublished, unpublishedFlags);                // pairs with the driver's read barrier
+        unpublished = 0;
     }
 
     @Override

@@ -81,6 +81,10 @@ public final class SplitQueue extends Virtqueue {
         HostMemory.putInt(element, chain.id);
         HostMemory.putInt(element + USED_LEN, written);
         usedIndex = usedIndex + 1 & 0xffff;
+    }
+
+    @Override
+    void publish() {
         putU16Release(used + USED_IDX, usedIndex);                   // pairs with the driver's read barrier
     }
 

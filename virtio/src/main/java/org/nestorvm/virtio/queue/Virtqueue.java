@@ -88,13 +88,34 @@ public abstract sealed class Virtqueue permits SplitQueue, PackedQueue {
 
     /** Gives a request back. @param written bytes that the device has written into its writable buffers, from their beginning on */
     public final void push(Chain chain, long written) {
+        end(chain);
+        if (inflight != null) inflight.completing(chain);
+        give(chain, (int) written);
+        publish();
+        if (inflight != null) inflight.completed(chain);
+    }
+
+    /**
+     * Gives several back, elements 0 to {@code count - 1}, of which the driver sees all or none: a packet in several buffers (5.1.6.4). Where requests under way are recorded it sees one after the other, since
+     * the record knows of one at a time.
+     */
+    public final void push(Chain[] some, long[] written, int count) {
+        if (inflight != null) {
+            for (int i = 0; i < count; i++) push(some[i], written[i]);
+            return;
+        }
+        for (int i = 0; i < count; i++) {
+            end(some[i]);
+            give(some[i], (int) written[i]);
+        }
+        if (count > 0) publish();
+    }
+
+    private void end(Chain chain) {
         if (!chain.inFlight) throw new IllegalStateException("given back twice: chain " + chain.id + " of queue " + setup.index());
         chain.inFlight = false;
         inFlightCount--;
         chain.tellWritten(memory);
-        if (inflight != null) inflight.completing(chain);
-        give(chain, (int) written);
-        if (inflight != null) inflight.completed(chain);
     }
 
     /** Requests taken and not given back. */
@@ -107,7 +128,10 @@ public abstract sealed class Virtqueue permits SplitQueue, PackedQueue {
     /** A request that was under way in a process before this one; not taken from the ring again. */
     abstract Chain resume(int entry) throws QueueViolation;
 
+    /** Writes what the driver will see with {@link #publish}. */
     abstract void give(Chain chain, int written);
+
+    abstract void publish();
 
     /** Takes back the {@link #poll} of the request taken last, so that it comes again. */
     public final void unpoll(Chain chain) {
