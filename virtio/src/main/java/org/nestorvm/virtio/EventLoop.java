@@ -2,6 +2,7 @@ package org.nestorvm.virtio;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.concurrent.locks.ReentrantLock;
 import org.nestorvm.memory.sys.Descriptors;
@@ -31,7 +32,8 @@ public final class EventLoop implements AutoCloseable {
     private final int epoll, wakeUp;
     private final Thread thread;
     private Handler[] handlers = new Handler[64];                    // by descriptor
-    private volatile boolean closed;
+    private final ArrayDeque<Handler> due = new ArrayDeque<>();
+    private volatile boolean isDue, closed;
 
     /** Starts the thread. */
     public EventLoop(String name) throws IOException {
@@ -47,6 +49,8 @@ public final class EventLoop implements AutoCloseable {
             throw e;
         }
         wakeUp = event;
+        handlers = Arrays.copyOf(handlers, Math.max(handlers.length, event + 1));
+        handlers[event] = _ -> Events.tryDrain(wakeUp);
         thread = Thread.ofPlatform().name(name).daemon().start(this::run);
     }
 
@@ -86,6 +90,19 @@ public final class EventLoop implements AutoCloseable {
         }
     }
 
+    /** Calls the handler once more, with no event and on the loop's thread, after others had their turn. For who has done its share and has more to do; the caller holds the loop. */
+    public void again(Handler handler) {
+        assert lock.isHeldByCurrentThread() : name;
+        due.add(handler);
+        isDue = true;
+        if (Thread.currentThread() != thread) Events.trySignal(wakeUp, 1);
+    }
+
+    /** Whether somebody waits for the loop: then a handler had better come back soon. */
+    public boolean isWanted() {
+        return lock.hasQueuedThreads();
+    }
+
     /** Runs something on this thread while no handler runs. */
     public void exclusive(Runnable action) {
         lock.lock();
@@ -100,10 +117,35 @@ public final class EventLoop implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             long events = arena.allocate((long) BATCH * Events.EPOLL_EVENT_BYTES, Long.BYTES).address();
             while (!closed) {
-                int count = Events.tryEpollWait(epoll, events, BATCH, -1);
+                int count = Events.tryEpollWait(epoll, events, BATCH, isDue ? 0 : -1);
                 if (count < 0 && count != -Errno.EINTR) throw new IllegalStateException("epoll_wait of " + name + ": " + Errno.name(-count));
                 for (int i = 0; i < count && !closed; i++) dispatch((int) Events.epollData(events, i), Events.epollEvents(events, i));
+                if (isDue) goOn();
             }
+        }
+    }
+
+    /** Those that are due now; who asks again meanwhile comes after the descriptors. */
+    private void goOn() {
+        for (int left = due(); left > 0 && !closed; left--) {
+            lock.lock();
+            try {
+                due.remove().ready(0);
+            } catch (RuntimeException | AssertionError e) {
+                LOG.error("{}: a handler failed", name, e);
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+
+    private int due() {
+        lock.lock();
+        try {
+            isDue = false;
+            return due.size();
+        } finally {
+            lock.unlock();
         }
     }
 

@@ -2,6 +2,7 @@ package org.nestorvm.virtio;
 
 import java.io.IOException;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.virtio.queue.Chain;
 import org.nestorvm.virtio.queue.QueueViolation;
@@ -27,13 +28,22 @@ public abstract class RingDevice implements VirtioDevice {
         long serve(Chain chain) throws QueueViolation;
     }
 
-    private final class Ring {
+    private final class Ring implements EventLoop.Handler {
         final int index;
         QueueSetup setup;
         Virtqueue queue;
+        boolean due;
 
         Ring(int index) {
             this.index = index;
+        }
+
+        /** @param events 0 when the loop calls again */
+        @Override
+        public void ready(int events) {
+            if (events != 0) Events.tryDrain(setup.kick());
+            else due = false;
+            serve(this);
         }
     }
 
@@ -44,7 +54,8 @@ public abstract class RingDevice implements VirtioDevice {
     private final ConfigSpace config;
     private final Ring[] rings;
     private final EventLoop[] loops;
-    private DeviceSession session;
+    private final AtomicBoolean broken = new AtomicBoolean();
+    private volatile DeviceSession session;
 
     /**
      * @param features the device's own bits; those of queues are added
@@ -116,6 +127,7 @@ public abstract class RingDevice implements VirtioDevice {
         for (int i = 0; i < loops.length; i++) {
             if (loops[i] == null) loops[i] = new EventLoop(name + (loops.length == 1 ? "" : "-" + i));
         }
+        broken.set(false);
         session = Objects.requireNonNull(newSession);
     }
 
@@ -144,12 +156,14 @@ public abstract class RingDevice implements VirtioDevice {
         if (ring.queue != null) throw new IllegalStateException("queue " + setup.index() + " of " + name + " runs already");
         ring.setup = setup;
         try {
+            int limit = queueSizes[setup.index()];
+            if (setup.size() > limit) throw new QueueViolation("queue " + setup.index() + ": size " + setup.size() + " is above the limit of " + limit);
             ring.queue = open(setup);
         } catch (QueueViolation e) {
-            session.events().needsReset(name + ": " + e.getMessage());
+            needsReset(e.getMessage());
             return;
         }
-        if (setup.kick() >= 0) loop.add(setup.kick(), Events.EPOLLIN, _ -> kicked(ring));
+        if (setup.kick() >= 0) loop.add(setup.kick(), Events.EPOLLIN, ring);
         queueStarted(ring.index, ring.queue);
         serve(ring);                                                 // the driver may have been first
     }
@@ -159,11 +173,6 @@ public abstract class RingDevice implements VirtioDevice {
         return Virtqueue.open(setup, session.memory(), session.features());
     }
 
-    private void kicked(Ring ring) {
-        Events.tryDrain(ring.setup.kick());
-        serve(ring);
-    }
-
     @Override
     public final void notified(int queue) {
         EventLoop loop = loop(queue);
@@ -171,7 +180,7 @@ public abstract class RingDevice implements VirtioDevice {
     }
 
     private void serve(Ring ring) {
-        if (ring.queue == null) return;
+        if (ring.queue == null || broken.get()) return;
         try {
             process(ring.index, ring.queue);
         } catch (QueueViolation e) {
@@ -188,27 +197,36 @@ public abstract class RingDevice implements VirtioDevice {
     }
 
     private void fail(Ring ring, String why) {
-        int position = leave(ring);
-        ring.setup = ring.setup.withPosition(position);
-        session.events().needsReset(name + ": " + why);
+        leave(ring);
+        needsReset(why);
     }
 
-    private int leave(Ring ring) {
+    /** Once until the next reset, whatever else goes wrong; other queues are not served any more either. */
+    private void needsReset(String why) {
+        if (broken.compareAndSet(false, true)) session.events().needsReset(name + ": " + why);
+    }
+
+    private void leave(Ring ring) {
         if (ring.setup.kick() >= 0) loop(ring.index).remove(ring.setup.kick());
         Virtqueue queue = ring.queue;
-        queueStopped(ring.index, queue);
+        try {
+            queueStopped(ring.index, queue);
+        } catch (RuntimeException | AssertionError e) {
+            LOG.error("{}: queue {} did not stop in order", name, ring.index, e);
+        }
         ring.queue = null;
-        return queue.position();
+        ring.setup = ring.setup.withPosition(queue.position());
     }
 
     @Override
     public final int stopQueue(int index) {
         Ring ring = rings[index];
         if (ring.setup == null) return 0;
-        int[] position = {ring.setup.position()};
         beforeStop(index);
+        int[] position = new int[1];
         loop(index).exclusive(() -> {
-            if (ring.queue != null) position[0] = leave(ring);
+            if (ring.queue != null) leave(ring);
+            position[0] = ring.setup.position();
         });
         return position[0];
     }
@@ -228,23 +246,30 @@ public abstract class RingDevice implements VirtioDevice {
     protected void queueStopped(int index, Virtqueue queue) {
     }
 
-    /** Serves chain after chain until there is none, and interrupts once for all of them. After a share of them others get their turn. */
+    /** Serves chain after chain until there is none, and interrupts once for all of them. After a share of them, and when somebody waits for the loop, others get their turn. */
     protected final void drain(Virtqueue queue, ChainHandler handler) throws QueueViolation {
-        int left = hasKick(queue.index()) ? SHARE : Integer.MAX_VALUE;
+        EventLoop loop = loop(queue.index());
+        int left = SHARE;
         do {
             queue.disableNotifications();
-            for (Chain chain; left > 0 && (chain = queue.poll()) != null; left--) {
+            for (Chain chain; left > 0 && (chain = queue.poll()) != null; left = loop.isWanted() ? 0 : left - 1) {
                 long written = handler.serve(chain);
                 if (written != PENDING) queue.push(chain, written);
             }
             interrupt(queue);
-        } while (queue.enableNotifications() && left > 0);
-        if (left == 0) again(queue.index());
+            if (left == 0) {
+                again(queue.index());
+                return;
+            }
+        } while (queue.enableNotifications());
     }
 
-    /** Has the queue served again, after others had their turn. Without an eventfd the driver's own thread is here, and waits. */
+    /** Has the queue served again, on the loop's thread, after others had their turn. */
     protected final void again(int index) {
-        if (hasKick(index)) Events.trySignal(rings[index].setup.kick(), 1);
+        Ring ring = rings[index];
+        if (ring.due) return;
+        ring.due = true;
+        loop(index).again(ring);
     }
 
     /** Whether a queue is notified by an eventfd; else the driver's own thread serves it, and waits meanwhile. */

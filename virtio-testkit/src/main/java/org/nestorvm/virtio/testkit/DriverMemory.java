@@ -8,6 +8,7 @@ import org.nestorvm.memory.Mapping;
 import org.nestorvm.memory.MemoryObject;
 import org.nestorvm.memory.Pages;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.MemoryCalls;
 import org.nestorvm.virtio.DeviceMemory;
 
 /** A guest's memory for a driver of ours: memory objects mapped here, and a place to take buffers from. */
@@ -22,15 +23,31 @@ public final class DriverMemory implements AutoCloseable {
 
     /** @param layout pairs of guest-physical address and size, whole pages; buffers come from the first */
     public DriverMemory(DeviceMemory.WriteListener listener, long... layout) throws IOException {
-        for (int i = 0; i < layout.length; i += 2) {
-            MemoryObject object = MemoryObject.create("driver" + i / 2, layout[i + 1], Pages.SMALL);
-            objects.add(object);
-            Mapping mapping = AddressSpace.map(object, false);
-            mappings.add(mapping);
-            regions.add(new DeviceMemory.Region(layout[i], layout[i + 1], mapping.hostAddress(), object.descriptor(), 0));
-        }
+        this(listener, 0, layout);
+    }
+
+    private DriverMemory(DeviceMemory.WriteListener listener, long guardBytes, long[] layout) throws IOException {
+        for (int i = 0; i < layout.length; i += 2) map(i / 2, layout[i], layout[i + 1], guardBytes);
         memory = new DeviceMemory(regions, listener);
         next = layout[0] + PAGE;
+    }
+
+    /** The same with a page before and after each region that nobody can touch: an access outside ends the process. */
+    public static DriverMemory guarded(long... layout) throws IOException {
+        return new DriverMemory(null, PAGE, layout);
+    }
+
+    private void map(int index, long gpa, long sizeBytes, long guardBytes) throws IOException {
+        MemoryObject object = MemoryObject.create("driver" + index, sizeBytes + 2 * guardBytes, Pages.SMALL);
+        objects.add(object);
+        Mapping mapping = AddressSpace.map(object, false);
+        mappings.add(mapping);
+        long hostAddress = mapping.hostAddress() + guardBytes;
+        if (guardBytes > 0) {
+            MemoryCalls.mprotect(object, mapping.hostAddress(), guardBytes, MemoryCalls.PROT_NONE);
+            MemoryCalls.mprotect(object, hostAddress + sizeBytes, guardBytes, MemoryCalls.PROT_NONE);
+        }
+        regions.add(new DeviceMemory.Region(gpa, sizeBytes, hostAddress, object.descriptor(), guardBytes));
     }
 
     /** 16 MiB from address 0 on. */

@@ -64,6 +64,21 @@ public abstract sealed class DriverQueue permits SplitDriver, PackedDriver {
     /** Asks for an interrupt when the next chain comes back, or for none. */
     public abstract void wantInterrupt(boolean on);
 
+    /** Guest-physical address of the descriptor table, or of the packed ring. */
+    public long descriptors() {
+        return descriptors;
+    }
+
+    /** Guest-physical address of the available ring, or of the driver's event suppression. */
+    public long driverArea() {
+        return driver;
+    }
+
+    /** Guest-physical address of the used ring, or of the device's event suppression. */
+    public long deviceArea() {
+        return device;
+    }
+
     public int index() {
         return index;
     }

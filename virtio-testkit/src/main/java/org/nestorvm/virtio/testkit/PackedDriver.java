@@ -115,9 +115,9 @@ public final class PackedDriver extends DriverQueue {
         int event = HostMemory.getInt(memory.host(device, 4));
         int flags = event >>> 16 & 3;
         if (flags != 2) return flags == 0;
-        int offset = event & 0x7fff;
-        if ((event & 1 << 15) != 0 != availWrap) offset -= size;
-        return (availIndex - offset - 1 & 0xffff) < (offered & 0xffff);
+        int back = availIndex - (event & 0x7fff);
+        if ((event & 1 << 15) != 0 != availWrap) back += size;
+        return (back > 0 ? back : back + 2 * size) <= offered;
     }
 
     @Override

@@ -27,13 +27,22 @@ public final class TestDriver implements AutoCloseable {
 
     /** Sets the device up with all its queues. @param features what is negotiated: a part of what the device offers */
     public static TestDriver start(VirtioDevice device, DriverMemory memory, long features, int queueSize) throws IOException {
-        TestDriver driver = new TestDriver(device, memory, features, queueSize);
+        return start(device, memory, features, queueSize, true);
+    }
+
+    /** The same through a transport that has no eventfds: the device serves on the thread that kicks. */
+    public static TestDriver startWithoutEventfds(VirtioDevice device, DriverMemory memory, long features, int queueSize) throws IOException {
+        return start(device, memory, features, queueSize, false);
+    }
+
+    private static TestDriver start(VirtioDevice device, DriverMemory memory, long features, int queueSize, boolean eventfds) throws IOException {
+        TestDriver driver = new TestDriver(device, memory, features, queueSize, eventfds);
         device.activate(driver.session());
         for (int i = 0; i < driver.queues.length; i++) driver.startQueue(i);
         return driver;
     }
 
-    private TestDriver(VirtioDevice device, DriverMemory memory, long features, int queueSize) throws IOException {
+    private TestDriver(VirtioDevice device, DriverMemory memory, long features, int queueSize, boolean eventfds) throws IOException {
         if ((features & ~device.features()) != 0) throw new IllegalArgumentException("not offered: 0x" + Long.toHexString(features & ~device.features()));
         this.device = device;
         this.memory = memory;
@@ -45,7 +54,7 @@ public final class TestDriver implements AutoCloseable {
         interrupts = new Semaphore[count];
         for (int i = 0; i < count; i++) {
             queues[i] = DriverQueue.create(memory, i, Math.min(queueSize, device.maxQueueSize(i)), features);
-            kicks[i] = Events.eventfd("kick", 0, Events.EFD_NONBLOCK);
+            kicks[i] = eventfds ? Events.eventfd("kick", 0, Events.EFD_NONBLOCK) : -1;
             interrupts[i] = new Semaphore(0);
             positions[i] = queues[i].setup(kicks[i]).position();
         }
@@ -92,7 +101,13 @@ public final class TestDriver implements AutoCloseable {
 
     /** Notifies if the device wants it. */
     public void kick(int index) {
-        if (queues[index].needsKick()) Events.trySignal(kicks[index], 1);
+        if (queues[index].needsKick()) forceKick(index);
+    }
+
+    /** Notifies, wanted or not. */
+    public void forceKick(int index) {
+        if (kicks[index] >= 0) Events.trySignal(kicks[index], 1);
+        else device.notified(index);
     }
 
     /** Waits until a chain comes back. */
@@ -151,6 +166,6 @@ public final class TestDriver implements AutoCloseable {
     @Override
     public void close() {
         reset();
-        for (int kick : kicks) Descriptors.close(kick);
+        for (int kick : kicks) if (kick >= 0) Descriptors.close(kick);
     }
 }

@@ -21,7 +21,6 @@ public final class PackedQueue extends Virtqueue {
 
     PackedQueue(QueueSetup setup, DeviceMemory memory, long features) throws QueueViolation {
         super(setup, memory, features);
-        if (size < 1 || size > 32768) throw violation("size must be 1 to 32768, not " + size);
         ring = area("descriptor ring", setup.descriptors(), (long) DESC_BYTES * size, 16);
         driverEvent = area("driver event suppression", setup.driver(), EVENT_BYTES, 4);
         deviceEvent = area("device event suppression", setup.device(), EVENT_BYTES, 4);
@@ -120,12 +119,11 @@ public final class PackedQueue extends Virtqueue {
         return chain;
     }
 
-    /** The table's entries follow each other; only their WRITE flag counts (2.8.7). */
+    /** The table's entries follow each other; of their flags only WRITE counts, and no other is looked at (2.8.7). */
     private void fillIndirect(Chain chain, long gpa, long length) throws QueueViolation {
         long table = indirectTable(gpa, length);
         for (long entry = table; entry < table + length; entry += DESC_BYTES) {
             int flags = u16(entry + DESC_FLAGS_PACKED);
-            if ((flags & F_INDIRECT) != 0) throw violation("indirect descriptor inside an indirect table, in chain " + chain.id);
             add(chain, HostMemory.getLong(entry), HostMemory.getInt(entry + DESC_LEN) & 0xffffffffL, flags);
         }
     }
@@ -149,9 +147,10 @@ public final class PackedQueue extends Virtqueue {
             unpublishedFlags = flags;
         } else {
             HostMemory.putShort(entry + DESC_FLAGS_PACKED, (short) flags);
+            if (watched) tellUsed(entry);
         }
         inFlightSlots -= chain.slots;
-        pushedSinceSignal += chain.slots;
+        pushedSinceSignal = Math.min(pushedSinceSignal + chain.slots, 2 * size);
         usedIndex += chain.slots;
         if (usedIndex >= size) {
             usedIndex -= size;
@@ -163,7 +162,12 @@ public final class PackedQueue extends Virtqueue {
     @Override
     void publish() {
         putU16Release(unpublished, unpublishedFlags);                // pairs with the driver's read barrier
+        if (watched) tellUsed(unpublished - DESC_FLAGS_PACKED);
         unpublished = 0;
+    }
+
+    private void tellUsed(long entry) {
+        memory.written(setup.descriptors() + (entry - ring), DESC_BYTES);
     }
 
     @Override
@@ -185,14 +189,14 @@ public final class PackedQueue extends Virtqueue {
         int event = HostMemory.getInt(driverEvent);
         int flags = event >>> 16 & 3;
         if (flags != EVENT_DESC || !eventIndex) return flags != EVENT_DISABLE;
-        int offset = event & 0x7fff;
-        if ((event & EVENT_WRAP) != 0 != usedWrap) offset -= size;
-        return crosses(offset, usedIndex, usedIndex - pushed);
+        int back = usedIndex - (event & 0x7fff);                     // how long ago this descriptor was written last; index and wrap counter come again every other round
+        if ((event & EVENT_WRAP) != 0 != usedWrap) back += size;
+        return (back > 0 ? back : back + 2 * size) <= pushed;
     }
 
     @Override
     public void disableNotifications() {
-        HostMemory.putShort(deviceEvent + EVENT_FLAGS, (short) EVENT_DISABLE);
+        wish(EVENT_DISABLE);
     }
 
     @Override
@@ -201,9 +205,14 @@ public final class PackedQueue extends Virtqueue {
             HostMemory.putShort(deviceEvent, (short) (availIndex | (availWrap ? EVENT_WRAP : 0)));
             VarHandle.storeStoreFence();
         }
-        HostMemory.putShort(deviceEvent + EVENT_FLAGS, (short) (eventIndex ? EVENT_DESC : EVENT_ENABLE));
+        wish(eventIndex ? EVENT_DESC : EVENT_ENABLE);
         VarHandle.fullFence();                                       // the wish is visible before the ring is looked at again
         return hasUnderWay() || available();
+    }
+
+    private void wish(int flags) {
+        HostMemory.putShort(deviceEvent + EVENT_FLAGS, (short) flags);
+        if (watched) memory.written(setup.device(), EVENT_BYTES);
     }
 
     @Override

@@ -8,15 +8,16 @@ import org.nestorvm.virtio.QueueSetup;
 /** A split virtqueue: virtio 1.2, 2.7. */
 public final class SplitQueue extends Virtqueue {
     private static final int AVAIL_IDX = 2, AVAIL_RING = 4, USED_IDX = 2, USED_RING = 4, USED_ELEMENT = 8, USED_LEN = 4;
+    private static final int INDICES = 1 << 16;
     private static final int NO_INTERRUPT = 1, NO_NOTIFY = 1;
 
     private final long descriptors, avail, used;
     private final int mask;
-    private int lastAvail, usedIndex, signalled;
+    private int lastAvail, usedIndex, pushedSinceSignal;
 
     SplitQueue(QueueSetup setup, DeviceMemory memory, long features) throws QueueViolation {
         super(setup, memory, features);
-        if (Integer.bitCount(size) != 1 || size > 32768) throw violation("size must be a power of two up to 32768, not " + size);
+        if (Integer.bitCount(size) != 1) throw violation("size must be a power of two, not " + size);
         mask = size - 1;
         int event = Short.BYTES;
         descriptors = area("descriptor table", setup.descriptors(), (long) DESC_BYTES * size, 16);
@@ -24,7 +25,6 @@ public final class SplitQueue extends Virtqueue {
         used = area("used ring", setup.device(), USED_RING + (long) USED_ELEMENT * size + event, 4);
         lastAvail = setup.position() & 0xffff;
         usedIndex = u16(used + USED_IDX);
-        signalled = usedIndex;
         if (setup.inflight() == 0) return;
         SplitInflight log = new SplitInflight(setup.inflight(), size, lastAvail, usedIndex);
         record(log);
@@ -77,15 +77,18 @@ public final class SplitQueue extends Virtqueue {
 
     @Override
     void give(Chain chain, int written) {
-        long element = used + USED_RING + (long) (usedIndex & mask) * USED_ELEMENT;
-        HostMemory.putInt(element, chain.id);
-        HostMemory.putInt(element + USED_LEN, written);
+        long offset = USED_RING + (long) (usedIndex & mask) * USED_ELEMENT;
+        HostMemory.putInt(used + offset, chain.id);
+        HostMemory.putInt(used + offset + USED_LEN, written);
         usedIndex = usedIndex + 1 & 0xffff;
+        if (pushedSinceSignal < INDICES) pushedSinceSignal++;
+        if (watched) memory.written(setup.device() + offset, USED_ELEMENT);
     }
 
     @Override
     void publish() {
         putU16Release(used + USED_IDX, usedIndex);                   // pairs with the driver's read barrier
+        if (watched) memory.written(setup.device() + USED_IDX, Short.BYTES);
     }
 
     @Override
@@ -95,25 +98,31 @@ public final class SplitQueue extends Virtqueue {
 
     @Override
     public boolean needsInterrupt() {
-        int old = signalled;
-        if (old == usedIndex) return false;
-        signalled = usedIndex;
+        int pushed = pushedSinceSignal;
+        if (pushed == 0) return false;
+        pushedSinceSignal = 0;
         VarHandle.fullFence();                                       // the used index is visible before the driver's wish is read
-        if (eventIndex) return crosses(u16(avail + AVAIL_RING + 2L * size), usedIndex, old);
-        return (u16(avail) & NO_INTERRUPT) == 0;
+        if (!eventIndex) return (u16(avail) & NO_INTERRUPT) == 0;
+        int event = u16(avail + AVAIL_RING + 2L * size);
+        return (usedIndex - event - 1 & 0xffff) < pushed;            // 2.7.10: the entry with this index is among those
     }
 
     @Override
     public void disableNotifications() {
-        if (!eventIndex) HostMemory.putShort(used, (short) NO_NOTIFY);
+        if (!eventIndex) wish(0, NO_NOTIFY);
     }
 
     @Override
     public boolean enableNotifications() {
-        if (eventIndex) HostMemory.putShort(used + USED_RING + (long) USED_ELEMENT * size, (short) lastAvail);
-        else HostMemory.putShort(used, (short) 0);
+        if (eventIndex) wish(USED_RING + (long) USED_ELEMENT * size, lastAvail);
+        else wish(0, 0);
         VarHandle.fullFence();                                       // the wish is visible before the index is read again
         return hasUnderWay() || u16Acquire(avail + AVAIL_IDX) != lastAvail;
+    }
+
+    private void wish(long offset, int value) {
+        HostMemory.putShort(used + offset, (short) value);
+        if (watched) memory.written(setup.device() + offset, Short.BYTES);
     }
 
     @Override

@@ -17,6 +17,8 @@ import org.nestorvm.virtio.QueueSetup;
 public abstract sealed class Virtqueue permits SplitQueue, PackedQueue {
     /** Bounds what a chain may consist of, whatever the size of the queue or of an indirect table. */
     public static final int MAX_CHAIN = 1024;
+    /** Entries of a queue, 2.7 and 2.8. */
+    public static final int MAX_SIZE = 32768;
     /** Virtio 1.2, 2.7.4.1: the bytes of a chain. */
     private static final long MAX_CHAIN_BYTES = 1L << 32;
 
@@ -27,18 +29,20 @@ public abstract sealed class Virtqueue permits SplitQueue, PackedQueue {
     final QueueSetup setup;
     final DeviceMemory memory;
     final int size;
-    final boolean eventIndex, indirect;
+    final boolean eventIndex, indirect, watched;
     private final Chain[] chains;
     private InflightLog inflight;
     private int[] underWay = {};
     private int resumedCount, inFlightCount;
 
-    Virtqueue(QueueSetup setup, DeviceMemory memory, long features) {
+    Virtqueue(QueueSetup setup, DeviceMemory memory, long features) throws QueueViolation {
         this.setup = setup;
         this.memory = memory;
         this.size = setup.size();
         eventIndex = (features & Features.EVENT_IDX) != 0;
         indirect = (features & Features.INDIRECT_DESC) != 0;
+        watched = memory.isWatched();
+        if (size < 1 || size > MAX_SIZE) throw violation("size must be 1 to " + MAX_SIZE + ", not " + size);
         chains = new Chain[size];
     }
 
@@ -193,11 +197,6 @@ public abstract sealed class Virtqueue permits SplitQueue, PackedQueue {
 
     final QueueViolation violation(String what) {
         return new QueueViolation("queue " + setup.index() + ": " + what);
-    }
-
-    /** Virtio 1.2, 2.7.7.2, in 16 bits: whether {@code event} lies between {@code old} and {@code now}. */
-    static boolean crosses(int event, int now, int old) {
-        return (now - event - 1 & 0xffff) < (now - old & 0xffff);
     }
 
     static int u16(long hostAddress) {
