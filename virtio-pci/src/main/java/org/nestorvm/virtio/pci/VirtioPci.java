@@ -55,6 +55,7 @@ public final class VirtioPci extends PciFunction implements AutoCloseable {
     private final int[] pausedAt;
     private volatile Session session;                                // null until DRIVER_OK
     private boolean paused, closed;
+    private volatile boolean warned;                                 // a guest could fill the log
 
     /**
      * @param device belongs to the function, which closes it
@@ -273,7 +274,9 @@ public final class VirtioPci extends PciFunction implements AutoCloseable {
 
         @Override
         public void needsReset(String why) {
-            LOG.warn("{}; the guest must reset it", why);
+            if (warned) LOG.debug("{}; the guest must reset it", why);
+            else LOG.warn("{}; the guest must reset it (not logged again)", why);
+            warned = true;
             common.status.updateAndGet(bits -> bits == 0 ? 0 : bits | CommonConfig.NEEDS_RESET);
             configChanged();
         }
