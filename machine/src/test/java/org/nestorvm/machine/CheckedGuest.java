@@ -1,0 +1,70 @@
+package org.nestorvm.machine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.nestorvm.boot.BootException;
+import org.nestorvm.boot.guest.DefaultGuest;
+import org.nestorvm.boot.guest.Initramfs;
+import org.nestorvm.vmm.Engine;
+
+/** The default guest with a script of the test's in place of the shell: each line {@code say NAME TEXT} of it becomes an entry of the result. */
+final class CheckedGuest {
+    private static final Pattern SAID = Pattern.compile("(?m)^@@ (\\S+) ?(.*?)\\r?$");
+    private static final String PROLOGUE = "#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin\nsay() { echo \"@@ $*\"; }\n";
+
+    private final Path kernel, initrd;
+
+    private CheckedGuest(Path kernel, Path initrd) {
+        this.kernel = kernel;
+        this.initrd = initrd;
+    }
+
+    /** Skips the test where the guest cannot be fetched. @param folder for the initramfs */
+    static CheckedGuest with(Path folder, String script) throws IOException {
+        DefaultGuest.GuestFiles guest;
+        try {
+            guest = new DefaultGuest(DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home")), System.getenv("PATH")).get((done, what) -> { });
+        } catch (BootException e) {
+            assumeTrue(false, "packages cannot be had: " + e.getMessage());
+            throw e;
+        }
+        // The kernel unpacks archives one after the other; what comes later replaces what was there.
+        byte[] changes = new Initramfs().file("etc/inittab", 0644, "ttyS0::once:/checks\n").file("checks", 0755, PROLOGUE + script + "\npoweroff -f\n").toArray();
+        Path initrd = folder.resolve("initramfs");
+        Files.write(initrd, Files.readAllBytes(guest.initrd()));
+        Files.write(initrd, changes, java.nio.file.StandardOpenOption.APPEND);
+        return new CheckedGuest(guest.kernel(), initrd);
+    }
+
+    MachineConfig config() {
+        return MachineConfig.kernel("checked", engine(), kernel, initrd.toString(), "console=ttyS0 quiet loglevel=1 mitigations=off");
+    }
+
+    /** Runs it to its power-off. @return what it said */
+    Map<String, String> run(UnaryOperator<MachineConfig> devices) throws Exception {
+        ByteArrayOutputStream console = new ByteArrayOutputStream();
+        try (Machine machine = Machine.create(devices.apply(config()).withConsole(console))) {
+            Outcome outcome = machine.run();
+            assertEquals(Outcome.Kind.POWERED_OFF, outcome.kind(), outcome.detail() + "\n" + console);
+        }
+        Map<String, String> said = new LinkedHashMap<>();
+        Matcher line = SAID.matcher(console.toString(StandardCharsets.UTF_8));
+        while (line.find()) said.put(line.group(1), line.group(2));
+        return said;
+    }
+
+    static Engine engine() {
+        return Engines.all().stream().filter(engine -> engine.name().equals("soft")).findAny().orElseThrow();
+    }
+}

@@ -1,0 +1,69 @@
+package org.nestorvm.machine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Devices as Debian's kernel sees them, on the soft engine: what the guest reads and writes is on the host. */
+@Timeout(value = 5, unit = TimeUnit.MINUTES)
+class DevicesGuestTest {
+    private static final String SCRIPT = """
+        say serial "$(cat /sys/block/vda/serial)"
+        dd if=/dev/urandom of=/dev/vda bs=64k count=64 2>/dev/null
+        dd if=/dev/vdb of=/dev/vda bs=4096 seek=1024 conv=notrunc 2>/dev/null
+        sync
+        echo 3 >/proc/sys/vm/drop_caches
+        say written "$(sha256sum </dev/vda)"
+        say read "$(sha256sum </dev/vdb)"
+        say readonly "$(cat /sys/block/vdb/ro)"
+        mke2fs /dev/vdc >/dev/null 2>&1 && mount -t ext4 /dev/vdc /tmp
+        cp /dev/vdb /tmp/copy && umount /tmp && mount -t ext4 /dev/vdc /tmp
+        say copy "$(sha256sum </tmp/copy)"
+        umount /tmp
+        say random "$(head -c 100 /dev/hwrng | wc -c)"
+        say interrupts "$(grep -c MSI.*req /proc/interrupts)"
+        """;
+
+    @TempDir Path directory;
+
+    private static String sha256(Path file) throws Exception {
+        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file))) + "  -";
+    }
+
+    private Path disk(String name, int sizeBytes) throws IOException {
+        Path file = directory.resolve(name);
+        try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
+            sparse.setLength(sizeBytes);
+        }
+        return file;
+    }
+
+    @Test void disksHoldWhatTheGuestWrote() throws Exception {
+        Path first = disk("first", 8 << 20), third = disk("third", 16 << 20);
+        byte[] content = new byte[1 << 20];
+        new SplittableRandom(4).nextBytes(content);
+        Path second = Files.write(directory.resolve("second"), content);
+        Map<String, String> said = CheckedGuest.with(directory, SCRIPT).run(config -> config.withDevice(Devices.disk("disk0", new DiskSpec(first, "raw", false, "NESTOR-1", null)))
+            .withDevice(Devices.disk("disk1", DiskSpec.of(second).withReadOnly(true))).withDevice(Devices.disk("disk2", DiskSpec.of(third))).withDevice(Devices.rng("rng")));
+        assertThat(said).containsEntry("serial", "NESTOR-1").containsEntry("written", sha256(first)).containsEntry("read", sha256(second)).containsEntry("readonly", "1")
+            .containsEntry("copy", sha256(second)).containsEntry("random", "100").containsEntry("interrupts", "3");
+        assertThat(Files.readAllBytes(second)).isEqualTo(content);
+        byte[] copied = new byte[content.length];
+        try (RandomAccessFile file = new RandomAccessFile(first.toFile(), "r")) {
+            file.seek(4 << 20);
+            file.readFully(copied);
+        }
+        assertThat(copied).isEqualTo(content);
+    }
+}
