@@ -1,7 +1,7 @@
 package org.nestorvm.vmm;
 
 /**
- * Time that passes with executed instructions: one nanosecond each. The same guest with the same inputs then sees the same times. The virtual CPU's thread moves
+ * Time that passes with executed instructions, and with exceptions: one nanosecond each. The same guest with the same inputs then sees the same times. The virtual CPU's thread moves
  * it forward and runs the callbacks; while the processor is halted, time jumps to the next deadline.
  */
 public final class InstructionClock implements VmClock {

@@ -36,7 +36,7 @@ public final class SoftVcpu implements EngineVcpu {
 
     /** Retired instructions at which attend is due: the next timer of a clock that counts instructions. */
     long deadline = Long.MAX_VALUE;
-    /** Nanoseconds that halts have skipped: instruction time is retired + this. */
+    /** Nanoseconds that halts have skipped, and one for each exception: instruction time is retired + this. */
     private long skippedNs;
     private long tscOffset, tscAdjust;
 
@@ -253,6 +253,7 @@ public final class SoftVcpu implements EngineVcpu {
     }
 
     private boolean fault(int vector, int errorCode) {
+        if (instructions != null) passTime();
         cpu.faultNotTrap = vector != GuestFault.DB;
         cpu.stiShadow = cpu.movSsShadow = false;
         if (vector == GuestFault.DB && cpu.pendingDebug != 0) {
@@ -284,6 +285,12 @@ public final class SoftVcpu implements EngineVcpu {
         if (!shadow && event()) return null;
         if (shadow || (cpu.rflags & Cpu.TF) != 0 || cpu.codeBreakpoints) single();
         return null;
+    }
+
+    /** A guest that does nothing but fault retires nothing; its timers fire all the same. */
+    private void passTime() {
+        skippedNs++;
+        if (deadline != Long.MAX_VALUE) deadline--;
     }
 
     private void runTimers() {

@@ -85,7 +85,7 @@ class DeterminismTest {
                 vcpu.writeState(machine.state(false));
                 long end = machine.clock.nowNs() + 50_000;
                 timer.arm(end);
-                Exit exit = HostileRun.watched(vcpu, bus);
+                Exit exit = HostileRun.watched(vcpu, bus, 2000);
                 if (exit instanceof Exit.Interrupted && machine.clock.nowNs() < end) return null;
                 vcpu.readState(state);
                 trace.add(exit + " " + vcpu.engine().instructionCount() + " " + machine.clock.nowNs() + " " + accesses + " " + show(state));

@@ -81,9 +81,9 @@ final class HostileRun {
         }
     }
 
-    /** One run, which a stop request ends after two seconds of the host's time if nothing else does. */
-    static Exit watched(Vcpu vcpu, GuestBus bus) {
-        CompletableFuture<Void> alarm = CompletableFuture.runAsync(vcpu::kick, CompletableFuture.delayedExecutor(2, TimeUnit.SECONDS));
+    /** One run, which a stop request ends after so much of the host's time if nothing else does. */
+    static Exit watched(Vcpu vcpu, GuestBus bus, int milliseconds) {
+        CompletableFuture<Void> alarm = CompletableFuture.runAsync(vcpu::kick, CompletableFuture.delayedExecutor(milliseconds, TimeUnit.MILLISECONDS));
         try {
             return vcpu.run(bus);
         } finally {
