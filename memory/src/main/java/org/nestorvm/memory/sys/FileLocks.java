@@ -10,7 +10,7 @@ import java.lang.invoke.MethodHandle;
  */
 public final class FileLocks {
     static final short F_RDLCK = 0, F_WRLCK = 1, F_UNLCK = 2;
-    private static final int F_OFD_GETLK = 36, F_OFD_SETLK = 37;
+    public static final int F_OFD_GETLK = 36, F_OFD_SETLK = 37;
     // struct flock of 64-bit Linux
     private static final int FLOCK_BYTES = 32, L_TYPE = 0, L_START = 8, L_LEN = 16;
 

@@ -1,0 +1,106 @@
+package org.nestorvm.sandbox;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.nestorvm.memory.sys.Seccomp;
+
+/** The programs against the rules that they are made from, in an interpreter of the kernel's instructions. */
+class SyscallFilterTest {
+    private static final int PID = 4711, I386 = 0x40000003, HIGHEST = 600;
+
+    static List<SyscallFilter> lists() {
+        return List.of(SyscallLists.plain(PID), SyscallLists.disk(PID), SyscallLists.net(PID));
+    }
+
+    @ParameterizedTest @MethodSource("lists")
+    void programAnswersAsTheRulesDo(SyscallFilter filter) {
+        BpfMachine machine = new BpfMachine(filter.program());
+        for (int number = -2; number < HIGHEST; number++) {
+            for (long[] arguments : interesting(filter, number)) {
+                assertEquals(filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, number, arguments), machine.run(SyscallFilter.AUDIT_ARCH_X86_64, number, arguments), () -> Arrays.toString(arguments));
+                assertThat(machine.executed()).as("instructions of system call " + number).isLessThan(40);
+            }
+            assertEquals(SyscallFilter.KILL, machine.run(SyscallFilter.AUDIT_ARCH_X86_64, number | SyscallFilter.X32_BIT, 0, 0, 0, 0, 0, 0), "x32");
+            assertEquals(SyscallFilter.KILL, machine.run(I386, number, 0, 0, 0, 0, 0, 0), "i386, whose numbers mean other things");
+        }
+    }
+
+    private static List<long[]> interesting(SyscallFilter filter, int number) {
+        Random random = new Random(number);
+        List<long[]> all = new java.util.ArrayList<>(List.of(new long[6], random.longs(6).toArray()));
+        filter.rules().forEach((call, rule) -> {
+            if (call.number() != number) return;
+            for (Check check : rule.checks()) {
+                for (int value : check.values()) {
+                    for (long near : new long[] {value, value + 1, value - 1, ~value, value | 1L << 40, Integer.toUnsignedLong(value)}) {
+                        long[] arguments = new long[6];
+                        arguments[check.argument()] = near;
+                        all.add(arguments);
+                    }
+                }
+            }
+        });
+        return all;
+    }
+
+    @Property(tries = 300)
+    void anySetOfRulesIsCompiledRight(@ForAll Random random) {
+        SyscallFilter filter = new SyscallFilter();
+        for (Syscall call : Syscall.values()) {
+            switch (random.nextInt(6)) {
+                case 0 -> filter.allow(call);
+                case 1 -> filter.kill(call);
+                case 2 -> filter.pretendMissing(call);
+                case 3 -> filter.allowIf(call, new Check(random.nextInt(6), random.nextInt(), "any", random.ints(1 + random.nextInt(60)).toArray()), Check.without(random.nextInt(6), "any", 1 << random.nextInt(32)));
+                default -> { }
+            }
+        }
+        BpfMachine machine = new BpfMachine(filter.program());
+        for (int number = 0; number < HIGHEST; number++) {
+            for (long[] arguments : interesting(filter, number).stream().limit(30).toList()) {
+                assertEquals(filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, number, arguments), machine.run(SyscallFilter.AUDIT_ARCH_X86_64, number, arguments));
+            }
+        }
+    }
+
+    @ParameterizedTest @MethodSource("lists")
+    void nothingThatOpensConnectsOrStartsIsAllowed(SyscallFilter filter) {
+        // open, openat, openat2, creat, socket, socketpair, connect, bind, accept, listen, fork, execve, ptrace, kill, unlink, rename, mkdir, link, symlink, chmod, chown, setuid, prlimit64, pidfd_open, io_uring_setup
+        for (int number : new int[] {2, 257, 437, 85, 41, 53, 42, 49, 43, 50, 57, 59, 101, 62, 87, 82, 83, 86, 88, 90, 92, 105, 302, 434, 425}) {
+            assertThat(filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, number, 0, 0, 0, 0, 0, 0)).as("system call " + number).isNotEqualTo(Seccomp.SECCOMP_RET_ALLOW);
+        }
+    }
+
+    @Test void listsFitTheKernel() {
+        for (SyscallFilter filter : lists()) assertThat(filter.program().length).isLessThan(Seccomp.BPF_MAXINSNS);
+    }
+
+    @Test void numbersAreTheHeaders(@TempDir Path directory) throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/gcc")) && Files.exists(Path.of("/usr/include/linux/seccomp.h")), "skipped: no C compiler here (gcc, libc6-dev)");
+        StringBuilder source = new StringBuilder("#include <stdio.h>\n#include <sys/syscall.h>\nint main(void) {\n");
+        for (Syscall call : Syscall.values()) {
+            if (call == Syscall.MSEAL) continue;                     // younger than the headers of Debian 12
+            source.append("printf(\"").append(call.name()).append(" %d\\n\", SYS_").append(call.label()).append(");\n");
+        }
+        Path file = Files.writeString(directory.resolve("numbers.c"), source.append("return 0; }\n"));
+        assertEquals(0, new ProcessBuilder("/usr/bin/gcc", "-o", directory.resolve("numbers").toString(), file.toString()).inheritIO().start().waitFor());
+        Process run = new ProcessBuilder(directory.resolve("numbers").toString()).start();
+        List<String> lines = run.inputReader().lines().toList();
+        assertThat(lines).hasSize(Syscall.values().length - 1);
+        for (String line : lines) assertEquals(Integer.parseInt(line.split(" ")[1]), Syscall.valueOf(line.split(" ")[0]).number(), line);
+        assertThat(Arrays.stream(Syscall.values()).map(Syscall::number)).isSorted().doesNotHaveDuplicates();
+    }
+}
