@@ -50,6 +50,25 @@ class RingDeviceTest {
         }
     }
 
+    /** Where time is counted in instructions, what the guest sees after a notification must not depend on another thread. */
+    @ParameterizedTest
+    @EnumSource
+    void withoutEventfdsAllIsDoneWhenTheNotificationReturns(Ring ring) throws Exception {
+        List<Thread> threads = new ArrayList<>();
+        EchoDevice echo = new EchoDevice(1, 1024) {
+            @Override
+            protected long echo(Chain chain) {
+                threads.add(Thread.currentThread());
+                return super.echo(chain);
+            }
+        };
+        try (echo; DriverMemory memory = new DriverMemory(); TestDriver driver = TestDriver.startWithoutEventfds(echo, memory, ring.features(), 1024)) {
+            for (int i = 0; i < 1024; i++) driver.queue(0).offer(List.of(new Buffer(0, 1, false)));
+            driver.forceKick(0);
+            assertThat(threads).hasSize(1024).containsOnly(Thread.currentThread());
+        }
+    }
+
     /** Other processors feed the queue while one is in the device: it comes back after its share, and the device's thread goes on. */
     @ParameterizedTest
     @EnumSource

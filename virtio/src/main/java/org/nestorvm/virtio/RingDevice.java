@@ -246,13 +246,17 @@ public abstract class RingDevice implements VirtioDevice {
     protected void queueStopped(int index, Virtqueue queue) {
     }
 
-    /** Serves chain after chain until there is none, and interrupts once for all of them. After a share of them, and when somebody waits for the loop, others get their turn. */
+    /**
+     * Serves chain after chain until there is none, and interrupts once for all of them. After a share of them, and when somebody waits for the loop, others get their turn. Without an eventfd the
+     * driver's own thread is here, and finds done what it has offered, however much: only what others offer meanwhile may be left to the loop.
+     */
     protected final void drain(Virtqueue queue, ChainHandler handler) throws QueueViolation {
         EventLoop loop = loop(queue.index());
-        int left = SHARE;
+        boolean own = !hasKick(queue.index());
+        int left = own ? Math.max(SHARE, queue.size()) : SHARE;
         do {
             queue.disableNotifications();
-            for (Chain chain; left > 0 && (chain = queue.poll()) != null; left = loop.isWanted() ? 0 : left - 1) {
+            for (Chain chain; left > 0 && (chain = queue.poll()) != null; left = !own && loop.isWanted() ? 0 : left - 1) {
                 long written = handler.serve(chain);
                 if (written != PENDING) queue.push(chain, written);
             }
