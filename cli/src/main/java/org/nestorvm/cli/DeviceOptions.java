@@ -1,10 +1,14 @@
 package org.nestorvm.cli;
 
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.nestorvm.machine.DeviceSource;
 import org.nestorvm.machine.Devices;
+import org.nestorvm.virtio.vsock.VsockOptions;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
 
 /** The devices that {@code nestor run} takes. They come on the PCI bus in the order in which they stand here. */
 final class DeviceOptions {
@@ -15,10 +19,26 @@ final class DeviceOptions {
     @Option(names = "--rng", description = "An entropy device.")
     boolean rng;
 
+    @Option(names = "--vsock", paramLabel = "PATH|path=PATH[,cid=N][,connections=N]", converter = VsockChoice.class,
+        description = "A socket device: programs connect to PATH and write CONNECT PORT; the guest's connections to port P go to PATH_P.")
+    VsockOptions vsock;
+
     List<DeviceSource> sources() {
         List<DeviceSource> sources = new ArrayList<>();
         for (DiskChoice disk : disks) sources.add(Devices.disk("disk" + sources.size(), disk.disk()));
+        if (vsock != null) sources.add(Devices.vsock("vsock", vsock));
         if (rng) sources.add(Devices.rng("rng"));
         return sources;
+    }
+
+    static final class VsockChoice implements ITypeConverter<VsockOptions> {
+        @Override
+        public VsockOptions convert(String text) {
+            try {
+                return VsockOptions.parse(text);
+            } catch (IOException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
     }
 }

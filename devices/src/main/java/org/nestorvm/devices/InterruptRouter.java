@@ -40,6 +40,11 @@ public final class InterruptRouter implements InterruptController {
         return pci[wire].join();
     }
 
+    /** Whether some device asserts one of PCI's wires. */
+    public boolean pciAsserted(int wire) {
+        return pci[wire].asserted();
+    }
+
     /** The global system interrupt, which is the I/O APIC's pin, of an ISA line. */
     public static int gsiOf(int irq) {
         return irq == TIMER_IRQ ? TIMER_GSI : irq;

@@ -17,6 +17,10 @@ public final class SharedLine {
         return level -> set(bit, level);
     }
 
+    public synchronized boolean asserted() {
+        return asserted != 0;
+    }
+
     private synchronized void set(long bit, boolean level) {
         asserted = level ? asserted | bit : asserted & ~bit;
         wire.set(asserted != 0);

@@ -113,6 +113,19 @@ class SelfModifyingCodeTest {
     }
 
     @EngineTest
+    void codeThatADeviceWritesBetweenTwoCalls(TestMachine vm) {
+        vm.longMode();
+        vm.load(new Asm(0x3000).bits(64).mov(EAX, 1).ret());
+        vm.start(vm.program().mov(EBX, 0x3000).call(RBX).mov(ECX, EAX).hlt().call(RBX).hlt());
+        Expect.halt(vm);
+        vm.memory.putByte(0x3001, (byte) 5);
+        vm.vm().engine().memoryWritten(0x3001, 1);
+        Expect.halt(vm);
+        Expect.reg(vm, ECX, 1);
+        Expect.reg(vm, EAX, 5);
+    }
+
+    @EngineTest
     void sameBytesRunInTwoModes(TestMachine vm) {
         vm.longMode();
         Asm a = vm.program();
