@@ -7,5 +7,6 @@ module org.nestorvm.virtio {
     exports org.nestorvm.virtio.blk;
     exports org.nestorvm.virtio.queue;
     exports org.nestorvm.virtio.rng;
+    exports org.nestorvm.virtio.scsi;
     exports org.nestorvm.virtio.vsock;
 }
