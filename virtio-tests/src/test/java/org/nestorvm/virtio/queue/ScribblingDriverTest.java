@@ -4,19 +4,24 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.virtio.EchoDevice;
 import org.nestorvm.virtio.RingDevice;
 import org.nestorvm.virtio.rng.RngDevice;
+import org.nestorvm.virtio.scsi.ScsiCdDevice;
 import org.nestorvm.virtio.testkit.DriverMemory;
 import org.nestorvm.virtio.testkit.DriverQueue;
 import org.nestorvm.virtio.testkit.TestDriver;
+import org.nestorvm.virtio.vsock.VsockDevice;
+import org.nestorvm.virtio.vsock.VsockOptions;
 
 /**
  * A guest writes anything over rings, tables and buffers while a device serves them. Nothing ever happens but that the device asks for a reset, which it then honours. Memory has guard pages all
@@ -26,22 +31,48 @@ import org.nestorvm.virtio.testkit.TestDriver;
 class ScribblingDriverTest {
     private static final double SECONDS = Double.parseDouble(System.getProperty("nestor.hostile.seconds", "4"));
     private static final long SEED = Long.getLong("nestor.hostile.seed", System.nanoTime());
-    private static final int RUNS = 2 * Ring.values().length, SIZE = 16;
+    private static final int RUNS = 4 * Ring.values().length, SIZE = 16;
     private static final long HIGH = 1L << 32, REGION = 1 << 20;
 
     @ParameterizedTest
     @EnumSource
     void p34_echo(Ring ring) throws Exception {
-        run(new EchoDevice(), ring);
+        run(new EchoDevice(), ring, ScribblingDriverTest::answers);
     }
 
     @ParameterizedTest
     @EnumSource
     void p34_rng(Ring ring) throws Exception {
-        run(new RngDevice("rng", (bytes, length) -> Arrays.fill(bytes, 0, length, (byte) 0x5a)), ring);
+        run(new RngDevice("rng", (bytes, length) -> Arrays.fill(bytes, 0, length, (byte) 0x5a)), ring, ScribblingDriverTest::answers);
     }
 
-    private void run(RingDevice device, Ring ring) throws Exception {
+    @ParameterizedTest
+    @EnumSource
+    void p38_scsiCd(Ring ring) throws Exception {
+        run(new ScsiCdDevice("cd", "1"), ring, driver -> assertEquals(108, driver.request(ScsiCdDevice.REQUEST, new byte[51], 108).length));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void p34_vsock(Ring ring, @TempDir Path directory) throws Exception {
+        byte[] stray = new byte[44];
+        Arrays.fill(stray, 0, 32, (byte) 1);
+        run(new VsockDevice("vsock", VsockOptions.parse(directory.resolve("v").toString())), ring, driver -> {
+            driver.queue(VsockDevice.TX).offer(stray, 0);
+            driver.kick(VsockDevice.TX);
+            assertEquals(44, driver.request(VsockDevice.RX, new byte[0], 64).length);
+        });
+    }
+
+    private interface Check {
+        void run(TestDriver driver) throws Exception;
+    }
+
+    private static void answers(TestDriver driver) throws InterruptedException {
+        assertEquals(4, driver.request(0, new byte[] {1, 2, 3, 4}, 4).length);
+    }
+
+    private void run(RingDevice device, Ring ring, Check check) throws Exception {
         long end = System.nanoTime() + (long) (SECONDS / RUNS * 1e9);
         Random random = new Random(SEED);
         int rounds = 0, resets = 0;
@@ -49,7 +80,9 @@ class ScribblingDriverTest {
             do {
                 try (DriverMemory memory = DriverMemory.guarded(0, REGION, REGION, REGION, HIGH, REGION);
                         TestDriver driver = TestDriver.start(device, memory, ring.features, SIZE)) {
-                    new Scribbler(driver, ring, random).scribble(2_000);
+                    Scribbler[] scribblers = new Scribbler[device.queueCount()];
+                    for (int i = 0; i < scribblers.length; i++) scribblers[i] = new Scribbler(driver, i, ring, random);
+                    for (int i = 0; i < 2_000 / 16 && driver.reasons().isEmpty(); i++) scribblers[random.nextInt(scribblers.length)].scribble(16);
                     driver.reset();
                     assertThat(driver.reasons()).as("seed " + SEED).hasSizeLessThanOrEqualTo(1);
                     resets += driver.reasons().size();
@@ -57,7 +90,7 @@ class ScribblingDriverTest {
                 rounds++;
             } while (System.nanoTime() < end);
             try (DriverMemory memory = DriverMemory.guarded(0, REGION); TestDriver driver = TestDriver.start(device, memory, ring.features, SIZE)) {
-                assertEquals(4, driver.request(0, new byte[] {1, 2, 3, 4}, 4).length);
+                check.run(driver);
             }
         }
         System.out.println(device.name() + " " + ring + ": " + rounds + " rounds, " + resets + " resets, seed " + SEED);
@@ -73,11 +106,11 @@ class ScribblingDriverTest {
         final long table;
         int published;
 
-        Scribbler(TestDriver driver, Ring ring, Random random) {
+        Scribbler(TestDriver driver, int index, Ring ring, Random random) {
             this.driver = driver;
             this.ring = ring;
             this.random = random;
-            queue = driver.queue(0);
+            queue = driver.queue(index);
             memory = driver.memory();
             table = memory.allocate(16 * SIZE, 16);
         }
@@ -92,7 +125,7 @@ class ScribblingDriverTest {
                     case 4, 5, 6 -> descriptor(queue.descriptors(), true);
                     case 7, 8, 9 -> descriptor(table, false);
                     case 10, 11, 12, 13 -> publish();
-                    case 14 -> driver.forceKick(0);
+                    case 14 -> driver.forceKick(queue.index());
                     default -> queue.wantInterrupt(random.nextBoolean());
                 }
                 if (!driver.reasons().isEmpty()) return;
@@ -149,7 +182,7 @@ class ScribblingDriverTest {
         try (EchoDevice echo = new EchoDevice(); DriverMemory memory = DriverMemory.guarded(0, REGION, REGION, REGION, HIGH, REGION)) {
             for (int i = 0; i < 20; i++) {
                 try (TestDriver wild = TestDriver.start(echo, memory, ring.features, SIZE)) {
-                    new Scribbler(wild, ring, new Random(i)).scribble(200);
+                    new Scribbler(wild, 0, ring, new Random(i)).scribble(200);
                 }
                 try (TestDriver orderly = TestDriver.start(echo, memory, ring.features, SIZE)) {
                     byte[] sent = {1, 2, (byte) i};

@@ -58,7 +58,7 @@ public final class VsockDevice extends RingDevice {
     private final Header in = new Header(), out = new Header();
     private int nextHostPort = FIRST_HOST_PORT;
     private long windows;
-    private boolean delivering, accepting, senderWaits, listenerWaits, eventPending, closed;
+    private boolean delivering, senderWaits, listenerWaits, eventPending, closed;
 
     /** Listens at the path from now on; who connects is answered when a driver is there. @throws IOException when another program listens at the path, for instance */
     public VsockDevice(String name, VsockOptions options) throws IOException {
@@ -183,44 +183,26 @@ public final class VsockDevice extends RingDevice {
             delivering = false;
         }
         interrupt(queue);
-        if (senderWaits && resets.hasRoom() && !accepting) resumeSender();
-    }
-
-    private void resumeSender() {
-        if (hasKick(TX)) again(TX);
-        else serve(TX);
+        if (senderWaits && resets.hasRoom()) again(TX);
     }
 
     // --- from the guest
 
     private void accept(Virtqueue queue) throws QueueViolation {
-        accepting = true;
-        try {
-            boolean kicked = hasKick(TX);
-            do {
-                take(queue, kicked ? SHARE : Integer.MAX_VALUE);
-                deliver();
-            } while (!kicked && senderWaits && resets.hasRoom());
-            if (kicked && senderWaits && resets.hasRoom()) again(TX);
-        } finally {
-            accepting = false;
-        }
-        if (listenerWaits) listenAgain();
-    }
-
-    private void take(Virtqueue queue, int share) throws QueueViolation {
-        int left = share;
+        int left = SHARE;
         senderWaits = false;
         do {
             queue.disableNotifications();
-            for (Chain chain; left > 0 && resets.hasRoom() && (chain = queue.poll()) != null; left--) {
+            for (Chain chain; left > 0 && resets.hasRoom() && (chain = queue.poll()) != null; left = loop().isWanted() ? 0 : left - 1) {
                 packet(chain.readable());
                 queue.push(chain, 0);
             }
             senderWaits = !resets.hasRoom();
-        } while (!senderWaits && queue.enableNotifications() && left > 0);
+        } while (!senderWaits && left > 0 && queue.enableNotifications());
         interrupt(queue);
         if (left == 0) again(TX);
+        deliver();
+        if (listenerWaits) listenAgain();
     }
 
     /** What is no packet at all is dropped: there is nobody to answer. */
