@@ -276,6 +276,11 @@ public abstract class RingDevice implements VirtioDevice {
         loop(index).again(ring);
     }
 
+    /** Whether a queue is notified by an eventfd; else the driver's own thread serves it, and waits meanwhile. */
+    protected final boolean hasKick(int index) {
+        return rings[index].setup.kick() >= 0;
+    }
+
     /** Interrupts if the driver wants to hear of what was pushed. */
     protected final void interrupt(Virtqueue queue) {
         if (queue.needsInterrupt()) session.events().interrupt(queue.index());

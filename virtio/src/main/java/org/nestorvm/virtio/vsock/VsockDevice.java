@@ -36,7 +36,7 @@ public final class VsockDevice extends RingDevice {
     private static final int QUEUE_SIZE = 256, EVENT_QUEUE_SIZE = 64;
     private static final int GUEST_CID = 0, CONFIG_BYTES = 8;
     private static final int EVENT_BYTES = 4;
-    /** Packets served before other handlers and a stop get their turn. */
+    /** Packets served before other handlers and a stop get their turn; no less than the queue has. */
     private static final int SHARE = 256;
     private static final int ACCEPT_SHARE = 16;
     /** Ports above these are given to programs of the host that connect. */
@@ -189,11 +189,12 @@ public final class VsockDevice extends RingDevice {
     // --- from the guest
 
     private void accept(Virtqueue queue) throws QueueViolation {
+        boolean own = !hasKick(TX);                                  // the driver's thread: finds done what it has offered
         int left = SHARE;
         senderWaits = false;
         do {
             queue.disableNotifications();
-            for (Chain chain; left > 0 && resets.hasRoom() && (chain = queue.poll()) != null; left = loop().isWanted() ? 0 : left - 1) {
+            for (Chain chain; left > 0 && resets.hasRoom() && (chain = queue.poll()) != null; left = !own && loop().isWanted() ? 0 : left - 1) {
                 packet(chain.readable());
                 queue.push(chain, 0);
             }
