@@ -148,6 +148,14 @@ public final class DescriptorChannel implements Closeable {
         }
     }
 
+    /** Ends the connection and every call that waits on it, as {@link #close} does, but leaves the descriptor to whoever still has it in an epoll set. */
+    public void end() {
+        int now = users.getAndUpdate(count -> (count & CLOSED) != 0 ? count : count + 1);
+        if ((now & CLOSED) != 0) return;
+        Sockets.tryShutdown(socket, Sockets.SHUT_RDWR);
+        unuse();
+    }
+
     /** The socket, for who waits for its events and stops that before {@link #close}. */
     public int descriptor() {
         return socket;

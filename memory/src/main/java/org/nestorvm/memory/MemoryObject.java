@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.FaultPoints;
 import org.nestorvm.memory.sys.FileStatus;
@@ -43,10 +44,12 @@ public final class MemoryObject {
     private final long sizeBytes;
     private final Pages pages;
     private final int descriptor;
+    private final boolean sizeIsFinal;
     private volatile int references = 1;
 
-    private MemoryObject(String name, long sizeBytes, Pages pages, int descriptor) {
+    private MemoryObject(String name, long sizeBytes, Pages pages, int descriptor, boolean sizeIsFinal) {
         this.name = name;
+        this.sizeIsFinal = sizeIsFinal;
         this.sizeBytes = sizeBytes;
         this.pages = pages;
         this.descriptor = descriptor;
@@ -78,7 +81,7 @@ public final class MemoryObject {
             String label = describe(name, sizeBytes);
             Descriptors.ftruncate(label, descriptor, sizeBytes);
             Descriptors.fcntl(label, descriptor, Descriptors.F_ADD_SEALS, SIZE_SEALS | F_SEAL_SEAL);
-            return new MemoryObject(name, sizeBytes, pages, descriptor);
+            return new MemoryObject(name, sizeBytes, pages, descriptor, true);
         } catch (Throwable t) {
             Descriptors.close(descriptor);
             throw t;
@@ -102,28 +105,78 @@ public final class MemoryObject {
             FileStatus status = FileStatus.of(label, descriptor);
             if (!status.isMemoryFile()) throw new UntrustedMemoryException(label, "it is not a memory file");
             if (status.sizeBytes() != sizeBytes) throw new UntrustedMemoryException(label, "its size is " + status.sizeBytes() + " bytes");
-            Pages pages = Pages.ofFile(status);
-            if (pages == null) throw new UntrustedMemoryException(label, "its pages are " + status.blockBytes() + " bytes");
+            Pages pages = pages(label, status);
             checkSize(name, sizeBytes, pages.bytes());
-            checkSeals(label, descriptor);
-            int flags = Descriptors.fcntl(label, descriptor, Descriptors.F_GETFL, 0);
-            if ((flags & Descriptors.O_ACCMODE) != Descriptors.O_RDWR) {
-                throw new UntrustedMemoryException(label, "it is not open for reading and writing");
-            }
-            Descriptors.fcntl(label, descriptor, Descriptors.F_SETFD, Descriptors.FD_CLOEXEC);
-            return new MemoryObject(name, sizeBytes, pages, descriptor);
+            int seals = seals(label, descriptor);
+            if ((seals & F_SEAL_SHRINK) == 0) throw new UntrustedMemoryException(label, "it is not sealed against shrinking");
+            checkAccess(label, descriptor, seals);
+            return new MemoryObject(name, sizeBytes, pages, descriptor, true);
         } catch (Throwable t) {
             Descriptors.close(descriptor);
             throw t;
         }
     }
 
-    private static void checkSeals(String label, int descriptor) throws IOException {
-        int seals = Descriptors.fcntl(label, descriptor, Descriptors.F_GET_SEALS, 0);
-        String shown = " (seals=0x" + Integer.toHexString(seals) + ")";
-        if ((seals & F_SEAL_SHRINK) == 0) throw new UntrustedMemoryException(label, "it is not sealed against shrinking" + shown);
+    /**
+     * Makes an object of a memory file of another program that may not seal its files: all of it, whatever its size. A file that its creator left open for seals is sealed here. Where that is not possible
+     * either ({@link #sizeIsFinal}), the sender can make accesses of this process fail by shortening the file: that is for processes that work for this sender alone. The descriptor belongs to the object
+     * from now on; it is closed when the object is refused.
+     *
+     * @param name for messages
+     * @throws UntrustedMemoryException when it is no memory file of whole pages, not open for reading and writing, or sealed against writing
+     */
+    public static MemoryObject adoptForeign(String name, int descriptor) throws IOException {
+        try {
+            checkName(name);
+            FaultPoints.allocation("memory object");
+            int seals = seals(name, descriptor);
+            boolean sealed = (seals & F_SEAL_SHRINK) != 0 || trySeal(name, descriptor);         // first: from here on the size is what it is
+            FileStatus status = FileStatus.of(name, descriptor);
+            String label = describe(name, status.sizeBytes());
+            if (!status.isMemoryFile()) throw new UntrustedMemoryException(label, "it is not a memory file");
+            Pages pages = pages(label, status);
+            if (status.sizeBytes() <= 0 || status.sizeBytes() % pages.bytes() != 0) throw new UntrustedMemoryException(label, "its size is not a multiple of " + pages.bytes() + " bytes");
+            checkAccess(label, descriptor, seals);
+            return new MemoryObject(name, status.sizeBytes(), pages, descriptor, sealed);
+        } catch (Throwable t) {
+            Descriptors.close(descriptor);
+            throw t;
+        }
+    }
+
+    private static boolean trySeal(String label, int descriptor) throws ErrnoException {
+        try {
+            Descriptors.fcntl(label, descriptor, Descriptors.F_ADD_SEALS, F_SEAL_SHRINK);
+            return true;
+        } catch (ErrnoException e) {
+            if (e.errno() == Errno.EINVAL || e.errno() == Errno.EPERM) return false;   // no memfd, or one that takes no seals
+            throw e;
+        }
+    }
+
+    private static Pages pages(String label, FileStatus status) throws UntrustedMemoryException {
+        Pages pages = Pages.ofFile(status);
+        if (pages == null) throw new UntrustedMemoryException(label, "its pages are " + status.blockBytes() + " bytes");
+        return pages;
+    }
+
+    /** Open for reading and writing, in every sense; not inherited from now on. */
+    private static void checkAccess(String label, int descriptor, int seals) throws IOException {
         int writeSeals = Descriptors.F_SEAL_WRITE | Descriptors.F_SEAL_FUTURE_WRITE;
-        if ((seals & writeSeals) != 0) throw new UntrustedMemoryException(label, "it is sealed against writing" + shown);
+        if ((seals & writeSeals) != 0) throw new UntrustedMemoryException(label, "it is sealed against writing");
+        int flags = Descriptors.fcntl(label, descriptor, Descriptors.F_GETFL, 0);
+        if ((flags & Descriptors.O_ACCMODE) != Descriptors.O_RDWR) throw new UntrustedMemoryException(label, "it is not open for reading and writing");
+        Descriptors.fcntl(label, descriptor, Descriptors.F_SETFD, Descriptors.FD_CLOEXEC);
+    }
+
+    /** 0 for a file that can have none. */
+    private static int seals(String label, int descriptor) throws ErrnoException {
+        try {
+            return Descriptors.fcntl(label, descriptor, Descriptors.F_GET_SEALS, 0);
+        } catch (ErrnoException e) {
+            if (e.errno() == Errno.EINVAL) return 0;
+            throw e;
+        }
     }
 
     private static void checkName(String name) {
@@ -178,6 +231,11 @@ public final class MemoryObject {
 
     public long sizeBytes() {
         return sizeBytes;
+    }
+
+    /** False for memory of another program that could not be sealed: see {@link #adoptForeign}. */
+    public boolean sizeIsFinal() {
+        return sizeIsFinal;
     }
 
     /** The kind of pages the object consists of. */

@@ -107,6 +107,43 @@ class AdoptionTest {
         assertEquals(5, steps, "allocation, statx, seals, access mode, close on exec");
     }
 
+    @Test void foreignMemoryIsSealedWhereItsCreatorHasLeftThatOpen() throws IOException {
+        int descriptor = memoryFile(SIZE, 0);
+        int kept = Descriptors.duplicate("adopt", descriptor);
+        MemoryObject adopted = MemoryObject.adoptForeign("adopt", descriptor);
+        assertEquals(true, adopted.sizeIsFinal());
+        assertEquals(SIZE, adopted.sizeBytes());
+        assertThrows(IOException.class, () -> Descriptors.ftruncate("adopt", kept, 0));
+        Descriptors.close(kept);
+        adopted.release();
+    }
+
+    @Test void foreignMemoryThatTakesNoSealsIsTakenAndSaysSo() throws IOException {
+        int descriptor = MemoryCalls.memfdCreate("adopt", MemoryCalls.MFD_CLOEXEC);
+        Descriptors.ftruncate("adopt", descriptor, SIZE);
+        MemoryObject adopted = MemoryObject.adoptForeign("adopt", descriptor);
+        assertEquals(false, adopted.sizeIsFinal());
+        AddressSpace.map(adopted, false).unmap();
+        adopted.release();
+    }
+
+    @Test void foreignThingsThatAreNoMemoryAreRefused() throws IOException {
+        foreignRefused(Events.eventfd("adopt", 0, 0), "not a memory file");
+        foreignRefused(Descriptors.open("/dev/zero", Descriptors.O_RDWR), "not a memory file");
+        foreignRefused(Descriptors.pipe("adopt"), "not a memory file");
+        foreignRefused(memoryFile(SIZE, Descriptors.F_SEAL_WRITE), "sealed against writing");
+        foreignRefused(memoryFile(0, 0), "not a multiple");
+        foreignRefused(memoryFile(PAGE + 1, 0), "not a multiple");
+    }
+
+    private static void foreignRefused(int[] pipe, String reason) {
+        for (int end : pipe) foreignRefused(end, reason);
+    }
+
+    private static void foreignRefused(int descriptor, String reason) {
+        assertThatThrownBy(() -> MemoryObject.adoptForeign("adopt", descriptor)).isInstanceOf(UntrustedMemoryException.class).hasMessageContaining(reason);
+    }
+
     private static void refused(int descriptor, String reason) {
         UntrustedMemoryException e = assertThrows(UntrustedMemoryException.class, () -> MemoryObject.adopt("adopt", descriptor, SIZE));
         org.assertj.core.api.Assertions.assertThat(e).hasMessageContaining("guest memory \"adopt\"").hasMessageContaining(reason);

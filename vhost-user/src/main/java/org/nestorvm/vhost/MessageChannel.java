@@ -84,6 +84,11 @@ final class MessageChannel implements Closeable {
         }
     }
 
+    /** Ends the connection; whoever waits for a message hears of it. */
+    void end() {
+        channel.end();
+    }
+
     @Override
     public void close() {
         channel.close();

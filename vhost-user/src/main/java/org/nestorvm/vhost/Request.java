@@ -5,36 +5,36 @@ package org.nestorvm.vhost;
  * are not listed: they are answered like unknown ones.
  */
 enum Request {
-    GET_FEATURES(1, 0, 0, 0, 0, 0, true),
-    SET_FEATURES(2, 8, 8, 0, 0, 0, false),
-    SET_OWNER(3, 0, 0, 0, 0, 0, false),
-    RESET_OWNER(4, 0, 0, 0, 0, 0, false),
-    SET_MEM_TABLE(5, 8, 8 + 8 * 32, 0, 8, 0, false),
-    SET_LOG_BASE(6, 16, 16, 1, 1, ProtocolFeatures.LOG_SHMFD, true),
-    SET_LOG_FD(7, 0, 8, 0, 1, 0, false),
-    SET_VRING_NUM(8, 8, 8, 0, 0, 0, false),
-    SET_VRING_ADDR(9, 40, 40, 0, 0, 0, false),
-    SET_VRING_BASE(10, 8, 8, 0, 0, 0, false),
-    GET_VRING_BASE(11, 8, 8, 0, 0, 0, true),
-    SET_VRING_KICK(12, 8, 8, 0, 1, 0, false),
-    SET_VRING_CALL(13, 8, 8, 0, 1, 0, false),
-    SET_VRING_ERR(14, 8, 8, 0, 1, 0, false),
-    GET_PROTOCOL_FEATURES(15, 0, 0, 0, 0, 0, true),
-    SET_PROTOCOL_FEATURES(16, 8, 8, 0, 0, 0, false),
-    GET_QUEUE_NUM(17, 0, 0, 0, 0, ProtocolFeatures.MQ, true),
-    SET_VRING_ENABLE(18, 8, 8, 0, 0, 0, false),
-    SET_BACKEND_REQ_FD(21, 0, 8, 1, 1, ProtocolFeatures.BACKEND_REQ, false),
-    GET_CONFIG(24, 12, 12 + 256, 0, 0, ProtocolFeatures.CONFIG, true),
-    SET_CONFIG(25, 12, 12 + 256, 0, 0, ProtocolFeatures.CONFIG, false),
-    GET_INFLIGHT_FD(31, 20, 24, 0, 0, ProtocolFeatures.INFLIGHT_SHMFD, true),
-    SET_INFLIGHT_FD(32, 20, 24, 1, 1, ProtocolFeatures.INFLIGHT_SHMFD, false),
-    RESET_DEVICE(34, 0, 0, 0, 0, ProtocolFeatures.RESET_DEVICE, false),
-    GET_MAX_MEM_SLOTS(36, 0, 0, 0, 0, ProtocolFeatures.CONFIGURE_MEM_SLOTS, true),
-    ADD_MEM_REG(37, 40, 40, 1, 1, ProtocolFeatures.CONFIGURE_MEM_SLOTS, false),
+    GET_FEATURES(1, 0, 0, 0, 0, true),
+    SET_FEATURES(2, 8, 8, 0, 0, false),
+    SET_OWNER(3, 0, 0, 0, 0, false),
+    RESET_OWNER(4, 0, 0, 0, 0, false),
+    SET_MEM_TABLE(5, 8, 8 + 8 * 32, 0, 8, false),
+    SET_LOG_BASE(6, 16, 16, 1, 1, true),
+    SET_LOG_FD(7, 0, 8, 0, 1, false),
+    SET_VRING_NUM(8, 8, 8, 0, 0, false),
+    SET_VRING_ADDR(9, 40, 40, 0, 0, false),
+    SET_VRING_BASE(10, 8, 8, 0, 0, false),
+    GET_VRING_BASE(11, 8, 8, 0, 0, true),
+    SET_VRING_KICK(12, 8, 8, 0, 1, false),
+    SET_VRING_CALL(13, 8, 8, 0, 1, false),
+    SET_VRING_ERR(14, 8, 8, 0, 1, false),
+    GET_PROTOCOL_FEATURES(15, 0, 0, 0, 0, true),
+    SET_PROTOCOL_FEATURES(16, 8, 8, 0, 0, false),
+    GET_QUEUE_NUM(17, 0, 0, 0, 0, true),
+    SET_VRING_ENABLE(18, 8, 8, 0, 0, false),
+    SET_BACKEND_REQ_FD(21, 0, 8, 1, 1, false),
+    GET_CONFIG(24, 12, 12 + 256, 0, 0, true),
+    SET_CONFIG(25, 12, 12 + 256, 0, 0, false),
+    GET_INFLIGHT_FD(31, 20, 24, 0, 0, true),
+    SET_INFLIGHT_FD(32, 20, 24, 1, 1, false),
+    RESET_DEVICE(34, 0, 0, 0, 0, false),
+    GET_MAX_MEM_SLOTS(36, 0, 0, 0, 0, true),
+    ADD_MEM_REG(37, 40, 40, 1, 1, false),
     /** With a descriptor from front ends of an earlier day. */
-    REM_MEM_REG(38, 40, 40, 0, 1, ProtocolFeatures.CONFIGURE_MEM_SLOTS, false),
-    SET_STATUS(39, 8, 8, 0, 0, ProtocolFeatures.STATUS, false),
-    GET_STATUS(40, 0, 0, 0, 0, ProtocolFeatures.STATUS, true);
+    REM_MEM_REG(38, 40, 40, 0, 1, false),
+    SET_STATUS(39, 8, 8, 0, 0, false),
+    GET_STATUS(40, 0, 0, 0, 0, true);
 
     /** Of a request that is not known, and so not understood. */
     static final int UNKNOWN_LIMIT_BYTES = 4096;
@@ -47,18 +47,15 @@ enum Request {
     }
 
     final int id, minBytes, maxBytes, minDescriptors, maxDescriptors;
-    /** The protocol feature that it belongs to; 0 for what there has always been. */
-    final long feature;
     /** There is an answer of its own, whether or not one is asked for. */
     final boolean answered;
 
-    Request(int id, int minBytes, int maxBytes, int minDescriptors, int maxDescriptors, long feature, boolean answered) {
+    Request(int id, int minBytes, int maxBytes, int minDescriptors, int maxDescriptors, boolean answered) {
         this.id = id;
         this.minBytes = minBytes;
         this.maxBytes = maxBytes;
         this.minDescriptors = minDescriptors;
         this.maxDescriptors = maxDescriptors;
-        this.feature = feature;
         this.answered = answered;
     }
 

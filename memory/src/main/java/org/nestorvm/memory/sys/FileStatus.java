@@ -18,7 +18,7 @@ import java.lang.invoke.MethodHandle;
  */
 public record FileStatus(int mode, long sizeBytes, long allocatedBytes, long device, long inode, long fileSystem, long blockBytes) {
     public static final long TMPFS_MAGIC = 0x01021994L, HUGETLBFS_MAGIC = 0x958458f6L;
-    public static final int S_IFMT = 0xf000, S_IFREG = 0x8000, S_IFBLK = 0x6000, S_IFSOCK = 0xc000;
+    public static final int S_IFMT = 0xf000, S_IFREG = 0x8000, S_IFBLK = 0x6000, S_IFSOCK = 0xc000, S_IFIFO = 0x1000;
 
     private static final int AT_EMPTY_PATH = 0x1000, STATX_BASIC_STATS = 0x7ff;
     // struct statx is the same on every architecture, struct stat is not.

@@ -1,0 +1,92 @@
+package org.nestorvm.vhost;
+
+import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
+import org.nestorvm.memory.DescriptorChannel;
+import org.nestorvm.memory.DescriptorListener;
+import org.nestorvm.memory.sys.Errno;
+import org.nestorvm.memory.sys.ErrnoException;
+import org.nestorvm.virtio.VirtioDevice;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Serves a virtio device to a front end in another process, on the thread that asks for it: the back end of the vhost-user protocol. One front end at a time; when it goes away the device is left as after a
+ * reset, and its memory is unmapped. The device stays the caller's.
+ *
+ * <p>With {@code seal} mappings of guest memory are immutable (mseal): for a process that ends with its device. Then they stay until that end, though a front end may change its memory table.
+ */
+public final class BackEnd implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(BackEnd.class);
+
+    private final VirtioDevice device;
+    private final MemoryFiles files;
+    private DescriptorChannel serving;
+    private DescriptorListener listening;
+    private boolean closed;
+
+    public BackEnd(VirtioDevice device, boolean seal) {
+        this.device = device;
+        files = new MemoryFiles(seal);
+    }
+
+    /**
+     * Serves one front end until it goes away, or {@link #close}.
+     *
+     * @param channel a connected socket, {@link DescriptorChannel#of} for an inherited descriptor; closed at the end
+     * @throws ProtocolException when the front end broke the protocol; the device is as after a reset, and may serve another
+     */
+    public void serve(DescriptorChannel channel) throws IOException {
+        try (channel) {
+            if (!begin(channel, null)) return;
+            new BackEndSession(device, files, channel).run();
+        } catch (ClosedChannelException e) {
+            if (!isClosed()) throw e;
+        } catch (ErrnoException e) {
+            if (e.errno() != Errno.ECONNRESET && e.errno() != Errno.EPIPE) throw e;          // it has gone away as well
+        } finally {
+            begin(null, null);
+        }
+    }
+
+    /** Serves one front end after the other, each as it connects, until {@link #close}. What one does wrong ends its connection only. */
+    public void serve(DescriptorListener listener) throws IOException {
+        while (begin(null, listener)) {
+            DescriptorChannel channel;
+            try {
+                channel = listener.accept();
+            } catch (ClosedChannelException e) {
+                if (isClosed()) return;
+                throw e;
+            }
+            try {
+                serve(channel);
+            } catch (ProtocolException e) {
+                LOG.warn("{}: the connection ends: {}", device.name(), e.getMessage());
+            }
+        }
+    }
+
+    private synchronized boolean begin(DescriptorChannel channel, DescriptorListener listener) {
+        serving = channel;
+        if (listener != null) listening = listener;
+        return !closed;
+    }
+
+    private synchronized boolean isClosed() {
+        return closed;
+    }
+
+    /** Ends {@link #serve}, from any thread; it closes the listener, too. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        if (serving != null) serving.close();
+        if (listening == null) return;
+        try {
+            listening.close();
+        } catch (IOException e) {
+            LOG.warn("{}: {}", device.name(), e.getMessage());
+        }
+    }
+}
