@@ -4,6 +4,7 @@ import java.lang.foreign.Arena;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.IntStream;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.EngineOptions;
 import org.nestorvm.vmm.EngineVcpu;
@@ -19,6 +20,8 @@ import org.nestorvm.vmm.InterruptController;
 public final class SoftVcpu implements EngineVcpu {
     /** Timers set to this or later do not expire: 146 years, and room for sums. */
     private static final long NEVER_NS = 1L << 62;
+    private static final Event NON_MASKABLE = new Event(Event.Type.NMI, GuestFault.NMI, -1), DEBUG = new Event(Event.Type.EXCEPTION, GuestFault.DB, -1);
+    private static final Event[] EXTERNAL = IntStream.range(0, 256).mapToObj(vector -> new Event(Event.Type.EXTERNAL_INTERRUPT, vector, -1)).toArray(Event[]::new);
 
     final SoftVm vm;
     final int index;
@@ -48,6 +51,8 @@ public final class SoftVcpu implements EngineVcpu {
     private volatile boolean kicked, nmi, init, sipi, waitForSipi;
     private volatile int sipiVector;
     private volatile Event injected;
+    /** Taken from its source and not delivered yet. A delivery that is broken off (a stop request in a shortage of the host's memory) has changed nothing and begins again at the next entry. */
+    private Event underWay;
 
     SoftVcpu(SoftVm vm, int index) {
         this.vm = vm;
@@ -303,8 +308,7 @@ public final class SoftVcpu implements EngineVcpu {
     private void trap() {
         Debug.report(cpu, cpu.pendingDebug);
         cpu.pendingDebug = 0;
-        cpu.attention = true;
-        if (!Interrupts.deliver(cpu, GuestFault.DB, -1, Interrupts.EXCEPTION)) shutdown();
+        deliver(DEBUG);
     }
 
     /** One instruction, with what may follow or precede it: shadow, single step, instruction breakpoint. */
@@ -344,55 +348,52 @@ public final class SoftVcpu implements EngineVcpu {
 
     /** Something would end HLT. */
     private boolean awake() {
-        return nmi && !cpu.nmiBlocked || injected != null || interruptsOpen() && (apic != null && apic.pending() >= 0 || externalPending());
+        return nmi && !cpu.nmiBlocked || open(underWay) || open(injected) || interruptsOpen() && (apic != null && apic.pending() >= 0 || externalPending());
     }
 
     /** Delivers what is pending and open. True when something was delivered. */
     private boolean event() {
+        if (open(underWay)) return deliver(underWay);
         Event e = injected;
-        if (e != null && (e.type() != Event.Type.EXTERNAL_INTERRUPT || interruptsOpen())) {
+        if (open(e)) {
             injected = null;
-            deliver(e);
-            return true;
+            return deliver(e);
         }
         if (nmi && !cpu.nmiBlocked) {
             nmi = false;
-            cpu.nmiBlocked = true;
-            interrupt(GuestFault.NMI);
-            return true;
+            return deliver(NON_MASKABLE);
         }
         if (!interruptsOpen()) return false;
         int vector = apic == null ? -1 : apic.pending();
         if (vector >= 0) {
             apic.accept(vector);
-            interrupt(vector);
-            return true;
+            return deliver(EXTERNAL[vector]);
         }
-        if (externalPending()) {
-            interrupt(controller.acknowledge() & 0xff);
-            return true;
-        }
-        return false;
+        return externalPending() && deliver(EXTERNAL[controller.acknowledge() & 0xff]);
     }
 
-    private void deliver(Event e) {
-        switch (e.type()) {
-            case EXTERNAL_INTERRUPT -> interrupt(e.vector());
-            case NMI -> {
-                cpu.nmiBlocked = true;
-                interrupt(GuestFault.NMI);
-            }
-            default -> {
-                cpu.attention = true;
-                if (!fault(e.vector(), e.errorCode())) shutdown();
-            }
-        }
+    /** A state that was written since may have closed what was open. */
+    private boolean open(Event e) {
+        return e != null && (e.type() != Event.Type.EXTERNAL_INTERRUPT || interruptsOpen());
     }
 
-    private void interrupt(int vector) {
+    private boolean deliver(Event e) {
+        underWay = e;
         cpu.attention = true;
+        boolean alive = switch (e.type()) {
+            case EXTERNAL_INTERRUPT -> interrupt(e.vector());
+            case NMI -> interrupt(GuestFault.NMI);
+            case EXCEPTION -> fault(e.vector(), e.errorCode());
+        };
+        underWay = null;
+        if (!alive) shutdown();
+        if (e.type() == Event.Type.NMI) cpu.nmiBlocked = true;
+        return true;
+    }
+
+    private boolean interrupt(int vector) {
         cpu.halted = false;
-        if (!Interrupts.deliver(cpu, vector, -1, Interrupts.EXTERNAL)) shutdown();
+        return Interrupts.deliver(cpu, vector, -1, Interrupts.EXTERNAL);
     }
 
     /** HLT, and nothing to do yet. */
@@ -426,6 +427,7 @@ public final class SoftVcpu implements EngineVcpu {
     private Exit initState() {
         if (init) {
             init = false;
+            underWay = null;
             new StateTransfer(this).reset();
             if (apic != null) apic.reset();
             waitForSipi = index != 0;

@@ -18,7 +18,7 @@ package org.nestorvm.memory.sys;
  * }
  * }</pre>
  *
- * <p>A plan concerns the thread that made it and fires once. Steps are not counted while something is undone or torn down: close and
+ * <p>A plan concerns the thread that made it and fires once, unless it is made by {@link #failAll}. Steps are not counted while something is undone or torn down: close and
  * munmap are no steps. When no plan is armed a step costs one read of a static field, and calls made per exit or per packet are none.
  */
 public final class FaultPoints {
@@ -33,6 +33,13 @@ public final class FaultPoints {
         if (armed != null) throw new IllegalStateException("a plan is armed already: " + armed);
         armed = new Plan(step, errno);
         return armed;
+    }
+
+    /** A shortage that lasts: every step that this thread reaches fails until the plan is closed. */
+    public static Plan failAll(int errno) {
+        Plan plan = failAt(1, errno);
+        plan.lasting = true;
+        return plan;
     }
 
     /** Counts steps and lets them all succeed. */
@@ -57,7 +64,8 @@ public final class FaultPoints {
         private final Thread thread = Thread.currentThread();
         private final int step;
         private final int errno;
-        private int reached;
+        private volatile int reached;
+        private boolean lasting;
         private String last = "nothing";
 
         private Plan(int step, int errno) {
@@ -69,7 +77,7 @@ public final class FaultPoints {
             if (Thread.currentThread() != thread) return false;
             reached++;
             if (reached <= step) last = what;
-            return reached == step;
+            return reached == step || lasting;
         }
 
         /** True when the step was reached, and so made to fail. */
@@ -77,7 +85,7 @@ public final class FaultPoints {
             return reached >= step;
         }
 
-        /** Steps that this thread reached since the plan was armed. */
+        /** Steps that the plan's thread reached since it was armed; other threads may ask as well. */
         public int reached() {
             return reached;
         }

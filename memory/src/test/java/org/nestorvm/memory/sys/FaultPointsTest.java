@@ -31,6 +31,14 @@ class FaultPointsTest {
         FaultPoints.allocation("table page");
     }
 
+    @Test void shortageLastsUntilItIsOver() {
+        try (FaultPoints.Plan plan = FaultPoints.failAll(Errno.ENOMEM)) {
+            for (int i = 0; i < 3; i++) assertThrows(OutOfMemoryError.class, () -> FaultPoints.allocation("table page"));
+            assertEquals(3, plan.reached());
+        }
+        FaultPoints.allocation("table page");
+    }
+
     @Test void otherThreadsAreLeftAlone() throws Exception {
         try (FaultPoints.Plan plan = FaultPoints.failAt(1, Errno.ENOMEM)) {
             Thread other = Thread.ofPlatform().start(() -> FaultPoints.allocation("of another thread"));
