@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
-/** P47: a truncated or hostile image is one line of error; nothing is read outside the file or written outside RAM (which {@link TestMemory} checks). */
+/** A truncated or hostile image is one line of error; nothing is read outside the file or written outside RAM (which {@link TestMemory} checks). */
 class HostileImageTest {
     private static final int ROUNDS = Integer.getInteger("nestor.fuzz.rounds", 1000);
     /** Values that overflow, wrap, or lie on a border. */
@@ -35,7 +35,7 @@ class HostileImageTest {
             bzImage(Payload.GZIP, small), bzImage(Payload.LZ4, small), bzImage(null, small));
     }
 
-    @Test void mutatedHeadersNeverReachOutsideFileOrMemory() throws IOException {
+    @Test void p47_mutatedHeadersNeverReachOutsideFileOrMemory() throws IOException {
         for (byte[] seed : seeds()) {
             for (int round = 0; round < ROUNDS / 8; round++) {
                 Random random = new Random(round);
@@ -50,7 +50,7 @@ class HostileImageTest {
         }
     }
 
-    @Test void mutatedPayloadsNeverEscapeTheDecompressor() throws IOException {
+    @Test void p47_mutatedPayloadsNeverEscapeTheDecompressor() throws IOException {
         byte[] small = Arrays.copyOf(elf(true, -1, new byte[0]), 0x1000 + TestImages.TEXT_SIZE + TestImages.DATA_SIZE);
         for (Payload format : Payload.values()) {
             byte[] seed = bzImage(format, small);
@@ -63,19 +63,19 @@ class HostileImageTest {
         }
     }
 
-    @Test void truncationAtEveryLengthIsAnError() throws IOException {
+    @Test void p47_truncationAtEveryLengthIsAnError() throws IOException {
         for (byte[] seed : seeds()) {
             for (int length = 0; length < seed.length; length += length < 0x400 ? 1 : 1777) attempt(Arrays.copyOf(seed, length));
         }
     }
 
-    @Test void segmentsThatOverlapNameBoth() {
+    @Test void p47_segmentsThatOverlapNameBoth() {
         byte[] image = elf(true, TestImages.PVH_ENTRY, new byte[0]);
         TestImages.put(image, 64 + 56 + 24, 8, TestImages.TEXT + 0x1000);
         assertThatThrownBy(() -> Boot.plan(new BootRequest(null, null, "", TestMemory.RANGES, 0), new Image("k", image))).hasMessageContaining("ELF segment 1").hasMessageContaining("overlaps ELF segment 0");
     }
 
-    @Test void segmentOverTheLoadersOwnPiecesIsRefused() {
+    @Test void p47_segmentOverTheLoadersOwnPiecesIsRefused() {
         byte[] image = elf(true, TestImages.PVH_ENTRY, new byte[0]);
         TestImages.put(image, 64 + 56 + 24, 8, BootLayout.START_INFO - 0x100);
         assertThatThrownBy(() -> Boot.plan(new BootRequest(null, null, "", TestMemory.RANGES, 0), new Image("k", image))).hasMessageContaining("overlaps");

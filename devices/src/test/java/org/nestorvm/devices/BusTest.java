@@ -44,9 +44,9 @@ class BusTest {
         };
     }
 
-    /** P42: what nobody claims reads all ones and swallows writes, at every size and at the ends of the spaces. */
+    /** What nobody claims reads all ones and swallows writes, at every size and at the ends of the spaces. */
     @Test
-    void unclaimedReadsAllOnes() {
+    void p42_unclaimedReadsAllOnes() {
         assertEquals(0xff, ports.read(0x80, 1));
         assertEquals(0xffff, ports.read(0x80, 2));
         assertEquals(-1, ports.read(0xfffe, 4));

@@ -104,9 +104,9 @@ class FwCfgTest {
         assertEquals(0, memory.getByte(BUFFER));
     }
 
-    /** P45: what cannot be done sets the error bit, and has touched nothing. */
+    /** What cannot be done sets the error bit, and has touched nothing. */
     @Test
-    void dmaErrors() {
+    void p45_dmaErrors() {
         int control = FwCfg.FIRST_FILE + 1 << 16 | FwCfg.DMA_SELECT | FwCfg.DMA_READ;
         memory.fill(RAM_BYTES - 4, 4, (byte) 0x77);
         assertEquals(FwCfg.DMA_ERROR, dma(control, 5, RAM_BYTES - 4));
@@ -127,9 +127,9 @@ class FwCfgTest {
         assertArrayEquals(FILE, read(FwCfg.FIRST_FILE + 1, FILE.length));
     }
 
-    /** P45: selecting and reading from several processors at once keeps the device whole. */
+    /** Selecting and reading from several processors at once keeps the device whole. */
     @Test
-    void concurrentUse() throws InterruptedException {
+    void p45_concurrentUse() throws InterruptedException {
         Thread other = Thread.ofPlatform().start(() -> {
             for (int i = 0; i < 20_000; i++) read(FwCfg.FIRST_FILE + (i & 3), 3);
         });

@@ -79,9 +79,9 @@ class PciTest {
         assertEquals(-1, ports.read(DATA, 4), "not enabled");
     }
 
-    /** P39: what identifies the function cannot be changed. */
+    /** What identifies the function cannot be changed. */
     @Test
-    void identityIsReadOnly() {
+    void p39_identityIsReadOnly() {
         for (int register : new int[] {0x00, 0x08, 0x2c, 0x34, 0x3d}) {
             int before = read(3, register & ~3, 4);
             for (int size : new int[] {1, 2, 4}) write(3, register & -size, size, -1);
@@ -89,9 +89,9 @@ class PciTest {
         }
     }
 
-    /** P39: narrow writes change their own bytes. */
+    /** Narrow writes change their own bytes. */
     @Test
-    void narrowWritesMerge() {
+    void p39_narrowWritesMerge() {
         write(3, 0x10, 4, 0xe000_0000);
         write(3, 0x13, 1, 0xd0);
         assertEquals(0xd000_0000, read(3, 0x10, 4));
@@ -103,9 +103,9 @@ class PciTest {
         assertEquals(0x0400, read(3, 0x04, 2));
     }
 
-    /** P39: all ones written read back as the size, with the type bits. */
+    /** All ones written read back as the size, with the type bits. */
     @Test
-    void sizing() {
+    void p39_sizing() {
         for (int register = 0x10; register < 0x28; register += 4) write(3, register, 4, -1);
         assertEquals(0xffff_f000, read(3, 0x10, 4));
         assertEquals(0xffff_ffe1, read(3, 0x14, 4));
@@ -167,9 +167,9 @@ class PciTest {
         assertThatThrownBy(() -> pci.add(3, new Card())).hasMessageContaining("card already");
     }
 
-    /** P40: devices share wires, and each of them interrupts. */
+    /** Devices share wires, and each of them interrupts. */
     @Test
-    void everyDeviceInterrupts() {
+    void p40_everyDeviceInterrupts() {
         int[] messages = new int[1];
         IoApic ioApic = new IoApic((address, data) -> messages[0]++);
         PicPair pics = new PicPair(() -> { });

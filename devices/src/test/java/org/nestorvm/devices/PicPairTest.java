@@ -266,9 +266,9 @@ class PicPairTest {
         assertEquals(3, changes);
     }
 
-    /** P40: each of the lines can interrupt, and all of them at once are served in order. */
+    /** Each of the lines can interrupt, and all of them at once are served in order. */
     @Test
-    void everyLineInterrupts() {
+    void p40_everyLineInterrupts() {
         int[] order = {0, 1, 8, 9, 10, 11, 12, 13, 14, 15, 3, 4, 5, 6, 7};
         for (int irq : order) raise(irq);
         for (int irq : order) {

@@ -220,9 +220,9 @@ class Pit8254Test {
         assertEquals(2, irq.rises);
     }
 
-    /** P44: 0 is 65536, or 10000 in BCD. */
+    /** 0 is 65536, or 10000 in BCD. */
     @Test
-    void periodZeroIsTheLongest() {
+    void p44_periodZeroIsTheLongest() {
         program(0, 2, 0);
         irq.rises = 0;
         passTicks(65_535);
@@ -245,9 +245,9 @@ class Pit8254Test {
         assertEquals(0x9999, count(0));
     }
 
-    /** P44: a period of one is illegal, and neither stops nor floods the machine. */
+    /** A period of one is illegal, and neither stops nor floods the machine. */
     @Test
-    void shortPeriodsAreCoalesced() {
+    void p44_shortPeriodsAreCoalesced() {
         for (int period : new int[] {1, 2, 3}) {
             program(0, 2, period);
             assertThat(guest.pass(10_000_000)).isBetween(300, 501);

@@ -7,20 +7,20 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import org.junit.jupiter.api.Test;
 import org.nestorvm.vmm.Exit;
 
-/** P26: every exit has one defined result, also those that no machine produces on request. */
+/** Every exit has one defined result, also those that no machine produces on request. */
 class ExitPolicyTest {
     private static Outcome end(Exit exit) {
         return assertInstanceOf(ExitPolicy.Step.End.class, ExitPolicy.step(1, exit)).outcome();
     }
 
     @Test
-    void goingOn() {
+    void p26_goingOn() {
         assertInstanceOf(ExitPolicy.Step.Continue.class, ExitPolicy.step(0, new Exit.Interrupted()));
         assertInstanceOf(ExitPolicy.Step.Park.class, ExitPolicy.step(0, new Exit.HaltForever()));
     }
 
     @Test
-    void ends() {
+    void p26_ends() {
         assertEquals(Outcome.Kind.RESET, end(new Exit.Shutdown()).kind());
         for (Exit exit : new Exit[] {new Exit.Halt(), new Exit.Debug(0x1234), new Exit.FailEntry(7), new Exit.InternalError(1, "what"), new Exit.Unknown(48)}) {
             Outcome outcome = end(exit);

@@ -97,10 +97,10 @@ class GuestTest {
         assertEquals("Hi", console.toString());
     }
 
-    /** P41: string instructions on ports. */
+    /** String instructions on ports. */
     @ParameterizedTest
     @MethodSource("setups")
-    void stringsOnPorts(Setup setup) throws Exception {
+    void p41_stringsOnPorts(Setup setup) throws Exception {
         Asm a = program();
         Label text = a.label();
         a.cld().mov(SI, text).mov(CX, 5).mov(DX, Layout.COM1).rep().outsb();
@@ -180,10 +180,9 @@ class GuestTest {
         assertEquals(new String(typed, StandardCharsets.US_ASCII), console.toString());
     }
 
-    /** P26 */
     @ParameterizedTest
     @MethodSource("setups")
-    void haltsForever(Setup setup) throws Exception {
+    void p26_haltsForever(Setup setup) throws Exception {
         assertEquals(Outcome.Kind.HALTED_FOREVER, run(setup, program().cli().hlt()).kind());
     }
 
@@ -199,10 +198,9 @@ class GuestTest {
         assertThat(outcome.detail()).contains("triple fault");
     }
 
-    /** P21 */
     @ParameterizedTest
     @MethodSource("setups")
-    void stopsWhileItSpins(Setup setup) throws Exception {
+    void p21_stopsWhileItSpins(Setup setup) throws Exception {
         Asm a = out8(program(), Layout.DEBUG_CONSOLE, '.');
         Label forever = a.here();
         a.cli().jmp(forever);

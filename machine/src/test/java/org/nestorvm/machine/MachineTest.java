@@ -94,9 +94,8 @@ class MachineTest {
         assertEquals(Outcome.Kind.RESET, run(config(guest)).kind());
     }
 
-    /** P26 */
     @Test
-    void haltWithInterruptsDisabled() throws Exception {
+    void p26_haltWithInterruptsDisabled() throws Exception {
         Outcome outcome = run(config((cpu, bus) -> new Exit.HaltForever()));
         assertEquals(new Outcome(Outcome.Kind.HALTED_FOREVER, 0, "guest halted with interrupts disabled"), outcome);
     }
@@ -147,10 +146,9 @@ class MachineTest {
         assertThat(outcome.detail()).contains("no such state");
     }
 
-    /** P21 */
     @Test
     @Timeout(10)
-    void stopOfASpinningGuest() throws Exception {
+    void p21_stopOfASpinningGuest() throws Exception {
         CountDownLatch inside = new CountDownLatch(1);
         try (Machine machine = Machine.create(config((cpu, bus) -> {
             inside.countDown();
@@ -200,10 +198,10 @@ class MachineTest {
         assertEquals("d", debug.toString());
     }
 
-    /** A reader that never comes holds the guest back, and does not keep the machine from stopping (P21). */
+    /** A reader that never comes holds the guest back, and does not keep the machine from stopping. */
     @Test
     @Timeout(20)
-    void stopWhileNobodyReadsTheConsole() throws Exception {
+    void p21_stopWhileNobodyReadsTheConsole() throws Exception {
         CountDownLatch full = new CountDownLatch(1);
         OutputStream stuck = new OutputStream() {
             @Override

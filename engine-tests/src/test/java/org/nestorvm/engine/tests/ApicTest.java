@@ -153,9 +153,9 @@ class ApicTest {
 
     @EngineTest(apic = true)
     void messageSignalledInterrupt(TestMachine vm) throws Exception {
-        vm.start(enabled(vm, 0x47).sti().hlt().cli().hlt());
-        CompletableFuture<Exit> exit = CompletableFuture.supplyAsync(vm::runUntilExit);
-        Thread.sleep(20);
+        vm.start(enabled(vm, 0x47).out(0x80, AL).sti().hlt().cli().hlt());
+        CompletableFuture<Exit> exit = vm.runAside();
+        vm.awaitAccess();
         vm.vm().engine().signalMsi(APIC, 0x47);
         assertEquals(new Exit.HaltForever(), exit.get(10, TimeUnit.SECONDS));
         Expect.reg(vm, EBX, 1);

@@ -2,6 +2,8 @@ package org.nestorvm.engine.tests;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.nestorvm.asm.Reg.AH;
+import static org.nestorvm.asm.Reg.AL;
 import static org.nestorvm.asm.Reg.EAX;
 import static org.nestorvm.asm.Reg.EBX;
 import static org.nestorvm.asm.Reg.ECX;
@@ -18,10 +20,15 @@ import org.junit.jupiter.api.Test;
 import org.nestorvm.asm.Asm;
 import org.nestorvm.asm.Label;
 import org.nestorvm.asm.Mem;
+import org.nestorvm.devices.InterruptRouter;
+import org.nestorvm.devices.IoApic;
+import org.nestorvm.devices.PicPair;
+import org.nestorvm.devices.Pit8254;
 import org.nestorvm.paging.EntryFormat;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.EngineVcpu;
 import org.nestorvm.vmm.Exit;
+import org.nestorvm.vmm.InstructionClock;
 import org.nestorvm.vmm.MemorySlot;
 
 /** With time that counts instructions, the same guest does the same thing twice: every access to a device with its value, every register, every byte, and how many instructions it took. */
@@ -51,6 +58,46 @@ class DeterminismTest {
             Label inner = a.here();
             a.add(EDX, ECX).dec(ECX).jne(inner).rdrand(EAX).out(0x81, EAX).cmp(EBX, TICKS / 2).jl(halt).jmp(work);
             a.bind(halt).hlt().cmp(EBX, 0).jg(halt).bind(done).cli().hlt();
+            vm.start(a);
+            List<String> trace = new ArrayList<>();
+            vm.runUntilExit();
+            while (vm.hasEvents()) trace.add(vm.run().toString());
+            trace.add("instructions " + ((EngineVcpu) vm.vcpu(0).engine()).instructionCount() + " rbx " + vm.get(RBX) + " time " + vm.clock.nowNs());
+            return trace;
+        }
+    }
+
+    /** The 8254 through the 8259: a period that is no whole number of instructions, interrupts out of HLT and out of loops, and the counter read back in between. */
+    @Test
+    void interruptsOfThe8254() {
+        List<String> first = ticks(EntryFormat.EPT);
+        assertTrue(first.size() > 2 * TICKS, () -> "the guest is to get " + TICKS + " interrupts: " + first);
+        assertEquals(first, ticks(EntryFormat.EPT));
+        assertEquals(first, ticks(EntryFormat.NPT), "the format of the nested table is invisible");
+    }
+
+    private static List<String> ticks(EntryFormat format) {
+        InstructionClock clock = new InstructionClock(0);
+        Runnable[] intrChanged = {() -> { }};
+        PicPair pics = new PicPair(() -> intrChanged[0].run());
+        IoApic ioApic = new IoApic((address, data) -> { });
+        InterruptRouter router = new InterruptRouter(pics, ioApic);
+        try (TestMachine vm = new TestMachine(EngineTestExtension.engine("soft"), format, 1, true, clock, router)) {
+            vm.chip(0x20, 2, pics.masterPorts()).chip(0xa0, 2, pics.slavePorts()).chip(0x40, Pit8254.PORTS, new Pit8254(clock, router.isa(InterruptRouter.TIMER_IRQ)));
+            intrChanged[0] = vm.vm().engine()::externalInterruptChanged;
+            vm.protectedMode();
+            Asm handler = vm.program(0x3000);
+            handler.push(EAX).rdtsc().out(0x80, EAX).mov(AL, 0x20).out(0x20, AL).pop(EAX).dec(EBX).iretd();
+            vm.load(handler);
+            vm.descriptors.idt32(0x20, Descriptors.gate(Layout.KERNEL_CS32, 0x3000, Descriptors.INTERRUPT_GATE32, 0));
+            Asm a = vm.program();
+            int[][] writes = {{0x20, 0x11}, {0xa0, 0x11}, {0x21, 0x20}, {0xa1, 0x28}, {0x21, 4}, {0xa1, 2}, {0x21, 1}, {0xa1, 1}, {0x21, 0xfe}, {0xa1, 0xff}, {0x43, 0x34}, {0x40, 101}, {0x40, 0}};
+            for (int[] write : writes) a.mov(AL, write[1]).out(write[0], AL);
+            Label work = a.mov(EBX, TICKS).sti().here(), halt = a.label(), done = a.label();
+            a.mov(ECX, 5_000);
+            Label inner = a.here();
+            a.add(EDX, ECX).dec(ECX).jne(inner).mov(AL, 0).out(0x43, AL).in(AL, 0x40).mov(AH, AL).in(AL, 0x40).out(0x81, EAX).cmp(EBX, TICKS / 2).jl(halt).jmp(work);
+            a.bind(halt).hlt().out(0x82, AL).cmp(EBX, 0).jg(halt).bind(done).cli().hlt();
             vm.start(a);
             List<String> trace = new ArrayList<>();
             vm.runUntilExit();

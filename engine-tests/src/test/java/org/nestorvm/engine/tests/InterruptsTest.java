@@ -62,12 +62,13 @@ class InterruptsTest {
     @EngineTest
     void kickLeavesASpinningGuest(TestMachine vm) throws Exception {
         vm.longMode();
-        Asm a = vm.program();
+        Asm a = vm.program().inc(RAX).out(0x80, AL);
         Label loop = a.here();
-        vm.start(a.inc(RAX).jmp(loop));
+        a.inc(RAX).jmp(loop);
         for (int i = 0; i < 5; i++) {
-            CompletableFuture<Exit> exit = CompletableFuture.supplyAsync(vm::runUntilExit);
-            Thread.sleep(20);
+            vm.start(a);
+            CompletableFuture<Exit> exit = vm.runAside();
+            vm.awaitAccess();
             vm.vcpu(0).kick();
             assertEquals(new Exit.Interrupted(), exit.get(5, TimeUnit.SECONDS));
         }
@@ -88,12 +89,10 @@ class InterruptsTest {
     void kickLeavesALongStringInstructionAndItGoesOn(TestMachine vm) throws Exception {
         vm.longMode();
         vm.start(vm.program().mov(RSI, Layout.MMIO).mov(EDI, Layout.USER_DATA).mov(ECX, 1 << 20).rep().lodsb().hlt());
-        do {                                                        // a busy host may kick before the first instruction
-            CompletableFuture<Exit> exit = CompletableFuture.supplyAsync(vm::runUntilExit);
-            Thread.sleep(5);
-            vm.vcpu(0).kick();
-            exit.get(5, TimeUnit.SECONDS);
-        } while (vm.get(RSI) == 0);
+        CompletableFuture<Exit> exit = vm.runAside();
+        vm.awaitAccess();
+        vm.vcpu(0).kick();
+        exit.get(5, TimeUnit.SECONDS);
         long rest = vm.get(RCX);
         assertEquals(1 << 20, rest + vm.get(RSI) - Layout.MMIO, "what is done and what is left is all");
     }
@@ -126,11 +125,11 @@ class InterruptsTest {
     @EngineTest
     void stopRequestOfAGuestWithoutEnd(TestMachine vm) throws Exception {
         vm.protectedMode();
-        Asm a = vm.program().sti();
+        Asm a = vm.program().sti().out(0x80, AL);
         Label loop = a.here();
         vm.start(a.push(EAX).pop(EBX).jmp(loop));
-        CompletableFuture<Exit> exit = CompletableFuture.supplyAsync(vm::runUntilExit);
-        Thread.sleep(10);
+        CompletableFuture<Exit> exit = vm.runAside();
+        vm.awaitAccess();
         vm.vcpu(0).kick();
         assertInstanceOf(Exit.Interrupted.class, exit.get(5, TimeUnit.SECONDS));
     }

@@ -3,14 +3,19 @@ package org.nestorvm.engine.tests;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.nestorvm.asm.Asm;
 import org.nestorvm.asm.Reg;
+import org.nestorvm.devices.PortDevice;
 import org.nestorvm.paging.EntryFormat;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.Engine;
@@ -48,13 +53,22 @@ public final class TestMachine implements AutoCloseable {
     private final Vcpu vcpu;
     private final Bus bus = new Bus();
     private final Queue<Event> events = new ArrayDeque<>();
+    private final Semaphore accesses = new Semaphore(0);
+    private final List<Chip> chips = new ArrayList<>();
     private int codeBits = 16;
     private boolean changed = true;
 
+    private record Chip(int firstPort, int ports, PortDevice device) {
+    }
+
     TestMachine(Engine engine, EntryFormat format, int vcpus, boolean apic, boolean instructionClock) {
+        this(engine, format, vcpus, apic, instructionClock ? new InstructionClock(0) : new HostClock(), InterruptController.NONE);
+    }
+
+    TestMachine(Engine engine, EntryFormat format, int vcpus, boolean apic, VmClock clock, InterruptController controller) {
         this.engine = engine;
-        clock = instructionClock ? new InstructionClock(0) : new HostClock();
-        EngineOptions options = apic ? new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, InterruptController.NONE, clock) : EngineOptions.bare(clock);
+        this.clock = clock;
+        EngineOptions options = apic ? new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, controller, clock) : EngineOptions.bare(clock);
         MemoryMap map = MemoryMap.of(new MemoryRange(0, Layout.RAM_BYTES, MemoryRange.Type.RAM), new MemoryRange(Layout.MMIO, Layout.MMIO_BYTES, MemoryRange.Type.MMIO));
         try {
             vm = Vmm.processDefault().create(VmConfig.of("test" + COUNT.incrementAndGet(), map).withVcpus(vcpus).withFormat(format).withEngine(engine, options));
@@ -259,6 +273,22 @@ public final class TestMachine implements AutoCloseable {
         return exit;
     }
 
+    /** These ports belong to a chip from now on; what the guest does with them is no event. */
+    public TestMachine chip(int firstPort, int ports, PortDevice device) {
+        chips.add(new Chip(firstPort, ports, device));
+        return this;
+    }
+
+    /** A run in a thread of its own. */
+    public CompletableFuture<Exit> runAside() {
+        return CompletableFuture.supplyAsync(this::runUntilExit, command -> Thread.ofPlatform().daemon().start(command));
+    }
+
+    /** Returns when a guest that runs aside has used a device once more: it is on its way. */
+    public void awaitAccess() throws InterruptedException {
+        if (!accesses.tryAcquire(PATIENCE_S, TimeUnit.SECONDS)) throw new AssertionError("the guest uses no device");
+    }
+
     /** Whether events are waiting. */
     public boolean hasEvents() {
         return !events.isEmpty();
@@ -297,17 +327,27 @@ public final class TestMachine implements AutoCloseable {
 
         private synchronized void record(Event e) {
             events.add(e);
+            accesses.release();
+        }
+
+        private Chip chip(int port) {
+            for (Chip chip : chips) if (port >= chip.firstPort && port < chip.firstPort + chip.ports) return chip;
+            return null;
         }
 
         @Override
         public int portRead(int port, int size) {
+            Chip chip = chip(port);
+            if (chip != null) return chip.device.read(port - chip.firstPort, size);
             record(new Event.PortRead(port, size));
             return (int) answer;
         }
 
         @Override
         public void portWrite(int port, int size, int value) {
-            record(new Event.PortWrite(port, size, value));
+            Chip chip = chip(port);
+            if (chip != null) chip.device.write(port - chip.firstPort, size, value);
+            else record(new Event.PortWrite(port, size, value));
         }
 
         @Override
