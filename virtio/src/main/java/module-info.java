@@ -4,6 +4,7 @@ module org.nestorvm.virtio {
     requires transitive org.nestorvm.disk;
     requires org.slf4j;
     exports org.nestorvm.virtio;
+    exports org.nestorvm.virtio.balloon;
     exports org.nestorvm.virtio.blk;
     exports org.nestorvm.virtio.queue;
     exports org.nestorvm.virtio.net;

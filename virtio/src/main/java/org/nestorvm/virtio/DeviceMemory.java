@@ -77,6 +77,15 @@ public final class DeviceMemory {
         return i >= 0 && sizeBytes > 0 && sizeBytes <= size[i] - (address - gpa[i]) ? address + delta[i] : 0;
     }
 
+    /** The guest-physical address of a byte of this memory in this process, as {@link #add} has put it in a vector; -1 when it is none. */
+    public long gpa(long hostAddress) {
+        for (int i = 0; i < gpa.length; i++) {
+            long offset = hostAddress - delta[i] - gpa[i];
+            if (offset >= 0 && offset < size[i]) return gpa[i] + offset;
+        }
+        return -1;
+    }
+
     /** Adds a buffer of the guest to a vector, in as many pieces as it takes. @return false when not all of it is memory; the vector then has a part of it */
     public boolean add(long address, long sizeBytes, IoVector to) {
         while (sizeBytes > 0) {

@@ -196,6 +196,11 @@ public abstract class RingDevice implements VirtioDevice {
         serve(rings[queue]);
     }
 
+    /** The driver has broken the rules: nothing more is done for it until it resets the device. */
+    protected final boolean isBroken() {
+        return broken.get();
+    }
+
     private void fail(Ring ring, String why) {
         leave(ring);
         needsReset(why);

@@ -177,6 +177,15 @@ public final class VirtualMachine implements AutoCloseable {
         }
     }
 
+    /** The same for as much of the range as is whole pages of the host's: a balloon's guest counts in 4 KiB, whatever its memory consists of. */
+    public void discardWithin(long gpa, long sizeBytes) throws IOException {
+        int slot = memory.index().find(gpa);
+        if (slot < 0 || !memory.containsObject(gpa, sizeBytes)) throw new GuestAddressException(gpa, sizeBytes);
+        long base = slots.get(slot).gpa(), page = slots.get(slot).object().pages().bytes();
+        long from = gpa - base + page - 1 & -page, end = gpa - base + sizeBytes & -page;
+        if (from < end) discard(base + from, end - from);
+    }
+
     /**
      * From here on the pages of the slot that are written to are recorded: by the guest, on an engine that runs over the nested page table, and through {@link GuestMemory}. An engine
      * with a log in hardware keeps its own, and another process that maps the memory tells its writes itself, as vhost-user has it.

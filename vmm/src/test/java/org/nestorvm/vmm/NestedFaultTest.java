@@ -252,6 +252,23 @@ class NestedFaultTest {
     }
 
     @Test
+    void p12_whatABalloonGivesIsCutToWholePages() throws IOException {
+        try (VirtualMachine vm = machine(EntryFormat.EPT)) {
+            for (long gpa = M; gpa < 2 * M; gpa += 4096) access(vm, gpa, Access.WRITE);
+            vm.discardWithin(M + 4096, 2 * 4096);
+            assertEquals(M - 2 * 4096, vm.info().residentBytes());
+            vm.discardWithin(M + 8 * 4096 + 1, 2 * 4096);
+            assertEquals(M - 3 * 4096, vm.info().residentBytes());
+            vm.discardWithin(M + 16 * 4096 + 1, 4096);
+            vm.discardWithin(M, 4095);
+            assertEquals(M - 3 * 4096, vm.info().residentBytes());
+            assertEquals(M - 3 * 4096, vm.info().enteredBytes());
+            for (long[] bad : new long[][] {{4 * M, 4096}, {4 * M - 4096, 8192}, {M, 0}, {M, -4096}})
+                org.junit.jupiter.api.Assertions.assertThrows(GuestAddressException.class, () -> vm.discardWithin(bad[0], bad[1]));
+        }
+    }
+
+    @Test
     void discardIsOfWholePagesInsideOneRange() throws IOException {
         try (VirtualMachine vm = machine(EntryFormat.EPT)) {
             for (long[] bad : new long[][] {{4 * M, 4096}, {4 * M - 4096, 8192}, {8 * M, 4096}, {M, 0}, {M, -4096}, {640 * K - 4096, 8192}})
@@ -336,6 +353,8 @@ class NestedFaultTest {
             assertEquals(NestedFaultHandler.RESIDENT, access(vm, 5 * M, Access.WRITE), "the whole page counts as written");
             assertEquals(512, java.util.BitSet.valueOf(vm.collectDirty(slot)).cardinality());
             vm.stopDirtyLog(slot);
+            vm.discardWithin(4 * M + 4096, 2 * M - 4096);
+            assertEquals(2 * M, vm.info().residentBytes(), "a part of a huge page does not go");
             vm.discard(4 * M, 2 * M);
             assertEquals(0, vm.info().residentBytes());
         } catch (ErrnoException e) {
