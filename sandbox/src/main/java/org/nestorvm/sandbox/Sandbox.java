@@ -59,6 +59,15 @@ public final class Sandbox {
         return new Report(List.copyOf(sandbox.done), List.copyOf(sandbox.missing));
     }
 
+    /** Loads what {@link #enter} needs and does none of it: for the recording of a JVM's cache. */
+    public static void rehearse(SandboxPolicy policy) throws IOException {
+        Sandbox sandbox = new Sandbox(policy);
+        Processes.limit(Processes.RLIMIT_NOFILE);
+        Processes.prctl("PR_GET_NO_NEW_PRIVS", Processes.PR_GET_NO_NEW_PRIVS, 0, 0);
+        LandlockRules.files(Privileges.geteuid() == ROOT && Primitive.LANDLOCK.present() ? Landlock.tryAbi() : 1);
+        if (Primitive.SECCOMP.present()) policy.syscalls().apply(sandbox.pid).program();
+    }
+
     private void limits() throws IOException {
         Privileges.umask(OWNER_ONLY);
         lower(Processes.RLIMIT_CORE, 0);

@@ -1,0 +1,27 @@
+package org.nestorvm.isolation;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import org.nestorvm.disk.DiskImage;
+import org.nestorvm.disk.Disks;
+import org.nestorvm.disk.OpenOptions;
+import org.nestorvm.virtio.VirtioDevice;
+import org.nestorvm.virtio.blk.BlkDevice;
+
+/** The options of a block device: its files by descriptor, those of backing files included, or, for who starts it by hand, by name. */
+final class BlkArguments {
+    private BlkArguments() {
+    }
+
+    static VirtioDevice open(String name, DeviceArguments arguments) throws IOException {
+        int[] descriptors = arguments.takeNumbers("files");
+        String file = arguments.take("file");
+        OpenOptions options = new OpenOptions(arguments.take("format"), arguments.takeSwitch("readonly", false), arguments.takeSwitch("lock", true));
+        String serial = arguments.take("serial", "");
+        int queues = arguments.takeNumber("queues", 1);
+        if (file == null && descriptors.length == 0) throw new IOException("device blk needs --file NAME, or --files with descriptors");
+        if (queues < 1 || queues > BlkDevice.MAX_QUEUES) throw new IOException("--queues " + queues + " must be 1 to " + BlkDevice.MAX_QUEUES);
+        DiskImage image = descriptors.length > 0 ? Disks.open(file == null ? name : file, options, descriptors) : Disks.open(Path.of(file), options);
+        return new BlkDevice(name, image, serial, queues);
+    }
+}

@@ -1,0 +1,49 @@
+package org.nestorvm.isolation;
+
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.Locale;
+import org.nestorvm.memory.sys.Entropy;
+import org.nestorvm.sandbox.SandboxPolicy;
+import org.nestorvm.virtio.VirtioDevice;
+import org.nestorvm.virtio.rng.RngDevice;
+
+/** The devices that can have a process of their own: what each is made from, what it keeps when it is confined, and what its JVM gets. */
+enum DeviceKind {
+    RNG(SandboxPolicy.PLAIN, 16, 6, true) {
+        @Override
+        VirtioDevice open(String name, DeviceArguments arguments) {
+            return new RngDevice(name, Entropy::fill);
+        }
+    },
+    BLK(SandboxPolicy.DISK, 48, 16, false) {
+        @Override
+        VirtioDevice open(String name, DeviceArguments arguments) throws IOException {
+            return BlkArguments.open(name, arguments);
+        }
+    };
+
+    final SandboxPolicy policy;
+    final int heapMiB, codeMiB;
+    /** Whether the JVM's quick compiler is enough: where the device has little to do. */
+    final boolean quickCompiler;
+
+    DeviceKind(SandboxPolicy policy, int heapMiB, int codeMiB, boolean quickCompiler) {
+        this.policy = policy;
+        this.heapMiB = heapMiB;
+        this.codeMiB = codeMiB;
+        this.quickCompiler = quickCompiler;
+    }
+
+    /** In the device process, before it is confined: opens whatever is not passed open. */
+    abstract VirtioDevice open(String name, DeviceArguments arguments) throws IOException;
+
+    String label() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    static DeviceKind of(String label) throws IOException {
+        for (DeviceKind kind : values()) if (kind.label().equals(label)) return kind;
+        throw new IOException("no device is called '" + label + "'; there are " + String.join(", ", Arrays.stream(values()).map(DeviceKind::label).toList()));
+    }
+}

@@ -1,0 +1,72 @@
+package org.nestorvm.isolation;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import org.nestorvm.memory.DescriptorChannel;
+import org.nestorvm.memory.DescriptorListener;
+import org.nestorvm.sandbox.OpenAhead;
+import org.nestorvm.sandbox.Sandbox;
+import org.nestorvm.vhost.BackEnd;
+import org.nestorvm.virtio.VirtioDevice;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A device process: {@code KIND --fd N} serves one front end over a socket that it has inherited, {@code KIND --socket PATH} over the first connection to a path; it ends with its front end. Once
+ * it has its socket and its files, and before it reads the first message, it gives up everything else.
+ */
+public final class DeviceMain {
+    private static final int OK = 0, FAILED = 1;
+    /** In place of a kind: what is recorded for the JVM's AOT cache. */
+    static final String REHEARSE = "rehearse";
+
+    private DeviceMain() {
+    }
+
+    public static void main(String[] arguments) {
+        System.exit(run(arguments));
+    }
+
+    /** @return the status for the shell */
+    public static int run(String... arguments) {
+        // Where nobody has asked for another logging, as in the process of a device.
+        Logger log = LoggerFactory.getLogger(DeviceMain.class);
+        try {
+            if (arguments.length == 0) throw new IOException("which device? `nestor device rng --socket PATH`, for one");
+            if (arguments[0].equals(REHEARSE)) Rehearsal.run();
+            else serve(DeviceKind.of(arguments[0]), DeviceArguments.parse(arguments, 1), log);
+            return OK;
+        } catch (IOException | RuntimeException | Error e) {
+            log.error("{}", e.getMessage() == null ? e.toString() : e.getMessage());
+            if (!(e instanceof IOException)) log.error("internal error", e);
+            return FAILED;
+        }
+    }
+
+    private static void serve(DeviceKind kind, DeviceArguments arguments, Logger log) throws IOException {
+        String name = arguments.take("name", kind.label());
+        int socket = arguments.takeNumber("fd", -1);
+        String path = arguments.take("socket");
+        boolean confine = arguments.takeSwitch("confine", true);
+        if (socket < 0 == (path == null)) throw new IOException("device " + kind.label() + " needs one of --fd N and --socket PATH");
+        try (VirtioDevice device = kind.open(name, arguments)) {
+            arguments.checkAllTaken(kind);
+            DescriptorChannel channel = path == null ? DescriptorChannel.of(name, socket) : accept(Path.of(path));
+            if (confine) confine(kind, log);
+            new BackEnd(device, true).serve(channel);
+        }
+    }
+
+    private static DescriptorChannel accept(Path path) throws IOException {
+        try (DescriptorListener listener = DescriptorListener.listen(path)) {
+            return listener.accept();
+        }
+    }
+
+    private static void confine(DeviceKind kind, Logger log) throws IOException {
+        OpenAhead.classes();
+        Sandbox.Report report = Sandbox.enter(kind.policy);
+        for (String missing : report.missing()) log.warn("confined without {}", missing);
+        log.debug("confined: {}", report);
+    }
+}

@@ -1,0 +1,155 @@
+package org.nestorvm.isolation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.nestorvm.disk.OpenOptions;
+import org.nestorvm.memory.sys.Primitive;
+import org.nestorvm.memory.sys.Processes;
+import org.nestorvm.virtio.testkit.DriverMemory;
+import org.nestorvm.virtio.testkit.TestDriver;
+import org.nestorvm.virtio.testkit.Used;
+
+/** A driver, with the device in a confined process of its own. */
+class IsolatedDeviceTest {
+    private static final int SIGSTOP = 19;
+    private static final int READ = 0, WRITE = 1, SECTOR = 512;
+
+    @Test void rngFillsBuffersFromAConfinedProcess() throws Exception {
+        try (DriverMemory memory = new DriverMemory(); IsolatedDevice rng = IsolatedDevice.rng("rng0", RestartPolicy.USUAL)) {
+            try (TestDriver driver = TestDriver.start(rng, memory, rng.features(), 8)) {
+                assertThat(driver.request(0, new byte[0], 4096)).hasSize(4096).isNotEqualTo(new byte[4096]);
+                if (Primitive.SECCOMP.present()) assertThat(threads(rng.process().pid())).hasSizeGreaterThan(3).allMatch(status -> status.contains("Seccomp:\t2") && status.contains("NoNewPrivs:\t1"));
+                assertThat(opened(rng.process().pid())).as("what it has open").allMatch(target -> target.matches("/dev/null|(pipe|socket):.*|anon_inode:.*|/memfd:.*|.*\\.jar|.*/lib/modules")
+                    && !target.contains("/etc/"));
+            }
+            int pid = rng.process().pid();
+            rng.close();
+            assertThat(Path.of("/proc/" + pid)).doesNotExist();
+        }
+    }
+
+    @Test void aKilledDeviceGoesOnInAnotherProcess() throws Exception {
+        try (DriverMemory memory = new DriverMemory(); IsolatedDevice rng = IsolatedDevice.rng("rng0", RestartPolicy.USUAL); TestDriver driver = TestDriver.start(rng, memory, rng.features(), 8)) {
+            driver.request(0, new byte[0], 64);
+            for (int round = 0; round < 2; round++) {
+                int pid = rng.process().pid();
+                Processes.tryKill(pid, SIGSTOP);
+                driver.queue(0).offer(new byte[0], 512);             // under way when the process dies
+                driver.forceKick(0);
+                Processes.tryKill(pid, Processes.SIGKILL);
+                Used used = driver.await(0);
+                assertEquals(512, used.written());
+                assertNotEquals(pid, rng.process().pid());
+            }
+            assertThat(driver.reasons()).isEmpty();
+        }
+    }
+
+    @Test void aDeviceWhoseProcessDiesTooOftenNeedsAReset() throws Exception {
+        try (DriverMemory memory = new DriverMemory(); IsolatedDevice rng = IsolatedDevice.rng("rng0", RestartPolicy.NEVER); TestDriver driver = TestDriver.start(rng, memory, rng.features(), 8)) {
+            driver.request(0, new byte[0], 64);
+            rng.process().kill();
+            assertThat(driver.awaitNeedsReset()).contains("rng0", "more than 0 times");
+        }
+    }
+
+    @Test void diskKeepsWhatWasWrittenAcrossADeath(@TempDir Path directory) throws Exception {
+        Path file = Files.write(directory.resolve("disk.img"), new byte[64 << 10]);
+        byte[] data = new byte[2 * SECTOR];
+        Arrays.fill(data, (byte) 0x5a);
+        try (DriverMemory memory = new DriverMemory();
+             IsolatedDevice disk = IsolatedDevice.disk("disk0", file, OpenOptions.WRITE.withFormat("raw"), "serial", 1, RestartPolicy.USUAL);
+             TestDriver driver = TestDriver.start(disk, memory, disk.features(), 16)) {
+            assertEquals(128, disk.config().get(0, 8), "sectors");
+            assertArrayEquals(new byte[] {0}, driver.request(0, request(WRITE, 7, data), 1));
+            disk.process().kill();
+            byte[] read = driver.request(0, request(READ, 7, new byte[0]), data.length + 1);
+            assertArrayEquals(data, Arrays.copyOf(read, data.length));
+            assertEquals(0, read[data.length], "status");
+        }
+        assertArrayEquals(data, Arrays.copyOfRange(Files.readAllBytes(file), 7 * SECTOR, 9 * SECTOR));
+    }
+
+    private static byte[] request(int type, long sector, byte[] data) {
+        return ByteBuffer.allocate(16 + data.length).order(ByteOrder.LITTLE_ENDIAN).putInt(type).putInt(0).putLong(sector).put(data).array();
+    }
+
+    /** The device process finds the fault, since only it reads the file. */
+    @Test void aDiskThatCannotBeOpenedSaysWhy(@TempDir Path directory) throws Exception {
+        Path file = Files.write(directory.resolve("disk.img"), new byte[4096]);
+        assertThatThrownBy(() -> IsolatedDevice.disk("disk0", directory.resolve("none.img"), OpenOptions.WRITE, null, 1, RestartPolicy.USUAL)).isInstanceOf(IOException.class).hasMessageContaining("none.img");
+        assertThatThrownBy(() -> IsolatedDevice.disk("disk0", file, OpenOptions.WRITE, null, 1000, RestartPolicy.USUAL)).isInstanceOf(IOException.class).hasMessageContaining("--queues 1000 must be 1 to 64");
+    }
+
+    @Test void withoutPidfdsAndCloseFromItIsTheSame() throws Exception {
+        try (Primitive.Absence _ = Primitive.PIDFD.assumeAbsent(); Primitive.Absence _ = Primitive.CLOSE_FROM.assumeAbsent(); DriverMemory memory = new DriverMemory();
+             IsolatedDevice rng = IsolatedDevice.rng("rng0", RestartPolicy.USUAL); TestDriver driver = TestDriver.start(rng, memory, rng.features(), 8)) {
+            driver.request(0, new byte[0], 64);
+            rng.process().kill();
+            assertThat(driver.request(0, new byte[0], 64)).hasSize(64);
+        }
+    }
+
+    @Test void theProcessDiesWithTheProgramThatStartedIt() throws Exception {
+        Process program = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED", "-cp",
+            System.getProperty("java.class.path"), Starter.class.getName()).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        String line = program.inputReader().readLine();
+        assumeTrue(line != null, "the program has printed nothing");
+        ProcessHandle device = ProcessHandle.of(Long.parseLong(line)).orElseThrow();
+        program.destroyForcibly().waitFor();
+        device.onExit().get(20, java.util.concurrent.TimeUnit.SECONDS);
+    }
+
+    /** Main class of that program. */
+    static final class Starter {
+        private Starter() {
+        }
+
+        public static void main(String[] arguments) throws Exception {
+            IsolatedDevice rng = IsolatedDevice.rng("rng0", RestartPolicy.USUAL);
+            System.out.println(rng.process().pid());
+            Thread.sleep(60_000);
+        }
+    }
+
+    private static List<String> threads(int pid) throws IOException {
+        try (Stream<Path> tasks = Files.list(Path.of("/proc/" + pid + "/task"))) {
+            return tasks.map(task -> read(task.resolve("status"))).toList();
+        }
+    }
+
+    private static String read(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            return "Seccomp:\t2 NoNewPrivs:\t1";                     // a thread that has ended meanwhile
+        }
+    }
+
+    private static List<String> opened(int pid) throws IOException {
+        try (Stream<Path> open = Files.list(Path.of("/proc/" + pid + "/fd"))) {
+            return open.map(link -> {
+                try {
+                    return Files.readSymbolicLink(link).toString();
+                } catch (IOException e) {
+                    return "pipe:";
+                }
+            }).toList();
+        }
+    }
+}
