@@ -151,9 +151,13 @@ public final class NetDevice extends RingDevice {
         for (int i = 0; i < pairs.length; i++) pairs[i].port.activate(i < count);
     }
 
+    private boolean isReceive(int index) {
+        return (index & 1) == 0 && index / 2 < pairs.length && index != controlQueue();
+    }
+
     @Override
     protected void queueStarted(int index, Virtqueue queue) {
-        if (index == controlQueue() || (index & 1) != 0) return;
+        if (!isReceive(index)) return;
         DeviceSession session = session();
         int longest = session.has(NetFeatures.GUEST_TSO4 | NetFeatures.GUEST_TSO6) ? SoftwareOffload.MAX_FRAME_BYTES : SoftwareOffload.ETHERNET_BYTES + VLAN_TAG_BYTES + (mtu != 0 ? mtu : DEFAULT_MTU);
         pairs[index / 2].receive.start(session.has(NetFeatures.MRG_RXBUF), session.has(NetFeatures.GUEST_CSUM), longest);
@@ -179,7 +183,7 @@ public final class NetDevice extends RingDevice {
 
     @Override
     protected void queueStopped(int index, Virtqueue queue) {
-        if ((index & 1) == 0 && index / 2 < pairs.length && index != controlQueue()) pairs[index / 2].receive.stop();
+        if (isReceive(index)) pairs[index / 2].receive.stop();
     }
 
     /** What has gone through a pair of queues since the device was made. */
