@@ -140,71 +140,32 @@ public final class IoVector {
 
     /** Copies the bytes from {@code offset} on to one place. The caller has checked that they are there. */
     public void copyOut(long offset, long toHostAddress, long sizeBytes) {
-        Objects.checkFromIndexSize(offset, sizeBytes, totalBytes);
-        for (int i = 0; sizeBytes > 0; i++) {
-            long length = length(i);
-            if (offset >= length) {
-                offset -= length;
-                continue;
-            }
-            long piece = Math.min(length - offset, sizeBytes);
-            HostMemory.copy(base(i) + offset, toHostAddress, piece);
-            toHostAddress += piece;
-            sizeBytes -= piece;
-            offset = 0;
-        }
+        move(Move.TO_MEMORY, offset, sizeBytes, toHostAddress, null);
     }
 
     /** Copies bytes from one place over those from {@code offset} on. */
     public void copyIn(long offset, long fromHostAddress, long sizeBytes) {
-        Objects.checkFromIndexSize(offset, sizeBytes, totalBytes);
-        for (int i = 0; sizeBytes > 0; i++) {
-            long length = length(i);
-            if (offset >= length) {
-                offset -= length;
-                continue;
-            }
-            long piece = Math.min(length - offset, sizeBytes);
-            HostMemory.copy(fromHostAddress, base(i) + offset, piece);
-            fromHostAddress += piece;
-            sizeBytes -= piece;
-            offset = 0;
-        }
+        move(Move.FROM_MEMORY, offset, sizeBytes, fromHostAddress, null);
     }
 
     public void copyOut(long offset, byte[] to, int at, int sizeBytes) {
-        Objects.checkFromIndexSize(offset, sizeBytes, totalBytes);
-        for (int i = 0; sizeBytes > 0; i++) {
-            long length = length(i);
-            if (offset >= length) {
-                offset -= length;
-                continue;
-            }
-            int piece = (int) Math.min(length - offset, sizeBytes);
-            HostMemory.copyOut(base(i) + offset, to, at, piece);
-            at += piece;
-            sizeBytes -= piece;
-            offset = 0;
-        }
+        Objects.checkFromIndexSize(at, sizeBytes, to.length);
+        move(Move.TO_ARRAY, offset, sizeBytes, at, to);
     }
 
     public void copyIn(long offset, byte[] from, int at, int sizeBytes) {
-        Objects.checkFromIndexSize(offset, sizeBytes, totalBytes);
-        for (int i = 0; sizeBytes > 0; i++) {
-            long length = length(i);
-            if (offset >= length) {
-                offset -= length;
-                continue;
-            }
-            int piece = (int) Math.min(length - offset, sizeBytes);
-            HostMemory.copyIn(from, at, base(i) + offset, piece);
-            at += piece;
-            sizeBytes -= piece;
-            offset = 0;
-        }
+        Objects.checkFromIndexSize(at, sizeBytes, from.length);
+        move(Move.FROM_ARRAY, offset, sizeBytes, at, from);
     }
 
     public void fill(long offset, long sizeBytes, byte value) {
+        move(Move.FILL, offset, sizeBytes, value, null);
+    }
+
+    private enum Move { TO_MEMORY, FROM_MEMORY, TO_ARRAY, FROM_ARRAY, FILL }
+
+    /** @param other the host address or the index of the other side, or the value to fill with */
+    private void move(Move what, long offset, long sizeBytes, long other, byte[] array) {
         Objects.checkFromIndexSize(offset, sizeBytes, totalBytes);
         for (int i = 0; sizeBytes > 0; i++) {
             long length = length(i);
@@ -212,8 +173,15 @@ public final class IoVector {
                 offset -= length;
                 continue;
             }
-            long piece = Math.min(length - offset, sizeBytes);
-            HostMemory.fill(base(i) + offset, piece, value);
+            long here = base(i) + offset, piece = Math.min(length - offset, sizeBytes);
+            switch (what) {
+                case TO_MEMORY -> HostMemory.copy(here, other, piece);
+                case FROM_MEMORY -> HostMemory.copy(other, here, piece);
+                case TO_ARRAY -> HostMemory.copyOut(here, array, (int) other, (int) piece);
+                case FROM_ARRAY -> HostMemory.copyIn(array, (int) other, here, (int) piece);
+                case FILL -> HostMemory.fill(here, piece, (byte) other);
+            }
+            if (what != Move.FILL) other += piece;
             sizeBytes -= piece;
             offset = 0;
         }
