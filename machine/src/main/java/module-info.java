@@ -5,6 +5,7 @@ module org.nestorvm.machine {
     requires transitive org.nestorvm.devices;
     requires transitive org.nestorvm.virtio.pci;
     requires org.nestorvm.disk;
+    requires org.nestorvm.vhost;
     requires transitive org.nestorvm.boot;
     requires org.slf4j;
     uses org.nestorvm.vmm.Engine;

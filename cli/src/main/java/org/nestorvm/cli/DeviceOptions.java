@@ -1,6 +1,7 @@
 package org.nestorvm.cli;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.nestorvm.machine.DeviceSource;
@@ -16,6 +17,17 @@ final class DeviceOptions {
         description = "A disk image, told by its first bytes to be raw or qcow2 when the format is not given. May be given several times: /dev/vda, /dev/vdb, ...")
     List<DiskChoice> disks = new ArrayList<>();
 
+    @Option(names = "--cdrom", paramLabel = "FILE", description = "A CD-ROM drive with this ISO image in it.")
+    Path cdrom;
+
+    @Option(names = "--share", paramLabel = "FOLDER[,tag=NAME]", converter = ShareChoice.Converter.class,
+        description = "A folder of the host, through virtiofsd; the guest mounts it with `mount -t virtiofs NAME PLACE` (default: share, share1, ...). May be given several times.")
+    List<ShareChoice> shares = new ArrayList<>();
+
+    @Option(names = "--vhost-user", paramLabel = "KIND,path=SOCKET[,queues=N][,size=N]", converter = VhostUserChoice.Converter.class,
+        description = "A device that another program serves over vhost-user: blk, net, rng, console, scsi, vsock, fs, or a number of the virtio specification. May be given several times.")
+    List<VhostUserChoice> vhostUser = new ArrayList<>();
+
     @Option(names = "--rng", description = "An entropy device.")
     boolean rng;
 
@@ -26,6 +38,9 @@ final class DeviceOptions {
     List<DeviceSource> sources() {
         List<DeviceSource> sources = new ArrayList<>();
         for (DiskChoice disk : disks) sources.add(Devices.disk("disk" + sources.size(), disk.disk()));
+        if (cdrom != null) sources.add(Devices.cdrom("cdrom", cdrom));
+        for (int i = 0; i < shares.size(); i++) sources.add(shares.get(i).source(i));
+        for (int i = 0; i < vhostUser.size(); i++) sources.add(vhostUser.get(i).source(i));
         if (vsock != null) sources.add(Devices.vsock("vsock", vsock));
         if (rng) sources.add(Devices.rng("rng"));
         return sources;

@@ -1,17 +1,26 @@
 package org.nestorvm.machine;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 import org.nestorvm.disk.Disks;
 import org.nestorvm.disk.OpenOptions;
+import org.nestorvm.vhost.Connector;
+import org.nestorvm.vhost.FrontEnd;
+import org.nestorvm.vhost.FrontEndOptions;
 import org.nestorvm.virtio.blk.BlkDevice;
 import org.nestorvm.virtio.rng.RngDevice;
+import org.nestorvm.virtio.scsi.ScsiCdDevice;
 import org.nestorvm.virtio.vsock.VsockDevice;
 import org.nestorvm.virtio.vsock.VsockOptions;
 
-/** Devices that run in the machine's own process, for {@link MachineConfig#withDevice}. */
+/** Devices for {@link MachineConfig#withDevice}: in the machine's own process, or at the other end of a vhost-user socket. */
 public final class Devices {
+    /** For a back end that listens, or does so again after it has been started again. */
+    private static final int BACK_END_PATIENCE_MS = 5000;
+
     private Devices() {
     }
 
@@ -26,6 +35,30 @@ public final class Devices {
     /** Streams between the guest and Unix sockets of the host. */
     public static DeviceSource vsock(String name, VsockOptions options) {
         return onCallersThread -> new VsockDevice(name, options);
+    }
+
+    /** A CD-ROM drive. @param iso what lies in it; null for nothing */
+    public static DeviceSource cdrom(String name, Path iso) {
+        return onCallersThread -> {
+            ScsiCdDevice drive = new ScsiCdDevice(name, "nestor-" + name);
+            try {
+                if (iso != null) drive.insert(new DiskMedium(Disks.open(iso, OpenOptions.READ.withFormat(Disks.RAW))));
+                return drive;
+            } catch (IOException | RuntimeException | Error e) {
+                drive.close();
+                throw e;
+            }
+        };
+    }
+
+    /** A folder of the host, which the guest mounts with {@code mount -t virtiofs TAG PLACE}. */
+    public static DeviceSource share(String name, Path folder, String tag) {
+        return onCallersThread -> SharedFolder.open(name, folder, tag);
+    }
+
+    /** A device that a process of somebody else's serves at a Unix socket, over vhost-user. @param type its number in section 5 of the virtio specification */
+    public static DeviceSource vhostUser(String name, int type, Path socket, int queues, int queueSize) {
+        return onCallersThread -> FrontEnd.connect(FrontEndOptions.of(type, name, queues, queueSize, Connector.path(socket, BACK_END_PATIENCE_MS)));
     }
 
     /** Random bytes: the host's; from a fixed seed where a run must repeat itself. */

@@ -16,6 +16,10 @@ public interface Connector {
      */
     DescriptorChannel connect(int failures) throws IOException, InterruptedException;
 
+    /** The front end has closed its connection, and asks for no other. */
+    default void close() {
+    }
+
     /** A back end that is never replaced. */
     static Connector once(DescriptorChannel channel) {
         DescriptorChannel[] left = {channel};

@@ -62,6 +62,7 @@ public final class FrontEnd implements VirtioDevice {
             return new FrontEnd(options, loop);
         } catch (Throwable t) {
             loop.close();
+            options.connector().close();
             throw t;
         }
     }
@@ -477,6 +478,7 @@ public final class FrontEnd implements VirtioDevice {
             lock.unlock();
         }
         loop.close();
+        options.connector().close();
     }
 
     /** Whoever waits for an answer, or for a back end. */

@@ -9,4 +9,8 @@ public interface Medium {
 
     /** Fills all of the vector with the bytes from {@code offset} on; they lie below {@link #sizeBytes}. */
     void read(long offset, IoVector into) throws IOException;
+
+    /** The drive was closed with this in it. Whoever ejects a medium closes it himself. */
+    default void close() throws IOException {
+    }
 }

@@ -10,6 +10,8 @@ import org.nestorvm.virtio.RingDevice;
 import org.nestorvm.virtio.queue.Chain;
 import org.nestorvm.virtio.queue.QueueViolation;
 import org.nestorvm.virtio.queue.Virtqueue;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * SCSI host device with one CD-ROM drive, target 0, unit 0: virtio 1.2, section 5.6. A command is done before the next one is looked at, all queues on one loop; so a task management function finds
@@ -18,6 +20,7 @@ import org.nestorvm.virtio.queue.Virtqueue;
  * <p>A request that is too short for its own header is answered with FAILURE, or given back empty when there is no room for that; data goes to the guest's buffers without a copy.
  */
 public final class ScsiCdDevice extends RingDevice {
+    private static final Logger LOG = LoggerFactory.getLogger(ScsiCdDevice.class);
     public static final int TYPE = 8;
     public static final int CONTROL = 0, EVENT = 1, REQUEST = 2;
     private static final int QUEUE_SIZE = 128;
@@ -91,6 +94,17 @@ public final class ScsiCdDevice extends RingDevice {
         }
         if (before != null) tellMediaChange();
         return before;
+    }
+
+    @Override
+    public void close() {
+        super.close();
+        try {
+            Medium left = drive.eject(true);
+            if (left != null) left.close();
+        } catch (IOException e) {
+            LOG.warn("{}: {}", name(), e.getMessage());
+        }
     }
 
     private void tellMediaChange() {
