@@ -1,6 +1,7 @@
 package org.nestorvm.machine;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -14,6 +15,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.nestorvm.memory.sys.Privileges;
 
 /** Devices as Debian's kernel sees them, on the soft engine: what the guest reads and writes is on the host. */
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
@@ -65,5 +67,42 @@ class DevicesGuestTest {
             file.readFully(copied);
         }
         assertThat(copied).isEqualTo(content);
+    }
+
+    private static final String FOREIGN = """
+        say shared "$(sha256sum </share/from-host)"
+        dd if=/dev/urandom of=/share/from-guest bs=4096 count=100 2>/dev/null
+        sync
+        say given "$(sha256sum </share/from-guest)"
+        say missing "$(cat /share/nothing 2>&1)"
+        dd if=/dev/urandom of=/dev/vda bs=64k count=32 2>/dev/null
+        sync
+        say written "$(sha256sum </dev/vda)"
+        """;
+
+    private static Path program(String... places) {
+        for (String place : places) if (Files.isExecutable(Path.of(place))) return Path.of(place);
+        return null;
+    }
+
+    /** What others wrote serves our guest: QEMU's storage daemon a disk, virtiofsd a folder. */
+    @Test void backEndsOfOthersServeADiskAndAFolder() throws Exception {
+        Path storage = program("/usr/bin/qemu-storage-daemon"), virtiofsd = program("/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd");
+        assumeTrue(storage != null && virtiofsd != null, "qemu-storage-daemon and virtiofsd are not here: apt-get install qemu-system-common");
+        assumeTrue(Privileges.geteuid() == 0, "virtiofsd takes root to confine itself");
+        Path image = disk("image", 2 << 20), folder = Files.createDirectory(directory.resolve("folder")), socket = directory.resolve("blk");
+        byte[] content = new byte[300_000];
+        new SplittableRandom(5).nextBytes(content);
+        Files.write(folder.resolve("from-host"), content);
+        Process daemon = new ProcessBuilder(storage.toString(), "--blockdev", "driver=file,node-name=disk,filename=" + image, "--export",
+            "type=vhost-user-blk,id=blk,node-name=disk,writable=on,addr.type=unix,addr.path=" + socket).inheritIO().start();
+        try {
+            Map<String, String> said = CheckedGuest.with(directory, FOREIGN).run(config -> config.withDevice(Devices.vhostUser("disk", 2, socket, 1, 128)).withDevice(Devices.share("share", folder, "share")));
+            assertThat(said).containsEntry("shared", sha256(folder.resolve("from-host"))).containsEntry("given", sha256(folder.resolve("from-guest"))).containsEntry("written", sha256(image));
+            assertThat(said.get("missing")).contains("No such file");
+        } finally {
+            daemon.destroy();
+            daemon.waitFor();
+        }
     }
 }
