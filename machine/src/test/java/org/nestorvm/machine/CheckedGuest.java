@@ -1,6 +1,7 @@
 package org.nestorvm.machine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.ByteArrayOutputStream;
@@ -8,7 +9,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
@@ -22,6 +26,8 @@ import org.nestorvm.vmm.Engine;
 final class CheckedGuest {
     private static final Pattern SAID = Pattern.compile("(?m)^@@ (\\S+) ?(.*?)\\r?$");
     private static final String PROLOGUE = "#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin\nsay() { echo \"@@ $*\"; }\n";
+
+    private static final String COMMAND_LINE = "console=ttyS0 quiet loglevel=1 mitigations=off";
 
     private final Path kernel, initrd;
 
@@ -43,12 +49,12 @@ final class CheckedGuest {
         byte[] changes = new Initramfs().file("etc/inittab", 0644, "ttyS0::once:/checks\n").file("checks", 0755, PROLOGUE + script + "\npoweroff -f\n").toArray();
         Path initrd = folder.resolve("initramfs");
         Files.write(initrd, Files.readAllBytes(guest.initrd()));
-        Files.write(initrd, changes, java.nio.file.StandardOpenOption.APPEND);
+        Files.write(initrd, changes, StandardOpenOption.APPEND);
         return new CheckedGuest(guest.kernel(), initrd);
     }
 
     MachineConfig config() {
-        return MachineConfig.kernel("checked", engine(), kernel, initrd.toString(), "console=ttyS0 quiet loglevel=1 mitigations=off");
+        return MachineConfig.kernel("checked", engine(), kernel, initrd.toString(), COMMAND_LINE);
     }
 
     /** Runs it to its power-off. @return what it said */
@@ -58,9 +64,30 @@ final class CheckedGuest {
             Outcome outcome = machine.run();
             assertEquals(Outcome.Kind.POWERED_OFF, outcome.kind(), outcome.detail() + "\n" + console);
         }
+        return said(console.toString(StandardCharsets.UTF_8));
+    }
+
+    /** The same in QEMU, interpreted. @param devices what is added to its command */
+    Map<String, String> runInQemu(Path qemu, List<String> devices) throws Exception {
+        List<String> command = new ArrayList<>(List.of(qemu.toString(), "-accel", "tcg", "-cpu", "max", "-machine", "q35,memory-backend=memory", "-m", "256M", "-object", "memory-backend-memfd,id=memory,size=256M,share=on",
+            "-display", "none", "-serial", "stdio", "-no-reboot", "-nodefaults", "-kernel", kernel.toString(), "-initrd", initrd.toString(), "-append", COMMAND_LINE));
+        command.addAll(devices);
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        try {
+            process.getOutputStream().close();
+            String console = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertEquals(0, process.waitFor(), console);
+            return said(console);
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    private static Map<String, String> said(String console) {
         Map<String, String> said = new LinkedHashMap<>();
-        Matcher line = SAID.matcher(console.toString(StandardCharsets.UTF_8));
+        Matcher line = SAID.matcher(console);
         while (line.find()) said.put(line.group(1), line.group(2));
+        assertFalse(said.isEmpty(), console);
         return said;
     }
 

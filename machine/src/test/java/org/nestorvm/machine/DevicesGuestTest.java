@@ -5,17 +5,23 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.nestorvm.memory.DescriptorChannel;
+import org.nestorvm.memory.DescriptorListener;
 import org.nestorvm.memory.sys.Privileges;
+import org.nestorvm.vhost.BackEnd;
+import org.nestorvm.virtio.VirtioDevice;
 
 /** Devices as Debian's kernel sees them, on the soft engine: what the guest reads and writes is on the host. */
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
@@ -104,5 +110,37 @@ class DevicesGuestTest {
             daemon.destroy();
             daemon.waitFor();
         }
+    }
+
+    private static final String IN_QEMU = """
+        say serial "$(cat /sys/block/vda/serial)"
+        dd if=/dev/urandom of=/dev/vda bs=64k count=32 2>/dev/null
+        sync
+        echo 3 >/proc/sys/vm/drop_caches
+        say written "$(sha256sum </dev/vda)"
+        say random "$(head -c 100 /dev/hwrng | wc -c)"
+        """;
+
+    /** A device of ours on a socket of its own, for one front end. */
+    private static Thread serve(VirtioDevice device, Path socket) throws IOException {
+        DescriptorListener listener = DescriptorListener.listen(socket);
+        return Thread.ofPlatform().name("back-end-" + device.name()).start(() -> {
+            try (listener; device; DescriptorChannel channel = listener.accept()) {
+                new BackEnd(device, false).serve(channel);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+    }
+
+    @Test void devicesOfOursServeAGuestOfQemus() throws Exception {
+        Path qemu = program("/usr/bin/qemu-system-x86_64");
+        assumeTrue(qemu != null, "qemu-system-x86_64 is not here: apt-get install qemu-system-x86");
+        Path image = disk("image", 2 << 20), blk = directory.resolve("blk"), rng = directory.resolve("rng");
+        List<Thread> servers = List.of(serve(Devices.disk("disk", new DiskSpec(image, null, false, "NESTOR-2", null)).open(false), blk), serve(Devices.rng("rng").open(false), rng));
+        Map<String, String> said = CheckedGuest.with(directory, IN_QEMU).runInQemu(qemu, List.of("-chardev", "socket,id=blk,path=" + blk, "-device", "vhost-user-blk-pci,chardev=blk,disable-legacy=on",
+            "-chardev", "socket,id=rng,path=" + rng, "-device", "vhost-user-rng-pci,chardev=rng"));
+        for (Thread server : servers) server.join();
+        assertThat(said).containsEntry("serial", "NESTOR-2").containsEntry("written", sha256(image)).containsEntry("random", "100");
     }
 }
