@@ -6,6 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.nestorvm.machine.DeviceSource;
 import org.nestorvm.machine.Devices;
+import org.nestorvm.virtio.balloon.BalloonOptions;
+import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.vsock.VsockOptions;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -28,6 +30,15 @@ final class DeviceOptions {
         description = "A device that another program serves over vhost-user: blk, net, rng, console, scsi, vsock, fs, or a number of the virtio specification. May be given several times.")
     List<VhostUserChoice> vhostUser = new ArrayList<>();
 
+    @Option(names = "--net", paramLabel = "user|tap=NAME|unix=PATH|none[,...]", converter = NetChoice.class,
+        description = "A network interface. user: through passt, without rights on the host; tcp=8080:80 and udp=... give the guest ports of the host. tap=NAME: an interface of the host. unix=PATH[,server]: QEMU's "
+            + "stream protocol. With all: mac=ADDRESS, mtu=N, pcap=FILE. May be given several times.")
+    List<NetOptions> nets = new ArrayList<>();
+
+    @Option(names = "--balloon", arity = "0..1", fallbackValue = "on", paramLabel = "target=SIZE,...", converter = BalloonChoice.class,
+        description = "Memory that the guest does not need goes back to the host; target=SIZE asks it for more, free-page-reporting=off takes only what is asked for.")
+    BalloonOptions balloon;
+
     @Option(names = "--rng", description = "An entropy device.")
     boolean rng;
 
@@ -38,22 +49,48 @@ final class DeviceOptions {
     List<DeviceSource> sources() {
         List<DeviceSource> sources = new ArrayList<>();
         for (DiskChoice disk : disks) sources.add(Devices.disk("disk" + sources.size(), disk.disk()));
+        for (NetOptions net : nets) if (net.kind() != NetOptions.Kind.NONE) sources.add(Devices.net("net" + nets.indexOf(net), net));
         if (cdrom != null) sources.add(Devices.cdrom("cdrom", cdrom));
         for (int i = 0; i < shares.size(); i++) sources.add(shares.get(i).source(i));
         for (int i = 0; i < vhostUser.size(); i++) sources.add(vhostUser.get(i).source(i));
         if (vsock != null) sources.add(Devices.vsock("vsock", vsock));
+        if (balloon != null) sources.add(Devices.balloon("balloon", balloon));
         if (rng) sources.add(Devices.rng("rng"));
         return sources;
     }
 
-    static final class VsockChoice implements ITypeConverter<VsockOptions> {
+    /** An options class of a device's own says in one line what is wrong. */
+    private abstract static class Parsed<T> implements ITypeConverter<T> {
+        abstract T parse(String text) throws IOException;
+
         @Override
-        public VsockOptions convert(String text) {
+        public final T convert(String text) {
             try {
-                return VsockOptions.parse(text);
+                return parse(text);
             } catch (IOException e) {
                 throw new TypeConversionException(e.getMessage());
             }
+        }
+    }
+
+    static final class VsockChoice extends Parsed<VsockOptions> {
+        @Override
+        VsockOptions parse(String text) throws IOException {
+            return VsockOptions.parse(text);
+        }
+    }
+
+    static final class NetChoice extends Parsed<NetOptions> {
+        @Override
+        NetOptions parse(String text) throws IOException {
+            return NetOptions.parse(text);
+        }
+    }
+
+    static final class BalloonChoice extends Parsed<BalloonOptions> {
+        @Override
+        BalloonOptions parse(String text) throws IOException {
+            return BalloonOptions.parse(text);
         }
     }
 }

@@ -10,7 +10,10 @@ import org.nestorvm.disk.OpenOptions;
 import org.nestorvm.vhost.Connector;
 import org.nestorvm.vhost.FrontEnd;
 import org.nestorvm.vhost.FrontEndOptions;
+import org.nestorvm.virtio.balloon.BalloonDevice;
+import org.nestorvm.virtio.balloon.BalloonOptions;
 import org.nestorvm.virtio.blk.BlkDevice;
+import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.rng.RngDevice;
 import org.nestorvm.virtio.scsi.ScsiCdDevice;
 import org.nestorvm.virtio.vsock.VsockDevice;
@@ -20,26 +23,27 @@ import org.nestorvm.virtio.vsock.VsockOptions;
 public final class Devices {
     /** For a back end that listens, or does so again after it has been started again. */
     private static final int BACK_END_PATIENCE_MS = 5000;
+    private static final int MOST_DEFAULT_QUEUES = 4;
 
     private Devices() {
     }
 
     public static DeviceSource disk(String name, DiskSpec disk) {
-        return onCallersThread -> {
+        return machine -> {
             OpenOptions options = (disk.readOnly() ? OpenOptions.READ : OpenOptions.WRITE).withFormat(disk.format());
-            int queues = disk.queues() != null ? disk.queues() : 1;
+            int queues = disk.queues() != null ? disk.queues() : Math.min(machine.cpus(), MOST_DEFAULT_QUEUES);
             return new BlkDevice(name, Disks.open(disk.file(), options), disk.serial() == null ? "" : disk.serial(), queues);
         };
     }
 
     /** Streams between the guest and Unix sockets of the host. */
     public static DeviceSource vsock(String name, VsockOptions options) {
-        return onCallersThread -> new VsockDevice(name, options);
+        return machine -> new VsockDevice(name, options);
     }
 
     /** A CD-ROM drive. @param iso what lies in it; null for nothing */
     public static DeviceSource cdrom(String name, Path iso) {
-        return onCallersThread -> {
+        return machine -> {
             ScsiCdDevice drive = new ScsiCdDevice(name, "nestor-" + name);
             try {
                 if (iso != null) drive.insert(new DiskMedium(Disks.open(iso, OpenOptions.READ.withFormat(Disks.RAW))));
@@ -53,18 +57,28 @@ public final class Devices {
 
     /** A folder of the host, which the guest mounts with {@code mount -t virtiofs TAG PLACE}. */
     public static DeviceSource share(String name, Path folder, String tag) {
-        return onCallersThread -> SharedFolder.open(name, folder, tag);
+        return machine -> SharedFolder.open(name, folder, tag);
     }
 
     /** A device that a process of somebody else's serves at a Unix socket, over vhost-user. @param type its number in section 5 of the virtio specification */
     public static DeviceSource vhostUser(String name, int type, Path socket, int queues, int queueSize) {
-        return onCallersThread -> FrontEnd.connect(FrontEndOptions.of(type, name, queues, queueSize, Connector.path(socket, BACK_END_PATIENCE_MS)));
+        return machine -> FrontEnd.connect(FrontEndOptions.of(type, name, queues, queueSize, Connector.path(socket, BACK_END_PATIENCE_MS)));
+    }
+
+    /** A network interface. */
+    public static DeviceSource net(String name, NetOptions options) {
+        return machine -> options.open(name);
+    }
+
+    /** Memory that the guest gives back, asked or of its own: see {@link BalloonDevice#setTarget}. */
+    public static DeviceSource balloon(String name, BalloonOptions options) {
+        return machine -> new BalloonDevice(name, options, machine.pages());
     }
 
     /** Random bytes: the host's; from a fixed seed where a run must repeat itself. */
     public static DeviceSource rng(String name) {
-        return onCallersThread -> {
-            RandomGenerator random = onCallersThread ? new SplittableRandom(0) : new SecureRandom();
+        return machine -> {
+            RandomGenerator random = machine.onCallersThread() ? new SplittableRandom(0) : new SecureRandom();
             return new RngDevice(name, (bytes, length) -> random.nextBytes(bytes));
         };
     }

@@ -43,6 +43,8 @@ class DevicesGuestTest {
         say interrupts "$(grep -c MSI.*req /proc/interrupts)"
         """;
 
+    private static final DeviceSource.Host NO_MACHINE = new DeviceSource.Host(false, 1, (gpa, sizeBytes) -> { });
+
     @TempDir Path directory;
 
     private static String sha256(Path file) throws Exception {
@@ -137,7 +139,7 @@ class DevicesGuestTest {
         Path qemu = program("/usr/bin/qemu-system-x86_64");
         assumeTrue(qemu != null, "qemu-system-x86_64 is not here: apt-get install qemu-system-x86");
         Path image = disk("image", 2 << 20), blk = directory.resolve("blk"), rng = directory.resolve("rng");
-        List<Thread> servers = List.of(serve(Devices.disk("disk", new DiskSpec(image, null, false, "NESTOR-2", null)).open(false), blk), serve(Devices.rng("rng").open(false), rng));
+        List<Thread> servers = List.of(serve(Devices.disk("disk", new DiskSpec(image, null, false, "NESTOR-2", null)).open(NO_MACHINE), blk), serve(Devices.rng("rng").open(NO_MACHINE), rng));
         Map<String, String> said = CheckedGuest.with(directory, IN_QEMU).runInQemu(qemu, List.of("-chardev", "socket,id=blk,path=" + blk, "-device", "vhost-user-blk-pci,chardev=blk,disable-legacy=on",
             "-chardev", "socket,id=rng,path=" + rng, "-device", "vhost-user-rng-pci,chardev=rng"));
         for (Thread server : servers) server.join();
