@@ -87,7 +87,7 @@ class NetOptionsTest {
         NetOptions.parse("user,tcp=" + spec + ",udp=" + spec);
     }
 
-    @Property(tries = 500)
+    @Property(tries = 200)
     void anyTextIsParsedOrRefused(@ForAll @StringLength(max = 30) @Chars({'u', 's', 'e', 'r', ',', '=', 't', 'a', 'p', '0', '9', ':', '-', '/', 'f', 'd', 'c', 'm', 'q'}) String text) {
         for (String kind : new String[] {"", "user,", "tap=t,", "unix=x,"}) {
             try {

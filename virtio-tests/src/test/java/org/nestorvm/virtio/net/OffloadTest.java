@@ -22,7 +22,7 @@ import org.nestorvm.virtio.net.Packets.Packet;
 class OffloadTest {
     private static final int FIN = 1, SYN = 2, PSH = 8, ACK = 16, CWR = 0x80;
 
-    @Property(tries = 500)
+    @Property(tries = 200)
     void sumsOfScatteredBytes(@ForAll @Size(min = 1, max = 300) byte[] bytes, @ForAll @Size(min = 1, max = 6) List<@IntRange(min = 1, max = 70) Integer> sizes, @ForAll @IntRange(max = 300) int offset) {
         try (Pieces pieces = new Pieces()) {
             IoVector vector = pieces.scatter(bytes, sizes);
@@ -40,7 +40,7 @@ class OffloadTest {
         }
     }
 
-    @Property(tries = 500)
+    @Property(tries = 200)
     void checksumIsCompleted(@ForAll boolean six, @ForAll boolean isUdp, @ForAll @IntRange(max = 2) int vlans, @ForAll @Size(max = 2000) byte[] data,
         @ForAll @Size(min = 1, max = 6) List<@IntRange(min = 1, max = 900) Integer> sizes) {
         Packet packet = isUdp ? Packets.udp(six, vlans, data) : Packets.tcp(six, vlans, 3, ACK, 7, data);
@@ -50,7 +50,7 @@ class OffloadTest {
         assertTrue(Packets.isRight(frames.getFirst(), packet));
     }
 
-    @Property(tries = 400)
+    @Property(tries = 150)
     void segmentsAreWhatTcpWouldHaveSent(@ForAll boolean six, @ForAll @IntRange(max = 2) int vlans, @ForAll @IntRange(max = 10) int options, @ForAll @IntRange(max = 20_000) int length,
         @ForAll @IntRange(min = 48, max = 9000) int segment, @ForAll int sequence, @ForAll @Size(min = 1, max = 6) List<@IntRange(min = 1, max = 5000) Integer> sizes, @ForAll long seed) {
         byte[] data = new byte[length];
@@ -137,7 +137,7 @@ class OffloadTest {
         }
     }
 
-    @Property(tries = 2000)
+    @Property(tries = 600)
     void anyHeaderEndsInFramesOrARefusal(@ForAll @Size(12) byte[] header, @ForAll boolean six, @ForAll @IntRange(max = 200) int cut, @ForAll @Size(max = 4) List<@IntRange(max = 80) Integer> scribbles) {
         byte[] frame = Packets.tcp(six, 1, 2, ACK, 1, new byte[1000]).frame();
         for (int at : scribbles) frame[at] ^= (byte) 0x55;
@@ -154,7 +154,7 @@ class OffloadTest {
         assertThat(total[0]).isLessThan(1 << 20);
     }
 
-    @Property(tries = 500)
+    @Property(tries = 200)
     void aReceivedChecksumIsVouchedForIfRight(@ForAll boolean six, @ForAll boolean isUdp, @ForAll @IntRange(max = 2) int vlans, @ForAll @Size(max = 1000) byte[] data, @ForAll @IntRange(max = 1100) int flip,
         @ForAll @IntRange(max = 20) int padding, @ForAll @Size(min = 1, max = 4) List<@IntRange(min = 1, max = 700) Integer> sizes) {
         Packet packet = isUdp ? Packets.udp(six, vlans, data) : Packets.tcp(six, vlans, 1, ACK, 9, data);
