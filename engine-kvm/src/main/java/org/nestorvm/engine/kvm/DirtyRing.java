@@ -8,8 +8,8 @@ import org.nestorvm.memory.sys.MemoryCalls;
 
 /**
  * Pages that one processor wrote, in a ring that the kernel fills: the cost of a round is that of the pages written, not of the memory there is. An entry goes from
- * empty to dirty by the kernel, to harvested by us, back to empty by {@link KvmVm#resetDirtyRings}. When it is nearly full the processor leaves with
- * KVM_EXIT_DIRTY_RING_FULL.
+ * empty to dirty by the kernel, to harvested by us, back to empty by KVM_RESET_DIRTY_RINGS. When it is nearly full the processor leaves with
+ * KVM_EXIT_DIRTY_RING_FULL. See {@link KvmDirtyRings}.
  */
 final class DirtyRing implements AutoCloseable {
     /** One page. @param page its number in the slot */
@@ -30,9 +30,9 @@ final class DirtyRing implements AutoCloseable {
         entries = (int) (sizeBytes / KvmStructs.DIRTY_GFN.byteSize());
     }
 
-    /** @param sizeBytes as given to {@link KvmVm#useDirtyRing} */
-    static DirtyRing map(KvmVcpu vcpu, int sizeBytes) throws ErrnoException {
-        return new DirtyRing(MemoryCalls.mmap("dirty ring", sizeBytes, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, vcpu.file().descriptor(),
+    /** @param sizeBytes as the machine was told with KVM_CAP_DIRTY_LOG_RING */
+    static DirtyRing map(KvmFile vcpu, int sizeBytes) throws ErrnoException {
+        return new DirtyRing(MemoryCalls.mmap("dirty ring", sizeBytes, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, vcpu.descriptor(),
                 (long) Kvm.DIRTY_LOG_PAGE_OFFSET * MemoryCalls.PAGE_BYTES), sizeBytes);
     }
 
@@ -46,6 +46,10 @@ final class DirtyRing implements AutoCloseable {
             HostMemory.ATOMIC_INT.setRelease(HostMemory.ALL, entry + FLAGS, Kvm.DIRTY_GFN_F_RESET);    // pairs with its acquire in the reset
             next = (next + 1) % entries;
         }
+    }
+
+    int entries() {
+        return entries;
     }
 
     @Override public void close() {

@@ -53,6 +53,8 @@ final class KvmVcpu implements EngineVcpu {
     private final InterruptController controller;
     private final InterruptController ioapics;
     private final boolean syncs;
+    /** Null when the dirty log is a bitmap. */
+    private final DirtyRing ring;
 
     private volatile int state = OUTSIDE;
     private volatile boolean kicked;
@@ -68,7 +70,7 @@ final class KvmVcpu implements EngineVcpu {
     /** The kernel's answer whether an interrupt can enter is that of the last return, and nothing was changed since. */
     private boolean readinessKnown;
 
-    private KvmVcpu(KvmVm vm, int index, KvmFile file, long runAddress) {
+    private KvmVcpu(KvmVm vm, int index, KvmFile file, long runAddress, DirtyRing ring) {
         this.vm = vm;
         this.index = index;
         this.file = file;
@@ -78,6 +80,8 @@ final class KvmVcpu implements EngineVcpu {
         controller = index == 0 ? vm.controller() : InterruptController.NONE;
         ioapics = vm.controller();
         syncs = vm.host().syncRegs();
+        this.ring = ring;
+        if (ring != null) vm.dirtyRings().add(ring);
     }
 
     static KvmVcpu create(KvmVm vm, int index) throws IOException {
@@ -87,11 +91,20 @@ final class KvmVcpu implements EngineVcpu {
         try {
             setCpuid(vm, index, file);
             long address = MemoryCalls.mmap(name, vm.host().runBytes(), MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, file.descriptor(), 0);
-            return new KvmVcpu(vm, index, file, address);
+            try {
+                return new KvmVcpu(vm, index, file, address, mapRing(vm, file));
+            } catch (Throwable t) {
+                MemoryCalls.tryMunmap(address, vm.host().runBytes());
+                throw t;
+            }
         } catch (Throwable t) {
             file.close();
             throw t;
         }
+    }
+
+    private static DirtyRing mapRing(KvmVm vm, KvmFile file) throws ErrnoException {
+        return vm.dirtyRings() == null ? null : DirtyRing.map(file, vm.dirtyRingBytes());
     }
 
     private static void setCpuid(KvmVm vm, int index, KvmFile file) throws ErrnoException {
@@ -154,11 +167,24 @@ final class KvmVcpu implements EngineVcpu {
             case Kvm.EXIT_MMIO -> KvmAccess.mmio(run, bus);
             case Kvm.EXIT_IRQ_WINDOW_OPEN -> run.requestInterruptWindow(false);
             case Kvm.EXIT_IOAPIC_EOI -> ioapics.endOfInterrupt(run.eoiVector());
+            case Kvm.EXIT_DIRTY_RING_FULL -> {
+                return emptyRing();
+            }
             default -> {
                 return rare();
             }
         }
         return null;
+    }
+
+    private Exit emptyRing() {
+        if (ring == null) return rare();                     // a kernel that says so without being asked for rings
+        try {
+            vm.dirtyRings().full();
+            return null;
+        } catch (ErrnoException e) {
+            return new Exit.InternalError(-e.errno(), e.getMessage());
+        }
     }
 
     private Exit rare() {
@@ -288,6 +314,10 @@ final class KvmVcpu implements EngineVcpu {
             if (!STATE.compareAndSet(this, OUTSIDE, CLOSED)) throw new IllegalStateException(file + " is closed while it runs");
         }
         vm.forget(this);
+        if (ring != null) {
+            vm.dirtyRings().remove(ring);
+            ring.close();
+        }
         MemoryCalls.tryMunmap(runAddress, vm.host().runBytes());
         file.close();
     }

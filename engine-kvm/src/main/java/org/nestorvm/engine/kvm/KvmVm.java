@@ -49,6 +49,9 @@ final class KvmVm implements EngineVm, EventWiring {
     private final KvmMemory memory;
     private final KvmRoutes routes;
     private final KvmEvents events;
+    /** Null: the dirty log is a bitmap. */
+    private final KvmDirtyRings rings;
+    private final int dirtyRingBytes;
     private final Irqchip irqchip;
     private final InterruptController controller;
     private final int vcpuCount;
@@ -67,6 +70,8 @@ final class KvmVm implements EngineVm, EventWiring {
         memory = new KvmMemory(vm, host.memoryRegion2(), slots);
         routes = new KvmRoutes(vm);
         events = new KvmEvents(vm);
+        dirtyRingBytes = settings.dirtyRingBytes();
+        rings = dirtyRingBytes == 0 ? null : new KvmDirtyRings(vm, slots.size());
         haltWatch = irqchip == Irqchip.NONE ? null : new HaltWatch(settings.clock(), vcpus);
     }
 
@@ -94,6 +99,7 @@ final class KvmVm implements EngineVm, EventWiring {
         }
         if (irqchip == Irqchip.SPLIT) enable("KVM_CAP_SPLIT_IRQCHIP", Kvm.CAP_SPLIT_IRQCHIP, KvmRoutes.IOAPIC_PINS);
         if (irqchip == Irqchip.KERNEL) createIrqchip();
+        if (rings != null) enable("KVM_CAP_DIRTY_LOG_RING", Kvm.CAP_DIRTY_LOG_RING, dirtyRingBytes);        // on x86 the same as ..._ACQ_REL; refused after the first processor
         if (host.msrFilter()) MsrPolicy.install(vm);
         memory.install();
         // KVM_CAP_EXIT_ON_EMULATION_FAILURE stays off: with it a program in the guest could end the machine, where it otherwise gets #UD.
@@ -170,10 +176,16 @@ final class KvmVm implements EngineVm, EventWiring {
     }
 
     @Override public void logDirty(int slot, boolean on) throws IOException {
+        if (rings != null && on) rings.start(slot, memory.slots().get(slot).bitmapWords());
         memory.logDirtyPages(slot, on);
+        if (rings != null && !on) rings.stop(slot);
     }
 
     @Override public void collectDirty(int slot, long[] into) throws IOException {
+        if (rings != null) {
+            rings.collect(slot, into);
+            return;
+        }
         long[] written = memory.dirtyPages(slot);
         if (clearsByHand) memory.clearDirty(slot, 0, written);
         for (int i = 0; i < written.length; i++) into[i] |= written[i];
@@ -183,16 +195,6 @@ final class KvmVm implements EngineVm, EventWiring {
     void clearDirtyByHand() throws ErrnoException {
         enable("KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2", Kvm.CAP_MANUAL_DIRTY_LOG_PROTECT2, Kvm.DIRTY_LOG_MANUAL_PROTECT_ENABLE);
         clearsByHand = true;
-    }
-
-    /** Pages written are reported in a ring a processor instead of a bitmap a slot. Before the first processor. @param bytes a power of two, see {@link KvmHost#dirtyRingBytes} */
-    void useDirtyRing(int bytes) throws ErrnoException {
-        enable("KVM_CAP_DIRTY_LOG_RING", Kvm.CAP_DIRTY_LOG_RING, bytes);
-    }
-
-    /** Takes back the ring entries that {@link DirtyRing} has read, and protects their pages again. @return how many */
-    int resetDirtyRings() throws ErrnoException {
-        return vm.ioctl("KVM_RESET_DIRTY_RINGS", Kvm.RESET_DIRTY_RINGS, 0);
     }
 
     /** The guest's kvm-clock: nanoseconds since the machine was made, unless set. */
@@ -223,6 +225,15 @@ final class KvmVm implements EngineVm, EventWiring {
 
     KvmMemory memory() {
         return memory;
+    }
+
+    /** Null when the dirty log is a bitmap. */
+    KvmDirtyRings dirtyRings() {
+        return rings;
+    }
+
+    int dirtyRingBytes() {
+        return dirtyRingBytes;
     }
 
     @Override public void connect(Doorbell doorbell, int eventfd) throws IOException {

@@ -33,8 +33,8 @@ final class Guest implements GuestBus, AutoCloseable {
     /** Called in the middle of every access. */
     Runnable onAccess = () -> { };
 
-    private Guest(int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, MemoryMap map) throws IOException {
-        VmConfig config = VmConfig.of("test", map).withVcpus(vcpus).withEngine(new KvmEngine(), new EngineOptions(interrupts, controller, clock));
+    private Guest(KvmEngine engine, int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, MemoryMap map) throws IOException {
+        VmConfig config = VmConfig.of("test", map).withVcpus(vcpus).withEngine(engine, new EngineOptions(interrupts, controller, clock));
         vm = new Vmm().create(config);
     }
 
@@ -49,12 +49,12 @@ final class Guest implements GuestBus, AutoCloseable {
     }
 
     static Guest with(int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, int... code) throws IOException {
-        return on(MemoryMap.of(new MemoryRange(0, RAM_BYTES, MemoryRange.Type.RAM)), vcpus, interrupts, controller, code);
+        return on(new KvmEngine(), MemoryMap.of(new MemoryRange(0, RAM_BYTES, MemoryRange.Type.RAM)), vcpus, interrupts, controller, code);
     }
 
-    static Guest on(MemoryMap map, int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, int... code) throws IOException {
+    static Guest on(KvmEngine engine, MemoryMap map, int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, int... code) throws IOException {
         assumeKvm();
-        Guest guest = new Guest(vcpus, interrupts, controller, map);
+        Guest guest = new Guest(engine, vcpus, interrupts, controller, map);
         guest.code(CODE, code);
         guest.realMode(state -> { });
         return guest;

@@ -107,7 +107,7 @@ final class KvmLifeCycleTest {
         Guest.assumeKvm();
         long address = org.nestorvm.memory.sys.MemoryCalls.mmap("test", 1 << 20, 3, 0x21, -1, 0);
         try (org.nestorvm.vmm.HostClock clock = new org.nestorvm.vmm.HostClock();
-             KvmVm vm = KvmVm.create("kernel", List.of(new KvmMemory.Slot(0, 1 << 20, address, false)), new KvmSettings(KvmVm.Irqchip.KERNEL, InterruptController.NONE, clock, 1));
+             KvmVm vm = KvmVm.create("kernel", List.of(new KvmMemory.Slot(0, 1 << 20, address, false)), new KvmSettings(KvmVm.Irqchip.KERNEL, InterruptController.NONE, clock, 1, 0));
              KvmVcpu vcpu = vm.createVcpu(0)) {
             for (KvmChips.Chip chip : KvmChips.Chip.values()) {
                 byte[] state = vm.chips().save(chip);

@@ -11,7 +11,6 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.nestorvm.engine.kvm.KvmVcpuState.Item;
-import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.EngineOptions.Interrupts;
 import org.nestorvm.vmm.Exit;
@@ -205,85 +204,13 @@ final class KvmStateTest {
     }
 
     @Test void readOnlyMemorySendsWritesToTheBus() throws Exception {
-        System.setProperty(KvmEngine.READ_ONLY_RESERVED, "true");
         MemoryMap map = MemoryMap.of(new MemoryRange(0, Guest.RAM_BYTES, MemoryRange.Type.RAM), new MemoryRange(0xfffc0000L, 0x40000, MemoryRange.Type.RESERVED));
-        try (Guest guest = Guest.on(map, 1, Interrupts.NONE, InterruptController.NONE, 0xa1, 0, 0, 0xfc, 0xff, 0xa3, 4, 0, 0xfc, 0xff, 0xf4)) {   // mov eax, [0xfffc0000]; mov [0xfffc0004], eax
+        try (Guest guest = Guest.on(new KvmEngine(true, 0, false), map, 1, Interrupts.NONE, InterruptController.NONE, 0xa1, 0, 0, 0xfc, 0xff, 0xa3, 4, 0, 0xfc, 0xff, 0xf4)) {   // mov eax, [0xfffc0000]; mov [0xfffc0004], eax
             guest.vm.memory().putInt(0xfffc0000L, 0x11223344);
             guest.protectedMode(state -> { });
             guest.run();
             assertEquals(List.of("write 0xfffc0004 4 0x11223344"), guest.accesses);
             assertEquals(0, guest.vm.memory().getInt(0xfffc0004L));
-        } finally {
-            System.clearProperty(KvmEngine.READ_ONLY_RESERVED);
-        }
-    }
-
-    @Test void dirtyPagesAreLogged() throws Exception {
-        try (Guest guest = Guest.bare(0xa2, 0x00, 0x00, 0x20, 0x00, 0xa2, 0x00, 0x50, 0x44, 0x00, 0xf4)) {       // mov [0x200000], al; mov [0x445000], al; hlt
-            KvmMemory memory = guest.kvm().memory();
-            guest.kvm().clearDirtyByHand();
-            memory.logDirtyPages(0, true);
-            guest.protectedMode(state -> { });
-            guest.run();
-            assertThat(pages(memory.dirtyPages(0))).contains(0x200, 0x445).doesNotContain(0x201, 0x300);
-            assertThat(pages(memory.dirtyPages(0))).as("not cleared by reading").contains(0x200, 0x445);
-            memory.clearDirty(0, 0x200 / 64, new long[] {1});
-            assertThat(pages(memory.dirtyPages(0))).contains(0x445).doesNotContain(0x200);
-            guest.protectedMode(state -> { });
-            guest.run();
-            assertThat(pages(memory.dirtyPages(0))).contains(0x200, 0x445);
-            memory.logDirtyPages(0, false);
-        }
-    }
-
-    @Test void theMonitorsDirtyLogHasWhatTheGuestAndTheHostWrite() throws Exception {
-        try (Guest guest = Guest.bare(0xa2, 0x00, 0x00, 0x20, 0x00, 0xf4)) {           // mov [0x200000], al; hlt
-            guest.protectedMode(state -> { });
-            guest.run();
-            guest.vm.startDirtyLog(guest.vm.slots().get(0));
-            guest.protectedMode(state -> { });
-            guest.run();
-            guest.vm.memory().putInt(0x300000, 1);
-            assertThat(pages(guest.vm.collectDirty(guest.vm.slots().get(0)))).contains(0x200, 0x300).doesNotContain(0x201, 0x301);
-            assertThat(pages(guest.vm.collectDirty(guest.vm.slots().get(0)))).doesNotContain(0x200, 0x300);
-            guest.vm.stopDirtyLog(guest.vm.slots().get(0));
-        }
-    }
-
-    private static List<Integer> pages(long[] words) {
-        List<Integer> pages = new ArrayList<>();
-        for (int page = 0; page < 64 * words.length; page++) if ((words[page / 64] >>> page & 1) != 0) pages.add(page);
-        return pages;
-    }
-
-    @Test void dirtyPagesAreReportedInARing() throws Exception {
-        Guest.assumeKvm();
-        long size = 1 << 20;
-        long address = org.nestorvm.memory.sys.MemoryCalls.mmap("test", size, 3, 0x21, -1, 0);
-        int ringBytes = 4096 * 16;
-        try (org.nestorvm.vmm.HostClock clock = new org.nestorvm.vmm.HostClock();
-             KvmVm vm = KvmVm.create("ring", List.of(new KvmMemory.Slot(0, size, address, false)),
-                     KvmSettings.of(org.nestorvm.vmm.EngineOptions.bare(clock), 1))) {
-            vm.useDirtyRing(ringBytes);
-            vm.memory().logDirtyPages(0, true);
-            try (KvmVcpu vcpu = vm.createVcpu(0); DirtyRing ring = DirtyRing.map(vcpu, ringBytes)) {
-                byte[] code = HexFormat.of().parseHex("a20030a20040f4");               // mov [0x3000], al; mov [0x4000], al; hlt
-                HostMemory.copyIn(code, 0, address + Guest.CODE, code.length);
-                for (int round = 0; round < 3; round++) {
-                    CpuState state = new CpuState();
-                    state.selector[CpuState.CS] = 0;
-                    state.base[CpuState.CS] = 0;
-                    state.rip = Guest.CODE;
-                    vcpu.writeState(state);
-                    assertEquals(new Exit.HaltForever(), vcpu.run(org.nestorvm.vmm.GuestBus.EMPTY));
-                    List<Long> pages = new ArrayList<>();
-                    ring.harvest((slot, page) -> pages.add(page));
-                    assertThat(pages).as("round " + round).contains(3L, 4L);
-                    assertThat(vm.resetDirtyRings()).isEqualTo(pages.size());
-                }
-            }
-        } finally {
-            org.nestorvm.memory.sys.MemoryCalls.tryMunmap(address, size);
         }
     }
 
