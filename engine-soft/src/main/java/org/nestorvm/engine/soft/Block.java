@@ -18,7 +18,7 @@ final class Block {
     /** False once the bytes have changed. Read without ordering: x86 asks for a serializing instruction before modified code runs on another processor. */
     boolean valid = true;
 
-    /** Runs so far, until it is hot; and the class made of it then. Both are hints that processors may race on. */
+    /** Runs so far, until it is hot; and the class made of it then. Heat is a hint that processors may race on. */
     int heat;
     CompiledBlock compiled;
 
@@ -38,5 +38,10 @@ final class Block {
     /** Of the Java heap, in about. */
     int heapBytes() {
         return 96 + 96 * ops.length;
+    }
+
+    /** Of metaspace and of the host's code cache once it is compiled: measured with 1 to 48 operations. */
+    int compiledBytes() {
+        return 5_000 + 400 * ops.length;
     }
 }

@@ -8,6 +8,7 @@ import java.lang.constant.ConstantDescs;
 import java.lang.constant.MethodTypeDesc;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
+import org.nestorvm.memory.sys.FaultPoints;
 
 /**
  * Makes a hidden class of a block that has run often: its operations become constants of their exact types, called one after the other, so that HotSpot inlines all of them into one method. State stays
@@ -32,10 +33,14 @@ final class BlockCompiler {
         return ClassDesc.ofDescriptor(type.descriptorString());
     }
 
+    /** @throws OutOfMemoryError when the host has no room for one more class */
     static CompiledBlock compile(Block block) {
+        FaultPoints.allocation("class of a hot block");
         try {
             MethodHandles.Lookup hidden = LOOKUP.defineHiddenClassWithClassData(bytes(block), block.ops, true);
             return (CompiledBlock) hidden.findConstructor(hidden.lookupClass(), MethodType.methodType(void.class)).invoke();
+        } catch (OutOfMemoryError e) {
+            throw e;
         } catch (Throwable t) {
             throw new IllegalStateException("a block could not be compiled", t);
         }

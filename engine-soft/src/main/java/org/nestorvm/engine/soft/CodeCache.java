@@ -11,12 +11,17 @@ import java.util.concurrent.atomic.LongAdder;
  */
 final class CodeCache {
     private final ConcurrentHashMap<Long, CodePage> pages = new ConcurrentHashMap<>();
-    private final long limitBytes;
-    private final LongAdder bytes = new LongAdder();
+    private final long limitBytes, compiledLimitBytes;
+    private final LongAdder bytes = new LongAdder(), compiledBytes = new LongAdder(), givenUp = new LongAdder();
     private volatile int generation;
 
-    CodeCache(long limitBytes) {
+    /**
+     * @param limitBytes of the Java heap, for decoded blocks
+     * @param compiledLimitBytes outside of it, for the classes made of hot blocks and for what HotSpot makes of them
+     */
+    CodeCache(long limitBytes, long compiledLimitBytes) {
         this.limitBytes = limitBytes;
+        this.compiledLimitBytes = compiledLimitBytes;
     }
 
     /** A guest that jumps to every byte of its memory has more code than the host has heap: then the caller has everything forgotten. */
@@ -80,7 +85,7 @@ final class CodeCache {
         if (page == null) return false;
         synchronized (page) {
             if (page.misses((int) (host & 0xfff), size)) return false;
-            bytes.add(-page.invalidate());
+            page.invalidate(this);
             if (pages.remove(host & Cpu.PAGE_MASK, page)) bytes.add(-CodePage.EMPTY_BYTES);     // data from now on, until somebody runs it again
             return true;
         }
@@ -91,8 +96,65 @@ final class CodeCache {
         CodePage page = pages.get(hostPage);
         if (page == null) return;
         synchronized (page) {
-            if (!page.unchanged()) bytes.add(-page.invalidate());
+            if (!page.unchanged()) page.invalidate(this);
         }
+    }
+
+    /** A page has dropped a block, under its lock. */
+    void dropped(Block block) {
+        bytes.add(-block.heapBytes());
+        coolDown(block);
+    }
+
+    // ---- classes of hot blocks ----
+
+    /**
+     * Makes a class of a block that lies in one page. A guest can have any number of hot blocks, and neither HotSpot's code cache nor its metaspace has room for all: then every compiled block of
+     * the machine starts again as a cold one. The host unloads the classes when it runs short of room.
+     */
+    void compile(Block block) {
+        if (compiledBytes.sum() + block.compiledBytes() > compiledLimitBytes) coolDown();
+        CompiledBlock compiled;
+        try {
+            compiled = BlockCompiler.compile(block);
+        } catch (OutOfMemoryError e) {
+            coolDown();
+            block.heat = 0;                                     // interpreted it goes on, and may be tried again
+            return;
+        }
+        CodePage page = pages.get(block.host & Cpu.PAGE_MASK);
+        if (page == null) return;
+        synchronized (page) {
+            if (!block.valid || block.compiled != null) return;
+            block.compiled = compiled;
+            compiledBytes.add(block.compiledBytes());
+        }
+    }
+
+    private void coolDown() {
+        for (CodePage page : pages.values()) {
+            synchronized (page) {
+                page.forEach(this::coolDown);
+            }
+        }
+        givenUp.increment();
+    }
+
+    private void coolDown(Block block) {
+        if (block.compiled == null) return;
+        block.compiled = null;
+        block.heat = 0;
+        compiledBytes.add(-block.compiledBytes());
+    }
+
+    /** What the classes there are take, in about. */
+    long compiledBytes() {
+        return compiledBytes.sum();
+    }
+
+    /** How often the classes had outgrown their room. */
+    long givenUp() {
+        return givenUp.sum();
     }
 
     int pageCount() {
@@ -103,7 +165,7 @@ final class CodeCache {
     void clear() {
         for (CodePage page : pages.values()) {
             synchronized (page) {
-                page.invalidate();
+                page.invalidate(this);
                 pages.remove(page.hostPage, page);
             }
         }

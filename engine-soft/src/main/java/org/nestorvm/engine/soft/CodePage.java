@@ -1,6 +1,7 @@
 package org.nestorvm.engine.soft;
 
 import java.util.Arrays;
+import java.util.function.Consumer;
 import org.nestorvm.memory.sys.HostMemory;
 
 /** The blocks whose first byte, or whose tail, lies in one host page, and which 64-byte lines of it they cover. Guarded by its {@link CodeCache}. */
@@ -69,17 +70,18 @@ final class CodePage {
 
     private static final java.lang.invoke.VarHandle LONG = java.lang.invoke.MethodHandles.byteArrayViewVarHandle(long[].class, java.nio.ByteOrder.LITTLE_ENDIAN);
 
-    /** @return how many bytes of the heap the blocks took */
-    long invalidate() {
-        long bytes = 0;
+    void forEach(Consumer<Block> action) {
+        for (Block b : blocks) if (b != null) action.accept(b);
+    }
+
+    void invalidate(CodeCache cache) {
         for (Block b : blocks) {
             if (b == null) continue;
             b.valid = false;
-            bytes += b.heapBytes();
+            cache.dropped(b);
         }
         Arrays.fill(blocks, null);
         count = 0;
         lines = 0;
-        return bytes;
     }
 }

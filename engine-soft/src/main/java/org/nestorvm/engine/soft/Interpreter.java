@@ -74,7 +74,7 @@ final class Interpreter {
     /** The block will be compiled, and is not entered this time. A block that crosses pages stays as it is: it is looked up each time anyway. */
     private void heated(Block b) {
         if (b.nextHostPage == 0 && b.valid) {
-            b.compiled = BlockCompiler.compile(b);
+            code.compile(b);
             compiled++;
         }
     }

@@ -8,7 +8,10 @@ import org.nestorvm.vmm.VirtualMachine;
 
 /** The engine {@code soft}: an x86-64 processor in Java, which runs wherever this program runs. */
 public final class SoftEngine implements Engine {
-    private final long codeBytes;
+    /** Some thousand hot blocks, and a quarter of the code cache that HotSpot has by default. */
+    private static final long COMPILED_BYTES = 64 << 20;
+
+    private final long codeBytes, compiledBytes;
 
     public SoftEngine() {
         this(Runtime.getRuntime().maxMemory() / 4);
@@ -16,7 +19,13 @@ public final class SoftEngine implements Engine {
 
     /** @param codeBytes how much of the Java heap the decoded code of one machine may take, in about; beyond that it is decoded anew */
     public SoftEngine(long codeBytes) {
+        this(codeBytes, COMPILED_BYTES);
+    }
+
+    /** @param compiledBytes how much of HotSpot's metaspace and code cache the hot blocks of one machine may take, in about; beyond that they start again as cold ones */
+    public SoftEngine(long codeBytes, long compiledBytes) {
         this.codeBytes = codeBytes;
+        this.compiledBytes = compiledBytes;
     }
 
     @Override
@@ -31,6 +40,6 @@ public final class SoftEngine implements Engine {
 
     @Override
     public EngineVm create(VirtualMachine vm, EngineOptions options) throws IOException {
-        return new SoftVm(vm, options, codeBytes);
+        return new SoftVm(vm, options, codeBytes, compiledBytes);
     }
 }

@@ -479,7 +479,8 @@ public final class SoftVcpu implements EngineVcpu {
     @Override
     public String counters() {
         return "instructions " + cpu.retired + ", TLB hits " + Math.max(0, cpu.memoryOperands - mmu.misses) + ", TLB misses " + mmu.misses + ", nested walks " + mmu.walks + ", nested faults " + mmu.nestedFaults + ", TLB flushes " + mmu.flushes + ", device accesses " + mmu.mmioAccesses
-                + ", blocks decoded " + interpreter.decoded + ", compiled " + interpreter.compiled;
+                + ", blocks decoded " + interpreter.decoded + ", compiled " + interpreter.compiled + ", compiled KB of the machine " + (vm.code.compiledBytes() >> 10)
+                + ", given up " + vm.code.givenUp();
     }
 
     @Override

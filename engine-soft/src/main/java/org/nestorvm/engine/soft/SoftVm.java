@@ -20,9 +20,9 @@ final class SoftVm implements EngineVm {
     final ReentrantLock splitLock = new ReentrantLock();
     private final List<SoftVcpu> vcpus = new CopyOnWriteArrayList<>();
 
-    SoftVm(VirtualMachine vm, EngineOptions options, long codeBytes) {
+    SoftVm(VirtualMachine vm, EngineOptions options, long codeBytes, long compiledBytes) {
         this.vm = vm;
-        code = new CodeCache(codeBytes);
+        code = new CodeCache(codeBytes, compiledBytes);
         this.options = options;
     }
 

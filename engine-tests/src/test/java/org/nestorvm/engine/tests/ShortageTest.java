@@ -32,7 +32,7 @@ class ShortageTest {
 
     /** Runs into the shortage, is stopped there, and goes on when there is memory again. */
     private static void stopInTheShortage(TestMachine vm) throws InterruptedException {
-        try (FaultPoints.Plan plan = FaultPoints.failAll(Errno.ENOMEM)) {
+        try (FaultPoints.Plan plan = FaultPoints.failAll("madvise", Errno.ENOMEM)) {
             Thread stop = Thread.ofPlatform().daemon().start(() -> {
                 while (!Thread.interrupted()) {
                     if (plan.reached() > 0) vm.vcpu(0).kick();      // again and again: each also shortens the engine's wait for memory

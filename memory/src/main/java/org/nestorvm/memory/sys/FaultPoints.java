@@ -35,10 +35,10 @@ public final class FaultPoints {
         return armed;
     }
 
-    /** A shortage that lasts: every step that this thread reaches fails until the plan is closed. */
-    public static Plan failAll(int errno) {
+    /** A shortage that lasts: every step of this name that this thread reaches fails until the plan is closed; others do not count. */
+    public static Plan failAll(String name, int errno) {
         Plan plan = failAt(1, errno);
-        plan.lasting = true;
+        plan.only = name;
         return plan;
     }
 
@@ -65,7 +65,7 @@ public final class FaultPoints {
         private final int step;
         private final int errno;
         private volatile int reached;
-        private boolean lasting;
+        private String only;
         private String last = "nothing";
 
         private Plan(int step, int errno) {
@@ -74,10 +74,10 @@ public final class FaultPoints {
         }
 
         private boolean reach(String what) {
-            if (Thread.currentThread() != thread) return false;
+            if (Thread.currentThread() != thread || only != null && !only.equals(what)) return false;
             reached++;
             if (reached <= step) last = what;
-            return reached == step || lasting;
+            return reached == step || only != null;
         }
 
         /** True when the step was reached, and so made to fail. */

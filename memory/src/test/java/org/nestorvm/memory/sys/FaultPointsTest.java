@@ -32,8 +32,9 @@ class FaultPointsTest {
     }
 
     @Test void shortageLastsUntilItIsOver() {
-        try (FaultPoints.Plan plan = FaultPoints.failAll(Errno.ENOMEM)) {
+        try (FaultPoints.Plan plan = FaultPoints.failAll("table page", Errno.ENOMEM)) {
             for (int i = 0; i < 3; i++) assertThrows(OutOfMemoryError.class, () -> FaultPoints.allocation("table page"));
+            FaultPoints.allocation("something else");
             assertEquals(3, plan.reached());
         }
         FaultPoints.allocation("table page");
