@@ -6,6 +6,7 @@ module org.nestorvm.virtio {
     exports org.nestorvm.virtio;
     exports org.nestorvm.virtio.balloon;
     exports org.nestorvm.virtio.blk;
+    exports org.nestorvm.virtio.console;
     exports org.nestorvm.virtio.queue;
     exports org.nestorvm.virtio.net;
     exports org.nestorvm.virtio.rng;

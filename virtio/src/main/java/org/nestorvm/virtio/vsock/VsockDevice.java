@@ -14,6 +14,7 @@ import org.nestorvm.virtio.ConfigSpace;
 import org.nestorvm.virtio.DeviceSession;
 import org.nestorvm.virtio.EventLoop;
 import org.nestorvm.virtio.RingDevice;
+import org.nestorvm.virtio.UnixListener;
 import org.nestorvm.virtio.queue.Chain;
 import org.nestorvm.virtio.queue.QueueViolation;
 import org.nestorvm.virtio.queue.Virtqueue;
@@ -49,7 +50,7 @@ public final class VsockDevice extends RingDevice {
     final IoVector vector = new IoVector(64);
     final Backlog.Pool pool = new Backlog.Pool();
     private final VsockOptions options;
-    private final HostListener listener;
+    private final UnixListener listener;
     private final ConnectionTable table;
     private final Set<Greeting> greetings = new HashSet<>();
     private final ArrayDeque<Connection> waiting = new ArrayDeque<>();
@@ -65,7 +66,7 @@ public final class VsockDevice extends RingDevice {
         super(TYPE, name, F_STREAM, new ConfigSpace(CONFIG_BYTES).set(GUEST_CID, 8, options.cid()), 1, QUEUE_SIZE, QUEUE_SIZE, EVENT_QUEUE_SIZE);
         this.options = options;
         table = new ConnectionTable(options.connections());
-        listener = HostListener.listen(options.path());
+        listener = UnixListener.listen("vsock", options.path());
     }
 
     EventLoop loop() {
@@ -236,7 +237,7 @@ public final class VsockDevice extends RingDevice {
         }
         int socket;
         try {
-            socket = HostListener.connect(options.pathOf(in.dstPort));
+            socket = UnixListener.connect(options.pathOf(in.dstPort));
         } catch (IOException e) {
             LOG.debug("{}: {}", name(), e.getMessage());
             refuse();

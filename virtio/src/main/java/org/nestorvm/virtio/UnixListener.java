@@ -1,4 +1,4 @@
-package org.nestorvm.virtio.vsock;
+package org.nestorvm.virtio;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -10,31 +10,32 @@ import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.Sockets;
 
-/** The Unix socket at which programs of the host connect to the guest. Only the same user may. A socket file that nobody listens at any more is replaced; at the end the file is removed, if it is ours still. */
-final class HostListener implements AutoCloseable {
+/** A Unix socket at which programs of the host connect to a device. Only the same user may. A socket file that nobody listens at any more is replaced; at the end the file is removed, if it is ours still. */
+public final class UnixListener implements AutoCloseable {
     private static final int BACKLOG = 128, OWNER_ONLY = 0600;
 
     private final Path path;
     private final Object fileKey;
     private final int socket;
 
-    private HostListener(Path path, Object fileKey, int socket) {
+    private UnixListener(Path path, Object fileKey, int socket) {
         this.path = path;
         this.fileKey = fileKey;
         this.socket = socket;
     }
 
-    static HostListener listen(Path path) throws IOException {
+    /** @param device what the user calls the device, for messages: {@code vsock} */
+    public static UnixListener listen(String device, Path path) throws IOException {
         String name = path.toString();
         int socket = Sockets.stream(name);
         boolean bound = false;
         try {
             Descriptors.fchmod(name, socket, OWNER_ONLY);            // the mode of the socket becomes that of the file
             Descriptors.nonBlocking(name, socket, true);
-            bind(socket, path);
+            bind(device, socket, path);
             bound = true;
             Sockets.listen(name, socket, BACKLOG);
-            return new HostListener(path, key(path), socket);
+            return new UnixListener(path, key(path), socket);
         } catch (Throwable t) {
             Descriptors.close(socket);
             if (bound) Files.deleteIfExists(path);
@@ -42,15 +43,15 @@ final class HostListener implements AutoCloseable {
         }
     }
 
-    private static void bind(int socket, Path path) throws IOException {
+    private static void bind(String device, int socket, Path path) throws IOException {
         try {
             Sockets.bind(socket, path.toString());
         } catch (ErrnoException e) {
             if (e.errno() != Errno.EADDRINUSE) throw e;
             if (!Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).isOther()) {
-                throw new IOException("vsock path " + path + " exists and is not a socket: remove it, or choose another path");
+                throw new IOException(device + " path " + path + " exists and is not a socket: remove it, or choose another path");
             }
-            if (isAlive(path)) throw new IOException("vsock path " + path + " is in use, a program listens there: end it, or choose another path");
+            if (isAlive(path)) throw new IOException(device + " path " + path + " is in use, a program listens there: end it, or choose another path");
             Files.delete(path);
             Sockets.bind(socket, path.toString());
         }
@@ -75,12 +76,12 @@ final class HostListener implements AutoCloseable {
         return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey();
     }
 
-    int descriptor() {
+    public int descriptor() {
         return socket;
     }
 
     /** @return a non-blocking socket; -1 when nobody waits @throws IOException when this process can have no more descriptors, for instance */
-    int accept() throws IOException {
+    public int accept() throws IOException {
         int peer;
         try {
             peer = Sockets.accept(path, socket);
@@ -97,8 +98,8 @@ final class HostListener implements AutoCloseable {
         return peer;
     }
 
-    /** Connects to the program that listens for connections of the guest to a port. @return a non-blocking socket */
-    static int connect(String path) throws IOException {
+    /** Connects to the program that listens at a path. @return a non-blocking socket */
+    public static int connect(String path) throws IOException {
         int socket = Sockets.stream(path);
         try {
             Descriptors.nonBlocking(path, socket, true);
