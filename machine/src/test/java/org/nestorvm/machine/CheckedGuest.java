@@ -38,6 +38,11 @@ final class CheckedGuest {
 
     /** Skips the test where the guest cannot be fetched. @param folder for the initramfs */
     static CheckedGuest with(Path folder, String script) throws IOException {
+        return with(folder, script, Map.of());
+    }
+
+    /** @param files more of them, by their paths */
+    static CheckedGuest with(Path folder, String script, Map<String, byte[]> files) throws IOException {
         DefaultGuest.GuestFiles guest;
         try {
             guest = new DefaultGuest(DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home")), System.getenv("PATH")).get((done, what) -> { });
@@ -46,10 +51,11 @@ final class CheckedGuest {
             throw e;
         }
         // The kernel unpacks archives one after the other; what comes later replaces what was there.
-        byte[] changes = new Initramfs().file("etc/inittab", 0644, "ttyS0::once:/checks\n").file("checks", 0755, PROLOGUE + script + "\npoweroff -f\n").toArray();
+        Initramfs changes = new Initramfs().file("etc/inittab", 0644, "ttyS0::once:/checks\n").file("checks", 0755, PROLOGUE + script + "\npoweroff -f\n");
+        files.forEach((path, content) -> changes.file(path, 0755, content));
         Path initrd = folder.resolve("initramfs");
         Files.write(initrd, Files.readAllBytes(guest.initrd()));
-        Files.write(initrd, changes, StandardOpenOption.APPEND);
+        Files.write(initrd, changes.toArray(), StandardOpenOption.APPEND);
         return new CheckedGuest(guest.kernel(), initrd);
     }
 

@@ -52,7 +52,8 @@ final class CdRom {
         Medium before = medium;
         medium = newMedium;
         trayOpen = false;
-        changed(NEW_MEDIA);
+        mediaEvent = NEW_MEDIA;
+        if (attention == 0) attention = Reply.MEDIUM_MAY_HAVE_CHANGED;   // a reset says as much
         return before;
     }
 
@@ -66,13 +67,8 @@ final class CdRom {
         Medium before = medium;
         medium = null;
         trayOpen = true;
-        changed(MEDIA_REMOVAL);
+        mediaEvent = MEDIA_REMOVAL;
         return before;
-    }
-
-    private void changed(int event) {
-        mediaEvent = event;
-        if (event == NEW_MEDIA && attention == 0) attention = Reply.MEDIUM_MAY_HAVE_CHANGED;   // a reset says as much
     }
 
     /** A reset of the logical unit: forgets what it was told. The tray stays as it is. */
@@ -214,17 +210,20 @@ final class CdRom {
         answer(length, tenBytes ? u16(cdb, 7) : u8(cdb, 4), in, reply, cdb[3] != 0 ? 3 : 2);
     }
 
-    /** Load and eject; there is nothing to spin. */
+    /**
+     * Load and eject; there is nothing to spin. Who moves the tray hears of it by an event, not by a unit attention: Linux, which closes the tray when it opens the device, takes that for a
+     * disc changed under its feet and refuses the next read.
+     */
     private void startStop(byte[] cdb, Reply reply) {
         boolean start = (cdb[4] & 1) != 0, loadOrEject = (cdb[4] & 2) != 0;
         if (cdb[4] >>> 4 != 0 || !loadOrEject) return;               // power conditions
         if (start) {
-            if (trayOpen && medium != null) changed(NEW_MEDIA);
+            if (trayOpen && medium != null) mediaEvent = NEW_MEDIA;
             trayOpen = false;
         } else if (locked && !trayOpen) {
             reply.check(Reply.ILLEGAL_REQUEST, Reply.MEDIUM_REMOVAL_PREVENTED);
         } else {
-            if (!trayOpen && medium != null) changed(MEDIA_REMOVAL);
+            if (!trayOpen && medium != null) mediaEvent = MEDIA_REMOVAL;
             trayOpen = true;
         }
     }

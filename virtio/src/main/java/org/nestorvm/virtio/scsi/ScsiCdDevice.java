@@ -66,7 +66,7 @@ public final class ScsiCdDevice extends RingDevice {
     }
 
     /**
-     * Puts a medium into the drive and closes the tray; the guest hears of it. At any time, on any thread.
+     * Puts a medium into the drive and closes the tray; the guest hears of it. At any time, on any thread; whatever the guest is doing with the one before, so that who is polite ejects that first.
      *
      * @return the medium that lay there before, which is not read any more; null when there was none
      * @throws IOException when it has not a single block
