@@ -1,6 +1,7 @@
 /** The {@code nestor} command. */
 module org.nestorvm.cli {
     requires org.nestorvm.boot;
+    requires org.nestorvm.disk;
     requires org.nestorvm.memory;
     requires org.nestorvm.machine;
     requires info.picocli;

@@ -17,7 +17,7 @@ import org.nestorvm.memory.sys.IoVector;
 final class HostFile implements BlockFile {
     private static final ThreadLocal<IoVector> REST = ThreadLocal.withInitial(() -> new IoVector(16));
     /** Written where zeroes cannot be had for less. */
-    static final long ZEROES_BYTES = 1 << 20;
+    static final long ZEROES_BYTES = 2 << 20;
     static final long ZEROES = Arena.global().allocate(ZEROES_BYTES, 4096).address();
 
     private final String name;
@@ -25,6 +25,7 @@ final class HostFile implements BlockFile {
     private final boolean device;
     private volatile boolean cannotPunch, cannotZero;
     private volatile boolean closed;
+    private boolean unsynchronised;
 
     /** Takes the descriptor over, also when this fails. */
     HostFile(String name, int descriptor) throws IOException {
@@ -115,9 +116,14 @@ final class HostFile implements BlockFile {
         }
     }
 
+    /** For a file that is worth nothing until it is complete. */
+    void neverSync() {
+        unsynchronised = true;
+    }
+
     @Override
     public void sync() throws IOException {
-        Descriptors.fdatasync(name, descriptor);
+        if (!unsynchronised) Descriptors.fdatasync(name, descriptor);
     }
 
     @Override

@@ -1,0 +1,87 @@
+package org.nestorvm.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ImageCommandTest {
+    @TempDir Path directory;
+
+    /** @return status, standard error and standard output */
+    private static String image(Object... arguments) {
+        StringWriter err = new StringWriter(), out = new StringWriter();
+        String[] all = new String[arguments.length + 1];
+        all[0] = "image";
+        for (int i = 0; i < arguments.length; i++) all[i + 1] = arguments[i].toString();
+        int status = Nestor.commandLine().setErr(new PrintWriter(err)).setOut(new PrintWriter(out)).execute(all);
+        return status + " " + err + out;
+    }
+
+    private Path file(String name) {
+        return directory.resolve(name);
+    }
+
+    @Test void imageIsMadeToldOfCheckedAndResized() {
+        assertThat(image("create", "-f", "qcow2", "-o", "cluster_size=4K,lazy_refcounts=on", file("a.qcow2"), "1.5G")).startsWith("0 nestor: made ").contains("qcow2, 1.5 GiB (1610612736 bytes)");
+        assertThat(image("info", file("a.qcow2"))).startsWith("0 ").contains("file format: qcow2\n", "virtual size: 1.5 GiB (1610612736 bytes)\n", "cluster_size: 4096\n", "lazy refcounts: true\n");
+        assertThat(image("info", "--output", "json", file("a.qcow2"))).contains("\"virtual-size\": 1610612736", "\"compat\": \"1.1\"", "\"cluster-size\": 4096");
+        assertThat(image("resize", file("a.qcow2"), "+512M")).contains("2 GiB (2147483648 bytes)");
+        assertThat(image("resize", file("a.qcow2"), "1G")).startsWith("1 nestor: ").contains("a.qcow2", "--shrink").satisfies(said -> assertThat(said.lines()).hasSize(1));
+        assertThat(image("resize", "--shrink", file("a.qcow2"), "-1G")).startsWith("0 ").contains("1 GiB");
+        assertThat(image("check", file("a.qcow2"))).startsWith("0 no errors\n");
+        assertThat(image("check", "--output", "json", file("a.qcow2"))).contains("\"corruptions\": 0", "\"leaks\": 0");
+    }
+
+    @Test void convertedImagesHoldTheSame() throws IOException {
+        byte[] content = new byte[1 << 20];
+        new Random(1).nextBytes(content);
+        Files.write(file("a.raw"), content);
+        assertThat(image("convert", "-O", "qcow2", "-c", "-o", "compression_type=zstd", file("a.raw"), file("b.qcow2"))).isEqualTo("0 ");
+        assertThat(image("convert", "-f", "qcow2", "-O", "raw", file("b.qcow2"), file("c.raw"))).isEqualTo("0 ");
+        assertThat(Files.readAllBytes(file("c.raw"))).isEqualTo(content);
+    }
+
+    @Test void overlayTakesSizeAndContentFromItsBackingFile() throws IOException {
+        Files.write(file("base.raw"), new byte[3 << 20]);
+        assertThat(image("create", "-f", "qcow2", "-b", "base.raw", "-F", "raw", file("top.qcow2"))).contains("3 MiB");
+        assertThat(image("info", file("top.qcow2"))).contains("backing file: base.raw (actual path: " + file("base.raw") + ")\n", "backing file format: raw\n");
+    }
+
+    @Test void damageIsFoundAndMended() throws IOException {
+        image("create", "-f", "qcow2", "-o", "preallocation=metadata", file("a.qcow2"), "1M");
+        try (FileChannel channel = FileChannel.open(file("a.qcow2"), StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.wrap(new byte[] {0, 0}), 2 * 65536 + 2 * 5);                  // a refcount of data
+            channel.write(ByteBuffer.wrap(new byte[] {0, 9}), 2 * 65536 + 2 * 100);                // and one of nothing
+        }
+        assertThat(image("check", file("a.qcow2"))).startsWith(ImageCommand.CORRUPT + " ").contains("1 leaked clusters");
+        assertThat(image("check", "-r", "leaks", file("a.qcow2"))).startsWith(ImageCommand.CORRUPT + " ").contains("(1 freed)");
+        assertThat(image("check", "-r", "all", file("a.qcow2"))).startsWith("0 ").contains("mended");
+        assertThat(image("check", file("a.qcow2"))).startsWith("0 no errors");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"create -f vmdk F 1G,'vmdk'", "create -f qcow2 F 12X,'no size'", "create -f qcow2 -o cluster_size=3K F 1G,'power of two'", "create -f qcow2 -o colour=red F 1G,'colour'", "create F,'needs a size'",
+        "info F,'ENOENT'", "convert F G,'ENOENT'", "create -b x F 1G,'qcow2'", "create -f qcow2 -o preallocation=full -b x F 1G,'preallocation'"})
+    void errorsAreOneLineAndStatusOne(String arguments, String part) {
+        Object[] words = arguments.replace("F ", file("f") + " ").replaceAll(" F$", " " + file("f")).replaceAll(" G$", " " + file("g")).split(" ");
+        assertThat(image(words)).startsWith("1 nestor: ").contains(part).satisfies(said -> assertThat(said.lines()).hasSize(1));
+        assertThat(file("f")).doesNotExist();
+    }
+
+    @Test void commandIsNeeded() {
+        assertThat(image()).startsWith("2 nestor: a command is missing; there are create");
+        assertThat(image("info", "--output", "xml", file("f"))).startsWith("2 nestor: ").contains("xml");
+    }
+}
