@@ -60,6 +60,7 @@ final class KvmVcpu implements EngineVcpu {
     private volatile boolean kicked;
     private volatile boolean askedWhetherStopped;
     private int quickAnswers;
+    private volatile int timesAsked;                         // written by the processor's thread only
     /** Moves with every return from the kernel; read by other threads only to see whether it moved. */
     private int returns;
     private int returnsSeen;
@@ -251,9 +252,15 @@ final class KvmVcpu implements EngineVcpu {
 
     private Exit answerWhetherStopped() {
         askedWhetherStopped = false;
+        timesAsked++;
         if (!registers.haltedForEver()) return null;
         quickAnswers = QUICK_ANSWERS;
         return new Exit.HaltForever();
+    }
+
+    /** How often the watch was answered. */
+    int timesAsked() {
+        return timesAsked;
     }
 
     /** The machine asks a stopped processor a few times in a row, to know that no other has woken it. Then it is left to the watch again. */

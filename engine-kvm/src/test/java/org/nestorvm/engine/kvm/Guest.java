@@ -16,6 +16,7 @@ import org.nestorvm.vmm.MemoryMap;
 import org.nestorvm.vmm.MemoryRange;
 import org.nestorvm.vmm.Vcpu;
 import org.nestorvm.vmm.VirtualMachine;
+import org.nestorvm.vmm.VmClock;
 import org.nestorvm.vmm.VmConfig;
 import org.nestorvm.vmm.Vmm;
 
@@ -33,8 +34,8 @@ final class Guest implements GuestBus, AutoCloseable {
     /** Called in the middle of every access. */
     Runnable onAccess = () -> { };
 
-    private Guest(KvmEngine engine, int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, MemoryMap map) throws IOException {
-        VmConfig config = VmConfig.of("test", map).withVcpus(vcpus).withEngine(engine, new EngineOptions(interrupts, controller, clock));
+    private Guest(KvmEngine engine, VmClock time, int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, MemoryMap map) throws IOException {
+        VmConfig config = VmConfig.of("test", map).withVcpus(vcpus).withEngine(engine, new EngineOptions(interrupts, controller, time == null ? clock : time));
         vm = new Vmm().create(config);
     }
 
@@ -53,8 +54,17 @@ final class Guest implements GuestBus, AutoCloseable {
     }
 
     static Guest on(KvmEngine engine, MemoryMap map, int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, int... code) throws IOException {
+        return make(engine, null, map, vcpus, interrupts, controller, code);
+    }
+
+    /** With local APICs, on a clock that the test moves. */
+    static Guest at(HandClock time, int vcpus, int... code) throws IOException {
+        return make(new KvmEngine(), time, MemoryMap.of(new MemoryRange(0, RAM_BYTES, MemoryRange.Type.RAM)), vcpus, EngineOptions.Interrupts.LOCAL_APIC, InterruptController.NONE, code);
+    }
+
+    private static Guest make(KvmEngine engine, VmClock time, MemoryMap map, int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, int... code) throws IOException {
         assumeKvm();
-        Guest guest = new Guest(engine, vcpus, interrupts, controller, map);
+        Guest guest = new Guest(engine, time, vcpus, interrupts, controller, map);
         guest.code(CODE, code);
         guest.realMode(state -> { });
         return guest;

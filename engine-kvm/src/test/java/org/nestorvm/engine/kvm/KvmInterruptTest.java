@@ -24,14 +24,14 @@ final class KvmInterruptTest {
     private static final long APIC = 0xfee00000L;
     private static final int LEVEL = 0xc000;                 // trigger mode level, asserted
     /** Software-enables the local APIC, says so on port 1, waits for interrupts. */
-    private static final int[] WAIT = {
+    static final int[] WAIT = {
         0xc7, 0x83, 0xf0, 0, 0, 0, 0xff, 0x01, 0, 0,         // mov dword [rbx + 0xf0], 0x1ff
         0xe6, 0x01,                                          // out 1, al
         0xfb,                                                // sti
         0xf4, 0xeb, 0xfd,                                    // again: hlt; jmp again
     };
     /** Reports on the port of its vector, ends the interrupt. */
-    private static int[] reporting(int vector) {
+    static int[] reporting(int vector) {
         return new int[] {0xe6, vector, 0xc7, 0x83, 0xb0, 0, 0, 0, 0, 0, 0, 0, 0x48, 0xcf};     // out vector, al; mov dword [rbx + 0xb0], 0; iretq
     }
 
@@ -77,7 +77,7 @@ final class KvmInterruptTest {
     }
 
     /** Runs the guest in a thread; {@link #await} waits for an access and {@link #stop} ends the run. */
-    private static final class Runner {
+    static final class Runner {
         private final Guest guest;
         private final FutureTask<Exit> run;
 
@@ -306,20 +306,32 @@ final class KvmInterruptTest {
     }
 
     @Test void aMachineThatWaitsForNothingIsNoticed() throws Exception {               // P26
-        try (Guest guest = Guest.with(2, Interrupts.LOCAL_APIC, InterruptController.NONE, 0xfa, 0xf4)) {
+        HandClock clock = new HandClock();
+        try (Guest guest = Guest.at(clock, 2, 0xfa, 0xf4)) {
             FutureTask<Exit> second = new FutureTask<>(() -> guest.vm.vcpu(1).run(guest));
+            FutureTask<Exit> first = new FutureTask<>(guest::run);
             Thread.ofPlatform().daemon().start(second);
-            assertEquals(new Exit.HaltForever(), guest.run());
+            Thread.ofPlatform().daemon().start(first);
+            await(() -> {
+                clock.advance(HaltWatch.INTERVAL_NS);
+                return first.isDone();
+            }, "the end of a machine that waits for nothing");
+            assertEquals(new Exit.HaltForever(), first.get());
             guest.vm.vcpu(1).kick();
             second.get();
         }
     }
 
     @Test void aMachineThatWaitsForInterruptsIsLeftAlone() throws Exception {
-        try (Guest guest = waiting(InterruptController.NONE, 0x30)) {
+        HandClock clock = new HandClock();
+        try (Guest guest = Guest.at(clock, 1, WAIT).withInterrupts().handler(0x30, 0x2000, reporting(0x30))) {
             Runner runner = new Runner(guest);
             runner.await("out 0x1 1 0x0", 1);
-            Thread.sleep(1600);                              // three looks
+            int before = guest.engine().timesAsked();
+            await(() -> {
+                clock.advance(HaltWatch.INTERVAL_NS);
+                return guest.engine().timesAsked() >= before + 3;
+            }, "three looks that were answered");
             guest.vm.engine().signalMsi(APIC, 0x30);
             runner.await("out 0x30 1 0x0", 1);
             runner.stop();

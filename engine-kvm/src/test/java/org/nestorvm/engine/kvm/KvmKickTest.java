@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,6 +17,7 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.nestorvm.memory.sys.ThreadSignal;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.EngineOptions.Interrupts;
 import org.nestorvm.vmm.Exit;
@@ -45,12 +49,26 @@ final class KvmKickTest {
 
     @Test void aHaltedGuestIsKicked() throws Exception {
         try (Guest guest = Guest.with(1, Interrupts.LOCAL_APIC, InterruptController.NONE, 0xfb, 0xe6, 0x01, 0xf4, 0xe6, 0x02)) {
-            FutureTask<Exit> run = start(guest);
-            Thread.sleep(20);                                // so that it is usually in HLT; right in any case
+            AtomicInteger thread = new AtomicInteger();
+            CountDownLatch inside = new CountDownLatch(1);
+            guest.onAccess = inside::countDown;
+            FutureTask<Exit> run = new FutureTask<>(() -> {
+                thread.set(ThreadSignal.currentThread());
+                return guest.run();
+            });
+            Thread.ofPlatform().daemon().start(run);
+            inside.await();
+            while (!asleep(thread.get())) Thread.onSpinWait();
             guest.vcpu().kick();
             assertEquals(new Exit.Interrupted(), run.get());
             assertEquals(List.of("out 0x1 1 0x0"), guest.accesses);
         }
+    }
+
+    /** The kernel's state of a thread, third word of its stat after the name in parentheses: in HLT, KVM waits inside KVM_RUN. */
+    private static boolean asleep(int thread) throws IOException {
+        String stat = Files.readString(Path.of("/proc/self/task/" + thread + "/stat"));
+        return stat.charAt(stat.lastIndexOf(')') + 2) == 'S';
     }
 
     @Test void aKickBeforeTheRunEndsIt() throws Exception {
