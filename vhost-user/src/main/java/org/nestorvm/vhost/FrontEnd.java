@@ -33,6 +33,7 @@ public final class FrontEnd implements VirtioDevice {
     private static final int NET = 1;
     /** A connection that lasts longer than this is no failure, though the device had nothing to do. */
     private static final long LASTING_NS = 2_000_000_000L;
+    private static final int CLOSE_MS = 1000;
     /** Means nothing to a guest, or needs what this front end does not do. Bits 24 and 27 are legacy, 37 to 39 and 41 concern other transports. */
     private static final long NOT_OURS = Features.VHOST_PROTOCOL | ProtocolFeatures.LOG_ALL | ProtocolFeatures.ACCESS_PLATFORM | 1L << 24 | 1L << 27 | 0x7L << 37 | 1L << 41;
 
@@ -466,10 +467,12 @@ public final class FrontEnd implements VirtioDevice {
     public void close() {
         closed = true;
         endWaiting();
+        Thread search;
         lock.lock();
         try {
             for (int i = 0; i < queues.length; i++) forget(i);
             endWaiting();
+            search = connecting;
             drop();
             forgetInflight();
             for (int kick : ownKicks) if (kick >= 0) Descriptors.close(kick);
@@ -477,8 +480,19 @@ public final class FrontEnd implements VirtioDevice {
         } finally {
             lock.unlock();
         }
+        awaitEnd(search);
         loop.close();
         options.connector().close();
+    }
+
+    /** A connector that does not heed its interruption ends later. */
+    private static void awaitEnd(Thread search) {
+        if (search == null || search == Thread.currentThread()) return;
+        try {
+            search.join(CLOSE_MS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** Whoever waits for an answer, or for a back end. */

@@ -37,9 +37,14 @@ public final class TestDriver implements AutoCloseable {
 
     private static TestDriver start(VirtioDevice device, DriverMemory memory, long features, int queueSize, boolean eventfds) throws IOException {
         TestDriver driver = new TestDriver(device, memory, features, queueSize, eventfds);
-        device.activate(driver.session());
-        for (int i = 0; i < driver.queues.length; i++) driver.startQueue(i);
-        return driver;
+        try {
+            device.activate(driver.session());
+            for (int i = 0; i < driver.queues.length; i++) driver.startQueue(i);
+            return driver;
+        } catch (Throwable t) {
+            driver.close();
+            throw t;
+        }
     }
 
     private TestDriver(VirtioDevice device, DriverMemory memory, long features, int queueSize, boolean eventfds) throws IOException {
