@@ -34,24 +34,22 @@ public final class BackEnd implements AutoCloseable {
      * Serves one front end until it goes away, or {@link #close}.
      *
      * @param channel a connected socket, {@link DescriptorChannel#of} for an inherited descriptor; closed at the end
-     * @throws ProtocolException when the front end broke the protocol; the device is as after a reset, and may serve another
+     * @throws ProtocolException when the front end broke the protocol
+     * @throws IOException when the host failed; after this, too, the device is as after a reset, and may serve another
      */
     public void serve(DescriptorChannel channel) throws IOException {
         try (channel) {
-            if (!begin(channel, null)) return;
-            new BackEndSession(device, files, channel).run();
+            if (serves(channel)) new BackEndSession(device, files, channel).run();
         } catch (ClosedChannelException e) {
             if (!isClosed()) throw e;
         } catch (ErrnoException e) {
             if (e.errno() != Errno.ECONNRESET && e.errno() != Errno.EPIPE) throw e;          // it has gone away as well
-        } finally {
-            begin(null, null);
         }
     }
 
     /** Serves one front end after the other, each as it connects, until {@link #close}. What one does wrong ends its connection only. */
     public void serve(DescriptorListener listener) throws IOException {
-        while (begin(null, listener)) {
+        while (listens(listener)) {
             DescriptorChannel channel;
             try {
                 channel = listener.accept();
@@ -61,15 +59,19 @@ public final class BackEnd implements AutoCloseable {
             }
             try {
                 serve(channel);
-            } catch (ProtocolException e) {
+            } catch (IOException e) {
                 LOG.warn("{}: the connection ends: {}", device.name(), e.getMessage());
             }
         }
     }
 
-    private synchronized boolean begin(DescriptorChannel channel, DescriptorListener listener) {
+    private synchronized boolean serves(DescriptorChannel channel) {
         serving = channel;
-        if (listener != null) listening = listener;
+        return !closed;
+    }
+
+    private synchronized boolean listens(DescriptorListener listener) {
+        listening = listener;
         return !closed;
     }
 

@@ -314,7 +314,7 @@ final class BackEndSession implements DeviceEvents {
     private void reset() throws IOException {
         pause();
         for (Vring vring : vrings) vring.reset();
-        status = 0;
+        status(0);
         setInflight((InflightArea) null);
     }
 
@@ -323,7 +323,15 @@ final class BackEndSession implements DeviceEvents {
     private void setStatus(long value) throws IOException {
         if ((value & ~0xff) != 0) throw new ProtocolException("status 0x" + Long.toHexString(value));
         if (value == 0) reset();
-        else status = (int) value;
+        else status((int) value | status & NEEDS_RESET);
+    }
+
+    private synchronized void status(int bits) {
+        status = bits;
+    }
+
+    private synchronized void addStatus(int bits) {
+        status |= bits;
     }
 
     private void setLog(DirtyLog newLog) throws IOException {
@@ -409,7 +417,7 @@ final class BackEndSession implements DeviceEvents {
     @Override
     public void needsReset(String why) {
         LOG.warn("{}: the driver must reset the device: {}", device.name(), why);
-        status |= NEEDS_RESET;
+        addStatus(NEEDS_RESET);
         for (Vring vring : vrings) vring.tellError();
         configChanged();
     }

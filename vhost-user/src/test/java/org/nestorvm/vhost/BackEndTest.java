@@ -1,24 +1,30 @@
 package org.nestorvm.vhost;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.nestorvm.memory.AddressSpace;
+import org.nestorvm.memory.DescriptorChannel;
+import org.nestorvm.memory.DescriptorListener;
 import org.nestorvm.memory.Mapping;
 import org.nestorvm.memory.MemoryObject;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.MemoryCalls;
 import org.nestorvm.virtio.Features;
 import org.nestorvm.vhost.Payloads.Inflight;
 import org.nestorvm.vhost.Payloads.Log;
@@ -305,6 +311,55 @@ class BackEndTest {
         }
         mapping.unmap();
         log.release();
+    }
+
+    /** It cannot be prevented where memory takes no seals. */
+    @Test
+    void memoryThatVanishesIsAReasonForAReset() throws Exception {
+        int file = MemoryCalls.memfdCreate("vanishes", 0);
+        Descriptors.ftruncate("vanishes", file, BYTES);
+        try (RawFrontEnd front = front().introduced()) {
+            front.set(Request.SET_MEM_TABLE, MemoryRegion.table(List.of(new MemoryRegion(0, BYTES, USER, 0))), file);
+            front.withQueue(0);
+            int error = Events.eventfd("error", 0, 0);
+            front.set(Request.SET_VRING_ERR, Message.u64(0), error);
+            Descriptors.ftruncate("vanishes", file, 0);
+            Events.trySignal(front.event, 1);
+            assertEquals(Events.POLLIN, Events.tryPoll(error, Events.POLLIN, 10_000));
+            Descriptors.close(error);
+            front.set(Request.RESET_DEVICE, new byte[0]);
+            front.withMemory().withQueue(0);
+            echo(front, 0);
+        }
+        Descriptors.close(file);
+    }
+
+    @Test
+    void oneFrontEndAfterTheOtherIsServed(@TempDir Path directory) throws Exception {
+        try (EchoDevice device = new EchoDevice(1, 0); BackEnd backEnd = new BackEnd(device, false); DescriptorListener listener = DescriptorListener.listen(directory.resolve("s"))) {
+            Thread server = Thread.ofPlatform().start(() -> {
+                try {
+                    backEnd.serve(listener);
+                } catch (IOException e) {
+                    throw new AssertionError(e);
+                }
+            });
+            for (int i = 0; i < 3; i++) {
+                try (DescriptorChannel bad = DescriptorChannel.connect(listener.path())) {
+                    bad.send(new byte[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13});
+                    bad.awaitMessage(RawFrontEnd.TIMEOUT_MS);
+                }
+                try (MessageChannel good = new MessageChannel(DescriptorChannel.connect(listener.path()))) {
+                    good.send(Request.GET_QUEUE_NUM.id, 0, new byte[0]);
+                    try (Message message = good.receive(RawFrontEnd.TIMEOUT_MS, _ -> 8)) {
+                        assertEquals(1, message.u64());
+                    }
+                }
+            }
+            backEnd.close();
+            server.join(RawFrontEnd.TIMEOUT_MS);
+            assertFalse(server.isAlive());
+        }
     }
 
     @Test

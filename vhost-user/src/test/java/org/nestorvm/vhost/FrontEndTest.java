@@ -15,11 +15,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nestorvm.memory.AddressSpace;
 import org.nestorvm.memory.MemoryObject;
+import org.nestorvm.memory.sys.Events;
+import org.nestorvm.virtio.DeviceEvents;
+import org.nestorvm.virtio.DeviceSession;
 import org.nestorvm.virtio.Features;
 import org.nestorvm.virtio.VirtioDevice;
 import org.nestorvm.virtio.rng.RngDevice;
 import org.nestorvm.virtio.testkit.Buffer;
 import org.nestorvm.virtio.testkit.DriverMemory;
+import org.nestorvm.virtio.testkit.DriverQueue;
 import org.nestorvm.virtio.testkit.TestDriver;
 import org.nestorvm.virtio.testkit.Used;
 
@@ -124,6 +128,51 @@ class FrontEndTest {
             driver.queue(0).offer(new byte[] {1}, 1);
             front.notified(0);
             assertEquals(1, driver.await(0).written());
+        }
+    }
+
+    /** A transport whose host delivers interrupts without a thread of this process: it gets the eventfd, and gives it back. */
+    @Test
+    void interruptsCanGoPastThisProcess() throws Exception {
+        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0)); DriverMemory memory = new DriverMemory(); FrontEnd front = FrontEnd.connect(echo(backEnd, 1))) {
+            int[] connected = {-1};
+            DeviceEvents events = new DeviceEvents() {
+                @Override
+                public void interrupt(int queue) {
+                    throw new AssertionError("interrupt of queue " + queue);
+                }
+
+                @Override
+                public void configChanged() {
+                    throw new AssertionError("configuration changed");
+                }
+
+                @Override
+                public void needsReset(String why) {
+                    throw new AssertionError(why);
+                }
+
+                @Override
+                public boolean connectInterrupt(int queue, int eventfd) {
+                    connected[0] = eventfd;
+                    return true;
+                }
+
+                @Override
+                public void disconnectInterrupt(int queue, int eventfd) {
+                    assertEquals(connected[0], eventfd);
+                    connected[0] = -1;
+                }
+            };
+            DriverQueue queue = DriverQueue.create(memory, 0, 8, Features.VERSION_1);
+            front.activate(new DeviceSession(Features.VERSION_1, memory.memory(), events));
+            front.startQueue(queue.setup(-1));
+            queue.offer(new byte[] {1}, 1);
+            front.notified(0);
+            assertEquals(Events.POLLIN, Events.tryPoll(connected[0], Events.POLLIN, 10_000));
+            assertEquals(1, queue.take().written());
+            front.stopQueue(0);
+            assertEquals(-1, connected[0]);
         }
     }
 

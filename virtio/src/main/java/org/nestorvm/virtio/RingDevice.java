@@ -162,6 +162,9 @@ public abstract class RingDevice implements VirtioDevice {
         } catch (QueueViolation e) {
             needsReset(e.getMessage());
             return;
+        } catch (InternalError e) {
+            needsReset("queue " + setup.index() + " lies in memory that is gone");
+            return;
         }
         if (setup.kick() >= 0) loop.add(setup.kick(), Events.EPOLLIN, ring);
         queueStarted(ring.index, ring.queue);
@@ -185,7 +188,7 @@ public abstract class RingDevice implements VirtioDevice {
             process(ring.index, ring.queue);
         } catch (QueueViolation e) {
             fail(ring, e.getMessage());
-        } catch (RuntimeException | AssertionError e) {
+        } catch (RuntimeException | AssertionError | InternalError e) {   // the last: another process has shortened a file that we have mapped
             LOG.error("{}: queue {} ends", name, ring.index, e);
             fail(ring, "internal error: " + e);
         }
@@ -216,7 +219,7 @@ public abstract class RingDevice implements VirtioDevice {
         Virtqueue queue = ring.queue;
         try {
             queueStopped(ring.index, queue);
-        } catch (RuntimeException | AssertionError e) {
+        } catch (RuntimeException | AssertionError | InternalError e) {
             LOG.error("{}: queue {} did not stop in order", name, ring.index, e);
         }
         ring.queue = null;
