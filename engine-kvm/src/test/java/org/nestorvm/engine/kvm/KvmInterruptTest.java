@@ -305,7 +305,7 @@ final class KvmInterruptTest {
         }
     }
 
-    @Test void aMachineThatWaitsForNothingIsNoticed() throws Exception {               // P26
+    @Test void p26_aMachineThatWaitsForNothingIsNoticed() throws Exception {
         HandClock clock = new HandClock();
         try (Guest guest = Guest.at(clock, 2, 0xfa, 0xf4)) {
             FutureTask<Exit> second = new FutureTask<>(() -> guest.vm.vcpu(1).run(guest));

@@ -104,7 +104,7 @@ final class KvmKickTest {
         }
     }
 
-    @Test void anAccessInProgressIsCompletedFirst() throws Exception {                 // P19
+    @Test void p19_anAccessInProgressIsCompletedFirst() throws Exception {
         try (Guest guest = Guest.bare(0xa1, 0x00, 0x00, 0x00, 0xd0, 0x90, 0xf4)) {     // mov eax, [0xd0000000]; nop; hlt
             guest.protectedMode(state -> { });
             guest.answer = 0x1234;
@@ -118,7 +118,7 @@ final class KvmKickTest {
         }
     }
 
-    @Test void anAccessWhoseDeviceFailsLeavesTheProcessorRunnable() throws Exception { // P18
+    @Test void p18_anAccessWhoseDeviceFailsLeavesTheProcessorRunnable() throws Exception {
         try (Guest guest = Guest.bare(0xe6, 0x01, 0xe6, 0x02, 0xf4)) {
             guest.onAccess = () -> {
                 guest.onAccess = () -> { };
@@ -130,7 +130,7 @@ final class KvmKickTest {
         }
     }
 
-    @Test void aSecondUserIsToldAtOnce() throws Exception {                            // P20, P24
+    @Test void p20_p24_aSecondUserIsToldAtOnce() throws Exception {
         try (Guest guest = Guest.bare(SPIN)) {
             FutureTask<Exit> run = start(guest);
             assertTimeoutPreemptively(Duration.ofSeconds(1), () -> {
@@ -145,7 +145,7 @@ final class KvmKickTest {
         }
     }
 
-    @Test void terminationOfASpinningGuestIsBounded() throws Exception {               // P21
+    @Test void p21_terminationOfASpinningGuestIsBounded() throws Exception {
         Guest guest = Guest.bare(SPIN);
         FutureTask<Exit> run = start(guest);
         long before = System.nanoTime();
@@ -156,7 +156,7 @@ final class KvmKickTest {
         guest.clock.close();
     }
 
-    @Test void ofManyTerminationsOneSucceeds() throws Exception {                      // P22
+    @Test void p22_ofManyTerminationsOneSucceeds() throws Exception {
         for (int round = 0; round < 20; round++) {
             Guest guest = Guest.bare(SPIN);
             FutureTask<Exit> run = start(guest);

@@ -45,7 +45,7 @@ final class KvmStateTest {
         return guest;
     }
 
-    @Test void theClockPageWorksOnFirstUse() throws Exception {                        // P28
+    @Test void p28_theClockPageWorksOnFirstUse() throws Exception {
         try (Guest guest = registerAccess(WRITE_REGISTER, KVM_CLOCK, CLOCK_PAGE | 1)) {
             assertEquals(new Exit.Interrupted(), guest.run());
             assertEquals(List.of("out 0x1 1 0x1"), guest.accesses);
@@ -55,7 +55,7 @@ final class KvmStateTest {
         }
     }
 
-    @Test void theWallClockWorksOnFirstUse() throws Exception {                        // P28
+    @Test void p28_theWallClockWorksOnFirstUse() throws Exception {
         try (Guest guest = registerAccess(WRITE_REGISTER, WALL_CLOCK, CLOCK_PAGE)) {
             guest.run();
             long seconds = Integer.toUnsignedLong(guest.vm.memory().getInt(CLOCK_PAGE + 4));
@@ -63,7 +63,7 @@ final class KvmStateTest {
         }
     }
 
-    @Test void aClockPageThatWasGivenBackIsFoundAgain() throws Exception {             // P30
+    @Test void p30_aClockPageThatWasGivenBackIsFoundAgain() throws Exception {
         try (Guest guest = registerAccess(new int[] {0x0f, 0x30, 0xe6, 0x01, 0x0f, 0x30, 0xe6, 0x02, 0xeb, 0xfe}, KVM_CLOCK, CLOCK_PAGE | 1)) {
             guest.run();
             guest.vm.discard(CLOCK_PAGE, 4096);
@@ -74,7 +74,7 @@ final class KvmStateTest {
         }
     }
 
-    @Test void aRefusedRegisterFaultsAtTheInstruction() throws Exception {             // P29
+    @Test void p29_aRefusedRegisterFaultsAtTheInstruction() throws Exception {
         for (int[] code : List.of(WRITE_REGISTER, READ_REGISTER)) {
             try (Guest guest = registerAccess(code, 0x480, 0)) {                       // IA32_VMX_BASIC
                 guest.run();
@@ -83,7 +83,7 @@ final class KvmStateTest {
         }
     }
 
-    @Test void anUnknownRegisterFaultsAtTheInstruction() throws Exception {            // P29
+    @Test void p29_anUnknownRegisterFaultsAtTheInstruction() throws Exception {
         try (Guest guest = registerAccess(WRITE_REGISTER, 0x12345678, 1)) {
             guest.run();
             assertEquals(List.of("out 0xd 4 0x" + Integer.toHexString(Guest.CODE)), guest.accesses);

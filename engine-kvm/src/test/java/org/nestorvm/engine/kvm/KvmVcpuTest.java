@@ -28,7 +28,7 @@ final class KvmVcpuTest {
         }
     }
 
-    @Test void haltWithInterruptsDisabledIsForEver() throws Exception {                // P26
+    @Test void p26_haltWithInterruptsDisabledIsForEver() throws Exception {
         try (Guest guest = Guest.bare(0xf4)) {
             assertEquals(new Exit.HaltForever(), guest.run());
         }
@@ -46,7 +46,7 @@ final class KvmVcpuTest {
         }
     }
 
-    @Test void stringOutputIsOneAccessAnElement() throws Exception {                   // P41
+    @Test void p41_stringOutputIsOneAccessAnElement() throws Exception {
         try (Guest guest = Guest.bare(0xf3, 0x6e, 0xf4)) {   // rep outsb; hlt
             guest.code(0x3000, 'a', 'b', 'c');
             guest.realMode(state -> {
