@@ -86,6 +86,17 @@ class ScsiCdDeviceTest {
     }
 
     @Test
+    void oneCommandReadsNoMoreThanItsShare() throws Exception {
+        try (Initiator guest = new Initiator(SPLIT, true)) {
+            guest.device.insert(Initiator.medium(1L << 40));
+            guest.ready();
+            assertEquals(INVALID_FIELD, guest.send(0, bytes("a8 00 00 00 00 00 00 01 00 01 00 00")).code());
+            assertEquals(1, guest.send(0, bytes("a8 00 00 00 00 00 00 01 00 00 00 00")).response(), "an overrun, as there are no buffers");
+            assertArrayEquals(Initiator.expected((1L << 40) - 2048, 2048), guest.send(2048, bytes("a8 00 1f ff ff ff 00 00 00 01 00 00")).data());
+        }
+    }
+
+    @Test
     void mediumErrorNamesItsBlock() throws Exception {
         try (Initiator guest = drive()) {
             Initiator.Response response = guest.send(2048, 0x28, 0, 0, 0, 0, 13, 0, 0, 1, 0);

@@ -61,6 +61,8 @@ class VsockPathTest {
         assertEquals(new VsockOptions(3, Path.of("/run/v"), 1024), VsockOptions.parse("/run/v"));
         assertEquals(new VsockOptions(42, Path.of("v"), 7), VsockOptions.parse("cid=42,path=v,connections=7"));
         assertEquals("v_4294967295", VsockOptions.parse("v").pathOf(-1));
+        assertThatThrownBy(() -> new VsockOptions(2, Path.of("v"), 1)).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> new VsockOptions(3, Path.of("x".repeat(97)), 1)).isInstanceOf(IllegalArgumentException.class);
     }
 
     @ParameterizedTest

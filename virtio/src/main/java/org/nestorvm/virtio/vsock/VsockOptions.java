@@ -16,7 +16,16 @@ public record VsockOptions(long cid, Path path, int connections) {
     public static final long DEFAULT_CID = 3;
     public static final int DEFAULT_CONNECTIONS = 1024;
     private static final int MOST_CONNECTIONS = 16384;
+    /** Others are reserved: virtio 1.2, 5.10.4. */
+    private static final long LEAST_CID = 3, MOST_CID = 0xfffffffeL;
     private static final int LONGEST_PATH = Sockets.PATH_MAX_BYTES - "_4294967295".length();
+
+    /** @throws IllegalArgumentException for what {@link #parse} would not give */
+    public VsockOptions {
+        if (cid < LEAST_CID || cid > MOST_CID || connections < 1 || connections > MOST_CONNECTIONS || !fits(path.toString())) {
+            throw new IllegalArgumentException("vsock: cid=" + cid + " connections=" + connections + " path=" + path);
+        }
+    }
 
     /** {@code PATH}, or {@code path=PATH} with {@code cid=N} and {@code connections=N} as wanted. */
     public static VsockOptions parse(String text) throws IOException {
@@ -28,7 +37,7 @@ public record VsockOptions(long cid, Path path, int connections) {
             int equals = part.indexOf('=');
             String key = equals < 0 ? part : part.substring(0, equals), value = equals < 0 ? "" : part.substring(equals + 1);
             switch (key) {
-                case "cid" -> cid = number("cid", value, 3, 0xfffffffeL);
+                case "cid" -> cid = number("cid", value, LEAST_CID, MOST_CID);
                 case "path" -> path = path(value);
                 case "connections" -> connections = (int) number("connections", value, 1, MOST_CONNECTIONS);
                 default -> throw new IOException("vsock option \"" + part + "\" is not known: write cid=N, path=PATH or connections=N, with commas between");
@@ -49,11 +58,18 @@ public record VsockOptions(long cid, Path path, int connections) {
     }
 
     private static Path path(String value) throws IOException {
-        int bytes = value.getBytes(StandardCharsets.UTF_8).length;
-        if (bytes == 0 || bytes > LONGEST_PATH || value.indexOf('\0') >= 0) {
-            throw new IOException("vsock path \"" + value + "\" has " + bytes + " bytes: a path of a Unix socket, with _PORT behind it, leaves 1 to " + LONGEST_PATH);
+        if (!fits(value)) {
+            throw new IOException("vsock path \"" + value + "\" has " + bytes(value) + " bytes: a path of a Unix socket, with _PORT behind it, leaves 1 to " + LONGEST_PATH);
         }
         return Path.of(value);
+    }
+
+    private static boolean fits(String path) {
+        return !path.isEmpty() && bytes(path) <= LONGEST_PATH && path.indexOf('\0') < 0;
+    }
+
+    private static int bytes(String path) {
+        return path.getBytes(StandardCharsets.UTF_8).length;
     }
 
     /** Where a program listens for the guest's connections to a port. */
