@@ -4,6 +4,7 @@ module org.nestorvm.cli {
     requires org.nestorvm.disk;
     requires org.nestorvm.memory;
     requires org.nestorvm.machine;
+    requires org.nestorvm.isolation;
     requires info.picocli;
     requires org.slf4j;
     requires ch.qos.logback.classic;

@@ -10,7 +10,7 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The command. Every error is one line on standard error that begins with {@code nestor:}, says the cause and what to do. */
-@Command(name = "nestor", description = "A virtual machine monitor in Java.", subcommands = {RunCommand.class, ImageCommand.class, TrainCommand.class, UserlandCommand.class}, mixinStandardHelpOptions = true, versionProvider = Nestor.Version.class,
+@Command(name = "nestor", description = "A virtual machine monitor in Java.", subcommands = {RunCommand.class, ImageCommand.class, DeviceCommand.class, TrainCommand.class, UserlandCommand.class}, mixinStandardHelpOptions = true, versionProvider = Nestor.Version.class,
     synopsisSubcommandLabel = "COMMAND", sortOptions = false)
 public final class Nestor implements Runnable {
     static final int FAILED = 1, USAGE = 2;

@@ -6,12 +6,13 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.nestorvm.isolation.DeviceCache;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
 /**
  * What {@code ./nestor} runs once after a build, with the JVM recording: everything that the start of a guest loads and links then comes from the JVM's AOT
- * cache. The guest is a multiboot kernel that walks through a megabyte of its memory and ends by the debug exit port.
+ * cache. Device processes get a cache of their own, which is made here too. The guest is a multiboot kernel that walks through a megabyte of its memory and ends by the debug exit port.
  */
 @Command(name = "train", hidden = true)
 final class TrainCommand implements Callable<Integer> {
@@ -34,7 +35,13 @@ final class TrainCommand implements Callable<Integer> {
     private static final int EXPECTED = 1;
 
     @Override
-    public Integer call() throws IOException {
+    public Integer call() throws IOException, InterruptedException {
+        Path deviceCache = DeviceCache.file();
+        if (deviceCache != null) DeviceCache.record(deviceCache).forEach(System.err::println);
+        return runGuest();
+    }
+
+    private static int runGuest() throws IOException {
         Path kernel = Files.createTempFile("nestor-train", "");
         try {
             Files.write(kernel, image());

@@ -49,6 +49,7 @@ public final class DeviceMain {
         String path = arguments.take("socket");
         boolean confine = arguments.takeSwitch("confine", true);
         if (socket < 0 == (path == null)) throw new IOException("device " + kind.label() + " needs one of --fd N and --socket PATH");
+        Sandbox.dieWithParent();
         try (VirtioDevice device = kind.open(name, arguments)) {
             arguments.checkAllTaken(kind);
             DescriptorChannel channel = path == null ? DescriptorChannel.of(name, socket) : accept(Path.of(path));

@@ -32,16 +32,15 @@ final class JavaCommand {
 
     /** From argv[0] to the main class. */
     static List<String> arguments(DeviceKind kind) throws IOException {
-        List<String> arguments = new ArrayList<>(List.of("nestor-device"));
-        String cache = System.getProperty(AOT_CACHE);
-        if (cache != null && Files.exists(Path.of(cache))) arguments.add("-XX:AOTCache=" + cache);
-        arguments.addAll(withoutCache(kind));
+        List<String> arguments = withoutCache(kind);
+        Path cache = DeviceCache.file();
+        if (cache != null && Files.exists(cache)) arguments.add(1, "-XX:AOTCache=" + cache);
         return arguments;
     }
 
     /** What a cache must have been made with. */
     static List<String> withoutCache(DeviceKind kind) throws IOException {
-        List<String> arguments = new ArrayList<>(List.of("-XX:+UseSerialGC", "-Xms4m", "-Xmx" + kind.heapMiB + "m", "-Xss512k", "-XX:ReservedCodeCacheSize=" + kind.codeMiB + "m",
+        List<String> arguments = new ArrayList<>(List.of("nestor-device", "-XX:+UseSerialGC", "-Xms4m", "-Xmx" + kind.heapMiB + "m", "-Xss512k", "-XX:ReservedCodeCacheSize=" + kind.codeMiB + "m",
             "-XX:InitialCodeCacheSize=" + kind.codeMiB + "m", "-XX:-UsePerfData", "-XX:+DisableAttachMechanism", "-XX:-CreateCoredumpOnCrash", "-XX:+ErrorFileToStderr", "-XX:+ExitOnOutOfMemoryError",
             "-Dslf4j.provider=org.nestorvm.isolation.log.LineLogProvider", "-Dslf4j.internal.verbosity=WARN"));
         if (kind.quickCompiler) arguments.add("-XX:TieredStopAtLevel=1");

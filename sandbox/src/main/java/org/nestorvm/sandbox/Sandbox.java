@@ -50,13 +50,17 @@ public final class Sandbox {
         sandbox.limits();
         Processes.prctl("PR_SET_NO_NEW_PRIVS", Processes.PR_SET_NO_NEW_PRIVS, 1, 0);
         if (Privileges.geteuid() == ROOT) sandbox.leaveRoot();
-        // The signal comes when the thread that started this process ends; module isolation keeps one for that.
-        Processes.prctl("PR_SET_PDEATHSIG", Processes.PR_SET_PDEATHSIG, Processes.SIGKILL, 0);
+        dieWithParent();
         Processes.prctl("PR_SET_DUMPABLE", Processes.PR_SET_DUMPABLE, 0, 0);
         sandbox.done.add("no new privileges, no dumps, dies with its parent");
         sandbox.landlock();
         sandbox.filter();
         return new Report(List.copyOf(sandbox.done), List.copyOf(sandbox.missing));
+    }
+
+    /** The kernel kills this process when the thread that has started it ends; module isolation keeps one for that. Part of {@link #enter}, and sooner for a process that waits for something before. */
+    public static void dieWithParent() throws IOException {
+        Processes.prctl("PR_SET_PDEATHSIG", Processes.PR_SET_PDEATHSIG, Processes.SIGKILL, 0);
     }
 
     /** Loads what {@link #enter} needs and does none of it: for the recording of a JVM's cache. */

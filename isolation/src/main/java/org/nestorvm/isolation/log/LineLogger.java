@@ -15,6 +15,8 @@ import org.slf4j.helpers.MessageFormatter;
 final class LineLogger extends LegacyAbstractLogger {
     private static final long serialVersionUID = 1L;
     private static final Level LOWEST = Level.valueOf(System.getProperty("nestor.device.log", "WARN"));
+    /** For people, who need no level. */
+    private static final boolean FOREGROUND = Boolean.getBoolean("nestor.device.foreground");
     private static final FileOutputStream ERR = new FileOutputStream(FileDescriptor.err);
 
     LineLogger(String name) {
@@ -44,7 +46,7 @@ final class LineLogger extends LegacyAbstractLogger {
             case INFO -> 6;
             case DEBUG, TRACE -> 7;
         };
-        text.append('<').append(number).append('>').append(line.replace('\n', ' ')).append('\n');
+        text.append(FOREGROUND ? "nestor: " : "<" + number + ">").append(line.replace('\n', ' ')).append('\n');
     }
 
     private static boolean shows(Level level) {

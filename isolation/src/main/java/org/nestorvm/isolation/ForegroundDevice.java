@@ -1,0 +1,46 @@
+package org.nestorvm.isolation;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.nestorvm.memory.sys.Processes;
+import org.nestorvm.memory.sys.Spawn;
+
+/** {@code nestor device}: a device for somebody else's front end, such as QEMU. It has a JVM of its own, as any device has, since the one of the command is made for something else. */
+public final class ForegroundDevice {
+    private ForegroundDevice() {
+    }
+
+    /**
+     * Starts the device and waits for its end.
+     *
+     * @param arguments of {@link DeviceMain}; descriptors that they name are passed on
+     * @return its status, as a shell tells it
+     */
+    public static int run(String... arguments) throws IOException {
+        if (arguments.length == 0) throw new IOException("which device? `nestor device rng --socket PATH`, for one");
+        DeviceKind kind = DeviceKind.of(arguments[0]);
+        DeviceArguments parsed = DeviceArguments.parse(arguments, 1);
+        int[] descriptors = {0, 1, 2};
+        for (String option : new String[] {"fd", "files"}) {
+            int[] named = parsed.takeNumbers(option);
+            if (named.length == 0) continue;
+            parsed.with(option, numbers(descriptors.length, named.length));
+            int before = descriptors.length;
+            descriptors = Arrays.copyOf(descriptors, before + named.length);
+            System.arraycopy(named, 0, descriptors, before, named.length);
+        }
+        List<String> command = new ArrayList<>(JavaCommand.arguments(kind));
+        command.add(1, "-Dnestor.device.foreground=true");
+        command.add(kind.label());
+        command.addAll(parsed.toList());
+        return Processes.reap(Spawn.start(JavaCommand.program(), command, JavaCommand.environment(), descriptors), true);
+    }
+
+    private static String numbers(int first, int count) {
+        StringBuilder numbers = new StringBuilder();
+        for (int i = 0; i < count; i++) numbers.append(i == 0 ? "" : ",").append(first + i);
+        return numbers.toString();
+    }
+}
