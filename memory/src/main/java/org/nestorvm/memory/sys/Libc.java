@@ -7,6 +7,9 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.util.Arrays;
 
 /**
  * How the C library is reached: symbols are looked up here and nowhere else in Nestor.
@@ -27,17 +30,33 @@ final class Libc {
     }
 
     static MethodHandle bind(String name, ValueLayout result, MemoryLayout... arguments) {
-        return LINKER.downcallHandle(find(name), FunctionDescriptor.of(result, arguments), ERRNO);
+        return cast(LINKER.downcallHandle(find(name), words(arguments.length), ERRNO), result, arguments);
     }
 
     /** A function declared with {@code ...}: {@code fixed} arguments come before the dots. */
     static MethodHandle bindVariadic(String name, int fixed, ValueLayout result, MemoryLayout... arguments) {
-        return LINKER.downcallHandle(find(name), FunctionDescriptor.of(result, arguments), ERRNO, Linker.Option.firstVariadicArg(fixed));
+        return cast(LINKER.downcallHandle(find(name), words(arguments.length), ERRNO, Linker.Option.firstVariadicArg(fixed)), result, arguments);
     }
 
     /** Where a function of the C library lies in this process. */
     static long address(String name) {
         return find(name).address();
+    }
+
+    /**
+     * Every function is linked as one of 64-bit words: in registers, which is where the first six arguments are, an int is the low half of one. The linker makes classes for each shape, a millisecond and more,
+     * and so there are few shapes.
+     */
+    private static FunctionDescriptor words(int arguments) {
+        MemoryLayout[] words = new MemoryLayout[arguments];
+        Arrays.fill(words, LONG);
+        return FunctionDescriptor.of(LONG, words);
+    }
+
+    private static MethodHandle cast(MethodHandle words, ValueLayout result, MemoryLayout... arguments) {
+        Class<?>[] types = new Class<?>[arguments.length];
+        for (int i = 0; i < types.length; i++) types[i] = ((ValueLayout) arguments[i]).carrier();
+        return MethodHandles.explicitCastArguments(words, MethodType.methodType(result.carrier(), types).insertParameterTypes(0, MemorySegment.class));
     }
 
     /** For what only younger libraries have. */
