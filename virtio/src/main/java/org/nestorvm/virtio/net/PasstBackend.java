@@ -152,8 +152,8 @@ public final class PasstBackend implements NetBackend {
                 return;
             }
         }
-        synchronized (this) {
-            if (isReady && !closing) LOG.warn("passt has ended: {}", words());
+        synchronized (this) {                                        // it ends with 0 when its socket is closed
+            if (isReady && !closing && status != 0) LOG.warn("passt has ended: {}", words());
         }
     }
 

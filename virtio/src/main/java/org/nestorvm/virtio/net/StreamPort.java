@@ -17,7 +17,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Out: many frames in one call, from the driver's memory. When the socket takes a part of them the rest of the packet that was cut is copied and sent later, and the driver's queue waits, since TCP suffers less from a
  * wait than from a loss; after {@link #STALL_NS} what comes is dropped, until the peer reads again. In: the socket is read in large pieces, and frames are copied from there, for where one ends is known only when its
- * length has been read.
+ * length has been read. It is read on while the driver has no buffers, as far as about one TCP window: passt drops what its socket does not take, and then sends all of a window again.
  */
 final class StreamPort implements NetPort {
     /** How a connection comes back. Called on the loop. */
@@ -36,7 +36,7 @@ final class StreamPort implements NetPort {
     /** What QEMU takes: its NET_BUFSIZE. */
     static final int MAX_FRAME_BYTES = 4096 + 65536;
     static final long STALL_NS = 500_000_000;
-    private static final int LENGTH_BYTES = 4, STAGING_BYTES = 256 << 10, SOCKET_BYTES = 1 << 20;
+    private static final int LENGTH_BYTES = 4, STAGING_BYTES = 4 << 20, SOCKET_BYTES = 1 << 20;
     private static final int MAX_SEGMENTS = SoftwareOffload.MAX_FRAME_BYTES / SoftwareOffload.MIN_SEGMENT_BYTES + 1;
     private static final int FULL_FRAMES = 256, MAX_FRAMES = FULL_FRAMES + MAX_SEGMENTS, MAX_PACKETS = 128;
     /** One packet of the driver's, in as many segments as it can be. */
@@ -84,7 +84,7 @@ final class StreamPort implements NetPort {
         loop = newLoop;
         listener = newListener;
         loop.add(stallTimer, Events.EPOLLIN, _ -> stall());
-        if (socket >= 0) loop.add(socket, 0, this::ready);
+        if (socket >= 0) loop.add(socket, wanted(), this::ready);
         connector.start(loop, this);
     }
 
@@ -116,7 +116,12 @@ final class StreamPort implements NetPort {
     }
 
     private int wanted() {
-        return (listening ? Events.EPOLLIN : 0) | (blocked ? Events.EPOLLOUT : 0);
+        return (listening || hasRoom() ? Events.EPOLLIN : 0) | (blocked ? Events.EPOLLOUT : 0);
+    }
+
+    /** Whether to read on for a driver that takes nothing now. */
+    private boolean hasRoom() {
+        return stagingEnd < STAGING_BYTES || stagingStart >= STAGING_BYTES / 2;
     }
 
     private void want() {
@@ -130,8 +135,15 @@ final class StreamPort implements NetPort {
 
     private void ready(int events) {
         if (socket >= 0 && blocked && (events & Events.EPOLLOUT) != 0) sendRest();
-        if ((events & Events.EPOLLIN) != 0 && listening) listener.readable();
-        else if (socket >= 0 && (events & (Events.EPOLLERR | Events.EPOLLHUP)) != 0) disconnect("the peer has closed the connection");
+        boolean readable = (events & Events.EPOLLIN) != 0;
+        if (readable && listening) {
+            listener.readable();
+        } else if (readable && socket >= 0 && hasRoom()) {
+            fill();
+            if (!hasRoom()) want();
+        } else if (socket >= 0 && (events & (Events.EPOLLERR | Events.EPOLLHUP)) != 0) {
+            disconnect("the peer has closed the connection");
+        }
     }
 
     @Override
@@ -178,12 +190,12 @@ final class StreamPort implements NetPort {
         return total;
     }
 
-    /** Reads as much as there is room for, which is more than one frame. @return false when nothing came */
+    /** Reads as much as there is room for, which is more than one frame when there is not a whole one yet. @return false when nothing came */
     private boolean fill() {
         if (socket < 0) return false;
         if (stagingStart == stagingEnd) {
             stagingStart = stagingEnd = 0;
-        } else if (STAGING_BYTES - stagingStart < LENGTH_BYTES + MAX_FRAME_BYTES) {
+        } else if (stagingStart >= STAGING_BYTES / 2) {
             HostMemory.copy(staging + stagingStart, staging, stagingEnd - stagingStart);
             stagingEnd -= stagingStart;
             stagingStart = 0;
