@@ -13,7 +13,7 @@ final class Cpuid {
     private static final int APIC = 1 << 9, X2APIC = 1 << 21, OSXSAVE = 1 << 27, TSC_DEADLINE = 1 << 24;
     /** FSGSBASE TSC_ADJUST SMEP ERMS INVPCID RDSEED SMAP. */
     private static final int EXTENDED_EBX = bits(0, 1, 7, 9, 10, 18, 20);
-    private static final int UMIP = 1 << 2;
+    private static final int UMIP = 1 << 2, RDPID = 1 << 22;
     /** IBRS and IBPB, STIBP, IA32_ARCH_CAPABILITIES. */
     private static final int EXTENDED_EDX = bits(26, 27, 29);
     /** SYSCALL NX PDPE1GB RDTSCP LM. */
@@ -61,7 +61,7 @@ final class Cpuid {
             case 4 -> cache(c, sub);
             case 6 -> set(c, 4, 0, 0, 0);                           // the local APIC timer never stops
             case 7 -> {
-                if (sub == 0) set(c, 0, EXTENDED_EBX, UMIP, EXTENDED_EDX);
+                if (sub == 0) set(c, 0, EXTENDED_EBX, UMIP | RDPID, EXTENDED_EDX);
                 else set(c, 0, 0, 0, 0);
             }
             case 0xb -> topology(c, sub, id, cpus);

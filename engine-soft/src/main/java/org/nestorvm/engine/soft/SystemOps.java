@@ -142,7 +142,8 @@ final class SystemOps {
                 Msrs.write(c, (int) c.r[Cpu.RCX], c.r[Cpu.RDX] << 32 | c.r[Cpu.RAX] & 0xffffffffL);
             });
             case "CPUID" -> simple(i, Cpuid::exec);
-            case "RDRAND", "RDSEED" -> random(i);
+            case "RDRAND", "RDSEED" -> i.rep != 0 ? null : random(i);
+            case "RDPID" -> processorId(i);
             case "VMCALL", "MONITOR", "MWAIT", "RSM", "UD2" -> simple(i, c -> {
                 throw c.ud();
             });
@@ -364,6 +365,11 @@ final class SystemOps {
             RmOp.set(c, reg, size, false, c.vcpu.random());
             Flags.set(c, Cpu.CF);
         });
+    }
+
+    private static Op processorId(Insn i) {
+        int reg = i.rm;
+        return simple(i, c -> c.r[reg] = c.tscAux & 0xffffffffL);
     }
 
     /** SMSW, SGDT and their like outside privilege 0. */

@@ -82,6 +82,15 @@ class IdentificationTest {
         Expect.reg(vm, ECX, 0x1234);
     }
 
+    @EngineTest(only = "soft")
+    void rdpidTellsTheProcessor(TestMachine vm) {
+        vm.longMode();
+        vm.cpu.tscAux = 0x12345678;
+        vm.start(vm.program().mov(RAX, -1L).db(0xf3, 0x0f, 0xc7, 0xf8).hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, RAX, 0x12345678);
+    }
+
     @EngineTest(notOnPvm = "TSD is not in force for user code")
     void timeStampMayBeForbiddenToUsers(TestMachine vm) {
         vm.longMode();
