@@ -5,7 +5,10 @@ import java.nio.file.Path;
 import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.DescriptorListener;
 
-/** How a front end gets to its back end: at first, and again when the connection has ended. May start a process. It is the one that decides how long to wait and when to give up. */
+/**
+ * How a front end gets to its back end: at first, and again when the connection has ended. May start a process. It is the one that decides how long to wait and when to give up, and the one that sees to it that the
+ * former back end has ended, if it did not die: two that serve the same queues would each do what is under way.
+ */
 @FunctionalInterface
 public interface Connector {
     /**
