@@ -6,6 +6,7 @@ module org.nestorvm.machine {
     requires transitive org.nestorvm.virtio.pci;
     requires org.nestorvm.disk;
     requires org.nestorvm.vhost;
+    requires org.nestorvm.isolation;
     requires transitive org.nestorvm.boot;
     requires org.slf4j;
     uses org.nestorvm.vmm.Engine;

@@ -15,7 +15,7 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The devices that {@code nestor run} takes. They come on the PCI bus in the order in which they stand here. */
 final class DeviceOptions {
-    @Option(names = "--disk", paramLabel = "FILE[,format=raw|qcow2][,readonly][,serial=TEXT][,queues=N]", converter = DiskChoice.Converter.class,
+    @Option(names = "--disk", paramLabel = "FILE[,format=raw|qcow2][,readonly][,serial=TEXT][,queues=N][,isolate=on|off]", converter = DiskChoice.Converter.class,
         description = "A disk image, told by its first bytes to be raw or qcow2 when the format is not given. May be given several times: /dev/vda, /dev/vdb, ...")
     List<DiskChoice> disks = new ArrayList<>();
 
@@ -29,6 +29,9 @@ final class DeviceOptions {
     @Option(names = "--vhost-user", paramLabel = "KIND,path=SOCKET[,queues=N][,size=N]", converter = VhostUserChoice.Converter.class,
         description = "A device that another program serves over vhost-user: blk, net, rng, console, scsi, vsock, fs, or a number of the virtio specification. May be given several times.")
     List<VhostUserChoice> vhostUser = new ArrayList<>();
+
+    @Option(names = "--isolate", description = "Each disk and each network in a confined process of its own, unless it says isolate=off.")
+    boolean isolate;
 
     @Option(names = "--net", paramLabel = "user|tap=NAME|unix=PATH|none[,...]", converter = NetChoice.class,
         description = "A network interface. user: through passt, without rights on the host; tcp=8080:80 and udp=... give the guest ports of the host. tap=NAME: an interface of the host. unix=PATH[,server]: QEMU's "
@@ -48,7 +51,7 @@ final class DeviceOptions {
 
     List<DeviceSource> sources() {
         List<DeviceSource> sources = new ArrayList<>();
-        for (DiskChoice disk : disks) sources.add(Devices.disk("disk" + sources.size(), disk.disk()));
+        for (DiskChoice disk : disks) sources.add(disk.source("disk" + sources.size(), isolate));
         for (NetOptions net : nets) if (net.kind() != NetOptions.Kind.NONE) sources.add(Devices.net("net" + nets.indexOf(net), net));
         if (cdrom != null) sources.add(Devices.cdrom("cdrom", cdrom));
         for (int i = 0; i < shares.size(); i++) sources.add(shares.get(i).source(i));

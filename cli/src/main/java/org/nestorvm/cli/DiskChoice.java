@@ -2,6 +2,8 @@ package org.nestorvm.cli;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.nestorvm.machine.DeviceSource;
+import org.nestorvm.machine.Devices;
 import org.nestorvm.machine.DiskSpec;
 import org.nestorvm.vmm.VmRefusedException;
 import picocli.CommandLine.ITypeConverter;
@@ -9,6 +11,12 @@ import picocli.CommandLine.TypeConversionException;
 
 /** What {@code --disk} says. @param isolated whether the disk gets a process of its own; null when it does not say */
 record DiskChoice(DiskSpec disk, Boolean isolated) {
+    /** @param otherwise whether it is isolated when it does not say */
+    DeviceSource source(String name, boolean otherwise) {
+        boolean own = isolated == null ? otherwise : isolated;
+        return own ? Devices.isolatedDisk(name, disk) : Devices.disk(name, disk);
+    }
+
     static final class Converter implements ITypeConverter<DiskChoice> {
         private static final List<String> KEYS = List.of("format", "readonly", "serial", "queues", "isolate");
 

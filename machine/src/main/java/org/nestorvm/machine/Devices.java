@@ -7,6 +7,8 @@ import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 import org.nestorvm.disk.Disks;
 import org.nestorvm.disk.OpenOptions;
+import org.nestorvm.isolation.IsolatedDevice;
+import org.nestorvm.isolation.RestartPolicy;
 import org.nestorvm.vhost.Connector;
 import org.nestorvm.vhost.FrontEnd;
 import org.nestorvm.vhost.FrontEndOptions;
@@ -19,7 +21,7 @@ import org.nestorvm.virtio.scsi.ScsiCdDevice;
 import org.nestorvm.virtio.vsock.VsockDevice;
 import org.nestorvm.virtio.vsock.VsockOptions;
 
-/** Devices for {@link MachineConfig#withDevice}: in the machine's own process, or at the other end of a vhost-user socket. */
+/** Devices for {@link MachineConfig#withDevice}: in the machine's own process, in processes of their own, or served by another program over vhost-user. */
 public final class Devices {
     /** For a back end that listens, or does so again after it has been started again. */
     private static final int BACK_END_PATIENCE_MS = 5000;
@@ -29,11 +31,20 @@ public final class Devices {
     }
 
     public static DeviceSource disk(String name, DiskSpec disk) {
-        return machine -> {
-            OpenOptions options = (disk.readOnly() ? OpenOptions.READ : OpenOptions.WRITE).withFormat(disk.format());
-            int queues = disk.queues() != null ? disk.queues() : Math.min(machine.cpus(), MOST_DEFAULT_QUEUES);
-            return new BlkDevice(name, Disks.open(disk.file(), options), disk.serial() == null ? "" : disk.serial(), queues);
-        };
+        return machine -> new BlkDevice(name, Disks.open(disk.file(), options(disk)), disk.serial() == null ? "" : disk.serial(), queues(disk, machine));
+    }
+
+    /** The same in a confined process of its own, which is started again when it dies. */
+    public static DeviceSource isolatedDisk(String name, DiskSpec disk) {
+        return machine -> IsolatedDevice.disk(name, disk.file(), options(disk), disk.serial(), queues(disk, machine), RestartPolicy.USUAL);
+    }
+
+    private static OpenOptions options(DiskSpec disk) {
+        return (disk.readOnly() ? OpenOptions.READ : OpenOptions.WRITE).withFormat(disk.format());
+    }
+
+    private static int queues(DiskSpec disk, DeviceSource.Host machine) {
+        return disk.queues() != null ? disk.queues() : Math.min(machine.cpus(), MOST_DEFAULT_QUEUES);
     }
 
     /** Streams between the guest and Unix sockets of the host. */

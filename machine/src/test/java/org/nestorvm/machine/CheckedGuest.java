@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiConsumer;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -65,8 +66,28 @@ final class CheckedGuest {
 
     /** Runs it to its power-off. @return what it said */
     Map<String, String> run(UnaryOperator<MachineConfig> devices) throws Exception {
-        ByteArrayOutputStream console = new ByteArrayOutputStream();
+        return run(devices, (machine, said) -> { });
+    }
+
+    /** @param hears each line that the guest says, as it says it; called on the console's thread */
+    Map<String, String> run(UnaryOperator<MachineConfig> devices, BiConsumer<Machine, String> hears) throws Exception {
+        Machine[] running = new Machine[1];
+        ByteArrayOutputStream console = new ByteArrayOutputStream() {
+            private int lineStart;
+
+            @Override
+            public synchronized void write(byte[] bytes, int offset, int length) {
+                for (int i = 0; i < length; i++) {
+                    write(bytes[offset + i]);
+                    if (bytes[offset + i] != '\n') continue;
+                    String line = new String(buf, lineStart, count - lineStart, StandardCharsets.UTF_8).strip();
+                    lineStart = count;
+                    if (line.startsWith("@@ ")) hears.accept(running[0], line.substring(3));
+                }
+            }
+        };
         try (Machine machine = Machine.create(devices.apply(config()).withConsole(console))) {
+            running[0] = machine;
             Outcome outcome = machine.run();
             assertEquals(Outcome.Kind.POWERED_OFF, outcome.kind(), outcome.detail() + "\n" + console);
         }
