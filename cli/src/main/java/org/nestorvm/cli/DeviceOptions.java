@@ -7,6 +7,7 @@ import java.util.List;
 import org.nestorvm.machine.DeviceSource;
 import org.nestorvm.machine.Devices;
 import org.nestorvm.virtio.balloon.BalloonOptions;
+import org.nestorvm.virtio.console.ConsoleOptions;
 import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.vsock.VsockOptions;
 import picocli.CommandLine.ITypeConverter;
@@ -42,6 +43,10 @@ final class DeviceOptions {
         description = "Memory that the guest does not need goes back to the host; target=SIZE asks it for more, free-page-reporting=off takes only what is asked for.")
     BalloonOptions balloon;
 
+    @Option(names = "--virtio-console", arity = "0..1", fallbackValue = "on", paramLabel = "port=NAME:PATH,...", converter = VirtioConsoleChoice.class,
+        description = "A console that is faster than the serial port: hvc0 to Linux. What is typed goes there. Further ports, each on a Unix socket, are in the guest's /dev/virtio-ports.")
+    ConsoleOptions virtioConsole;
+
     @Option(names = "--rng", description = "An entropy device.")
     boolean rng;
 
@@ -57,6 +62,7 @@ final class DeviceOptions {
         for (int i = 0; i < shares.size(); i++) sources.add(shares.get(i).source(i));
         for (int i = 0; i < vhostUser.size(); i++) sources.add(vhostUser.get(i).source(i));
         if (vsock != null) sources.add(Devices.vsock("vsock", vsock));
+        if (virtioConsole != null) sources.add(Devices.console("console", virtioConsole));
         if (balloon != null) sources.add(Devices.balloon("balloon", balloon));
         if (rng) sources.add(Devices.rng("rng"));
         return sources;
@@ -87,6 +93,13 @@ final class DeviceOptions {
         @Override
         NetOptions parse(String text) throws IOException {
             return NetOptions.parse(text);
+        }
+    }
+
+    static final class VirtioConsoleChoice extends Parsed<ConsoleOptions> {
+        @Override
+        ConsoleOptions parse(String text) throws IOException {
+            return ConsoleOptions.parse(text);
         }
     }
 

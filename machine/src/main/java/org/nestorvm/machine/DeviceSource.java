@@ -1,6 +1,7 @@
 package org.nestorvm.machine;
 
 import java.io.IOException;
+import java.io.OutputStream;
 import org.nestorvm.virtio.VirtioDevice;
 import org.nestorvm.virtio.balloon.PageRelease;
 
@@ -13,8 +14,9 @@ public interface DeviceSource {
      * @param onCallersThread notifications are served on the virtual CPU's thread, as where a run must repeat itself
      * @param cpus virtual CPUs
      * @param pages takes memory that the guest gives back
+     * @param console takes what the guest prints on consoles of any kind
      */
-    record Host(boolean onCallersThread, int cpus, PageRelease pages) {
+    record Host(boolean onCallersThread, int cpus, PageRelease pages, OutputStream console) {
     }
 
     /**

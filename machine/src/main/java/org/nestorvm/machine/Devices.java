@@ -15,6 +15,8 @@ import org.nestorvm.vhost.FrontEndOptions;
 import org.nestorvm.virtio.balloon.BalloonDevice;
 import org.nestorvm.virtio.balloon.BalloonOptions;
 import org.nestorvm.virtio.blk.BlkDevice;
+import org.nestorvm.virtio.console.ConsoleDevice;
+import org.nestorvm.virtio.console.ConsoleOptions;
 import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.rng.RngDevice;
 import org.nestorvm.virtio.scsi.ScsiCdDevice;
@@ -79,6 +81,11 @@ public final class Devices {
     /** A network interface. */
     public static DeviceSource net(String name, NetOptions options) {
         return machine -> options.open(name);
+    }
+
+    /** A console, hvc0 to Linux, with the output that the serial port has; what is typed goes here. Its further ports are Unix sockets. */
+    public static DeviceSource console(String name, ConsoleOptions options) {
+        return machine -> new ConsoleDevice(name, options, machine.console());
     }
 
     /** Memory that the guest gives back, asked or of its own: see {@link BalloonDevice#setTarget}. */

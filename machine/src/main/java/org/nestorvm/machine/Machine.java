@@ -3,6 +3,7 @@ package org.nestorvm.machine;
 import java.io.IOException;
 import java.util.List;
 import org.nestorvm.devices.MsiSink;
+import org.nestorvm.virtio.console.ConsoleDevice;
 import org.nestorvm.virtio.pci.VirtioPci;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.EngineOptions;
@@ -22,6 +23,7 @@ import org.nestorvm.vmm.Vmm;
  */
 public final class Machine implements AutoCloseable {
     private static final long NS_PER_SECOND = 1_000_000_000;
+    private static final long FULL_CONSOLE_MS = 10;
 
     private final MachineConfig config;
     private final String description;
@@ -31,6 +33,7 @@ public final class Machine implements AutoCloseable {
     private final Board board;
     private final Processors processors;
     private final VirtioBus virtio;
+    private final ConsoleDevice typedTo;                // null: the serial port
     private volatile EngineVm engine;                   // null before the first instruction and after the last
 
     /**
@@ -67,6 +70,7 @@ public final class Machine implements AutoCloseable {
             place(program);
             engine = vm.engine();
             virtio = VirtioBus.create(config, vm, board, inside.localApics());
+            typedTo = virtio.functions().stream().map(VirtioPci::device).filter(ConsoleDevice.class::isInstance).map(ConsoleDevice.class::cast).findFirst().orElse(null);
         } catch (IOException | RuntimeException | Error e) {
             releaseHost();
             throw e;
@@ -147,17 +151,19 @@ public final class Machine implements AutoCloseable {
         wakeUp();
     }
 
-    /** Types on the serial port; waits while the guest has not read enough of what came before. */
+    /** Types on the guest's console: the virtio one, if there is one, else the serial port. Waits while the guest has not read enough of what came before. */
     public void type(byte[] bytes, int offset, int length) throws InterruptedException {
         for (int done = 0; done < length; ) {
             done += offer(bytes, offset + done, length - done);
-            if (done < length) board.com1.awaitRoom();
+            if (done == length) return;
+            if (typedTo == null) board.com1.awaitRoom();
+            else Thread.sleep(FULL_CONSOLE_MS);
         }
     }
 
     /** Types as much as there is room for, and says how much. */
     public int offer(byte[] bytes, int offset, int length) {
-        int accepted = board.com1.offer(bytes, offset, length);
+        int accepted = typedTo != null ? typedTo.offer(bytes, offset, length) : board.com1.offer(bytes, offset, length);
         wakeUp();
         return accepted;
     }

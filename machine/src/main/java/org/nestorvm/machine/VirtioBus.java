@@ -25,7 +25,7 @@ final class VirtioBus implements AutoCloseable {
     static VirtioBus create(MachineConfig config, VirtualMachine vm, Board board, MsiSink msi) throws IOException {
         VirtioBus bus = new VirtioBus();
         boolean onCallersThread = config.time() == MachineConfig.Time.INSTRUCTIONS;
-        DeviceSource.Host host = new DeviceSource.Host(onCallersThread, config.cpus(), vm::discardWithin);
+        DeviceSource.Host host = new DeviceSource.Host(onCallersThread, config.cpus(), vm::discardWithin, config.console());
         try {
             for (DeviceSource source : config.devices()) bus.add(source.open(host), vm, board, msi, onCallersThread);
             board.pci().assignMemory(Layout.PCI_MEMORY, Layout.PCI_MEMORY_BYTES);

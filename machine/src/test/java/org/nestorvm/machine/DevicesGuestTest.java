@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -43,7 +44,7 @@ class DevicesGuestTest {
         say interrupts "$(grep -c MSI.*req /proc/interrupts)"
         """;
 
-    private static final DeviceSource.Host NO_MACHINE = new DeviceSource.Host(false, 1, (gpa, sizeBytes) -> { });
+    private static final DeviceSource.Host NO_MACHINE = new DeviceSource.Host(false, 1, (gpa, sizeBytes) -> { }, OutputStream.nullOutputStream());
 
     @TempDir Path directory;
 
