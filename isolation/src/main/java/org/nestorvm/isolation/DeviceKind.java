@@ -6,6 +6,7 @@ import java.util.Locale;
 import org.nestorvm.memory.sys.Entropy;
 import org.nestorvm.sandbox.SandboxPolicy;
 import org.nestorvm.virtio.VirtioDevice;
+import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.rng.RngDevice;
 
 /** The devices that can have a process of their own: what each is made from, what it keeps when it is confined, and what its JVM gets. */
@@ -20,6 +21,14 @@ enum DeviceKind {
         @Override
         VirtioDevice open(String name, DeviceArguments arguments) throws IOException {
             return BlkArguments.open(name, arguments);
+        }
+    },
+    NET(SandboxPolicy.NET, 48, 16, false) {
+        @Override
+        VirtioDevice open(String name, DeviceArguments arguments) throws IOException {
+            String net = arguments.take("net");
+            if (net == null) throw new IOException("device net needs --net, as `nestor run` takes it");
+            return NetOptions.parse(net).open(name);
         }
     };
 

@@ -11,8 +11,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Starts a device's process when its front end connects, and another one when the connection has ended. The predecessor is dead before its successor is given the same files. The descriptors that
- * the process is given stay open here for the next one.
+ * Starts a device's process when its front end connects, and another one when the connection has ended. The predecessor is dead before its successor is given the same files, which
+ * stay open here for the next one.
  */
 final class DeviceSupervisor implements Connector, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceSupervisor.class);
@@ -22,22 +22,48 @@ final class DeviceSupervisor implements Connector, AutoCloseable {
     private final String name;
     private final DeviceKind kind;
     private final DeviceArguments arguments;
-    private final int[] descriptors;
+    private final Given given;
     private final RestartPolicy policy;
     private final RestartPolicy.Budget budget;
     private volatile DeviceProcess process;
     private boolean closed;
 
+    /** Descriptors for each process that is started. */
+    interface Given {
+        Given NOTHING = of();
+
+        /** @return descriptors that stay the giver's */
+        int[] open() throws IOException;
+
+        default void close() {
+        }
+
+        /** The same each time. */
+        static Given of(int... descriptors) {
+            return new Given() {
+                @Override
+                public int[] open() {
+                    return descriptors;
+                }
+
+                @Override
+                public void close() {
+                    for (int descriptor : descriptors) Descriptors.close(descriptor);
+                }
+            };
+        }
+    }
+
     /**
      * @param arguments of the kind; descriptors are numbered from {@link #firstDescriptor}
-     * @param descriptors that the process is given; they belong to the supervisor from now on
+     * @param given belongs to the supervisor from now on
      */
-    DeviceSupervisor(String name, DeviceKind kind, DeviceArguments arguments, RestartPolicy policy, int... descriptors) {
+    DeviceSupervisor(String name, DeviceKind kind, DeviceArguments arguments, RestartPolicy policy, Given given) {
         this.name = name;
         this.kind = kind;
         this.arguments = arguments.with("name", name).with("fd", DeviceProcess.FIRST_DESCRIPTOR);
         this.policy = policy;
-        this.descriptors = descriptors.clone();
+        this.given = given;
         budget = policy.new Budget();
     }
 
@@ -72,12 +98,13 @@ final class DeviceSupervisor implements Connector, AutoCloseable {
         List<String> command = new ArrayList<>(JavaCommand.arguments(kind));
         command.add(kind.label());
         command.addAll(arguments.toList());
+        int[] descriptors = given.open();
         int[] pair = Sockets.pair(name);
         try {
-            int[] given = new int[1 + descriptors.length];
-            given[0] = pair[1];
-            System.arraycopy(descriptors, 0, given, 1, descriptors.length);
-            process = DeviceProcess.start(name, command, given);
+            int[] all = new int[1 + descriptors.length];
+            all[0] = pair[1];
+            System.arraycopy(descriptors, 0, all, 1, descriptors.length);
+            process = DeviceProcess.start(name, command, all);
             return DescriptorChannel.of(name, pair[0]);
         } catch (Throwable t) {
             Descriptors.close(pair[0]);
@@ -106,6 +133,6 @@ final class DeviceSupervisor implements Connector, AutoCloseable {
             last.kill();
             last.awaitExit(KILLED_MS);
         }
-        for (int descriptor : descriptors) Descriptors.close(descriptor);
+        given.close();
     }
 }

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.nestorvm.disk.Disks;
 import org.nestorvm.disk.OpenOptions;
+import org.nestorvm.isolation.DeviceSupervisor.Given;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.vhost.FrontEnd;
 import org.nestorvm.vhost.FrontEndOptions;
@@ -13,6 +14,9 @@ import org.nestorvm.virtio.DeviceSession;
 import org.nestorvm.virtio.QueueSetup;
 import org.nestorvm.virtio.VirtioDevice;
 import org.nestorvm.virtio.blk.BlkDevice;
+import org.nestorvm.virtio.net.NetDevice;
+import org.nestorvm.virtio.net.NetHandover;
+import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.rng.RngDevice;
 
 /**
@@ -34,7 +38,7 @@ public final class IsolatedDevice implements VirtioDevice {
 
     /** Random bytes of the host's kernel. */
     public static IsolatedDevice rng(String name, RestartPolicy policy) throws IOException {
-        DeviceSupervisor supervisor = new DeviceSupervisor(name, DeviceKind.RNG, new DeviceArguments(), policy);
+        DeviceSupervisor supervisor = new DeviceSupervisor(name, DeviceKind.RNG, new DeviceArguments(), policy, Given.NOTHING);
         return connect(FrontEndOptions.of(RngDevice.TYPE, name, 1, RNG_QUEUE_SIZE, supervisor), supervisor);
     }
 
@@ -47,8 +51,27 @@ public final class IsolatedDevice implements VirtioDevice {
         int[] files = open(Disks.chain(file, options), options);
         DeviceArguments arguments = new DeviceArguments().with("files", numbers(files.length)).with("file", file).with("format", options.format()).with("readonly", options.readOnly() ? "on" : "off")
             .with("lock", options.locked() ? "on" : "off").with("serial", serial == null || serial.isEmpty() ? null : serial).with("queues", queues);
-        DeviceSupervisor supervisor = new DeviceSupervisor(name, DeviceKind.BLK, arguments, policy, files);
+        DeviceSupervisor supervisor = new DeviceSupervisor(name, DeviceKind.BLK, arguments, policy, Given.of(files));
         return connect(FrontEndOptions.of(BlkDevice.TYPE, name, queues, BLK_QUEUE_SIZE, supervisor), supervisor);
+    }
+
+    /** A network card: what it leads to is opened here, and opened again for a successor where that must be ({@link NetHandover}). */
+    public static IsolatedDevice net(String name, NetOptions options, RestartPolicy policy) throws IOException {
+        NetHandover handover = options.handOver();
+        Given given = new Given() {
+            @Override
+            public int[] open() throws IOException {
+                return handover.open();
+            }
+
+            @Override
+            public void close() {
+                handover.close();
+            }
+        };
+        DeviceArguments arguments = new DeviceArguments().with("net", options.handedOver(DeviceSupervisor.firstDescriptor()));
+        DeviceSupervisor supervisor = new DeviceSupervisor(name, DeviceKind.NET, arguments, policy, given);
+        return connect(FrontEndOptions.of(NetDevice.TYPE, name, 2 * options.queues() + 1, NetDevice.QUEUE_SIZE, supervisor), supervisor);
     }
 
     /** The first is the image, which may be written; what it is based on is only read. */

@@ -18,8 +18,11 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.nestorvm.disk.OpenOptions;
+import org.nestorvm.memory.DescriptorChannel;
+import org.nestorvm.memory.DescriptorListener;
 import org.nestorvm.memory.sys.Primitive;
 import org.nestorvm.memory.sys.Processes;
+import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.testkit.DriverMemory;
 import org.nestorvm.virtio.testkit.TestDriver;
 import org.nestorvm.virtio.testkit.Used;
@@ -87,6 +90,39 @@ class IsolatedDeviceTest {
 
     private static byte[] request(int type, long sector, byte[] data) {
         return ByteBuffer.allocate(16 + data.length).order(ByteOrder.LITTLE_ENDIAN).putInt(type).putInt(0).putLong(sector).put(data).array();
+    }
+
+    @Test void netConnectsAgainForTheSuccessor(@TempDir Path directory) throws Exception {
+        Path path = directory.resolve("peer");
+        byte[] frame = new byte[60];
+        Arrays.fill(frame, (byte) 0x33);
+        try (DescriptorListener peer = DescriptorListener.listen(path); DriverMemory memory = new DriverMemory();
+             IsolatedDevice net = IsolatedDevice.net("net0", NetOptions.parse("unix=" + path + ",mac=52:54:00:12:34:56"), RestartPolicy.USUAL);
+             TestDriver driver = TestDriver.start(net, memory, net.features(), 16)) {
+            assertEquals(0x52, net.config().get(0, 1));
+            try (DescriptorChannel stream = peer.accept()) {
+                driver.request(1, packet(frame), 0);
+                assertArrayEquals(frame, receive(stream));
+            }
+            net.process().kill();
+            driver.request(1, packet(frame), 0);
+            try (DescriptorChannel stream = peer.accept()) {
+                driver.request(1, packet(frame), 0);
+                assertArrayEquals(frame, receive(stream));
+            }
+        }
+        assertThatThrownBy(() -> IsolatedDevice.net("net0", NetOptions.parse("unix=" + path + ",server"), RestartPolicy.USUAL)).hasMessageContaining("isolate=off");
+    }
+
+    /** After a header of twelve zero bytes. */
+    private static byte[] packet(byte[] frame) {
+        return ByteBuffer.allocate(12 + frame.length).put(12, frame).array();
+    }
+
+    private static byte[] receive(DescriptorChannel stream) throws IOException {
+        try (DescriptorChannel.Message length = stream.receive(4, 0); DescriptorChannel.Message frame = stream.receive(ByteBuffer.wrap(length.bytes()).getInt(), 0)) {
+            return frame.bytes();
+        }
     }
 
     /** The device process finds the fault, since only it reads the file. */

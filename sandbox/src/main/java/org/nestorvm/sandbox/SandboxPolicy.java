@@ -20,6 +20,6 @@ public record SandboxPolicy(String name, IntFunction<SyscallFilter> syscalls, lo
     private static final long MEMORY_FILE_BYTES = 16L << 20;
 
     public static final SandboxPolicy PLAIN = new SandboxPolicy("plain", SyscallLists::plain, OPEN_FILES, MEMORY_FILE_BYTES, THREADS, List.of());
-    public static final SandboxPolicy NET = new SandboxPolicy("net", SyscallLists::net, OPEN_FILES, MEMORY_FILE_BYTES, THREADS, List.of());
+    public static final SandboxPolicy NET = new SandboxPolicy("net", SyscallLists::net, OPEN_FILES, Processes.UNLIMITED, THREADS, List.of());
     public static final SandboxPolicy DISK = new SandboxPolicy("disk", SyscallLists::disk, OPEN_FILES, Processes.UNLIMITED, THREADS, List.of());
 }

@@ -78,7 +78,7 @@ public final class SyscallLists {
 
     /** A network card: a tap device or a stream socket that is open already. */
     public static SyscallFilter net(int pid) {
-        return base(pid).allow(READV, WRITEV, SENDTO, RECVFROM)
+        return base(pid).allow(READV, WRITEV, TIMERFD_SETTIME)
             .allowIf(IOCTL, Check.oneOf(1, "TUNSETOFFLOAD, TUNSETVNETHDRSZ, TUNGETVNETHDRSZ, TUNSETQUEUE", TAP_IOCTLS));
     }
 }

@@ -20,10 +20,10 @@ import org.slf4j.LoggerFactory;
  */
 public final class NetDevice extends RingDevice {
     public static final int TYPE = 1;
-    /** Of a pair of queues; Linux takes as many as there are. */
+    /** Of every queue; Linux takes as many as there are. */
     public static final int QUEUE_SIZE = 256;
     public static final int MIN_MTU = 68, MAX_MTU = 65535;
-    private static final int CONTROL_SIZE = 64, DEFAULT_MTU = 1500, VLAN_TAG_BYTES = 4;
+    private static final int DEFAULT_MTU = 1500, VLAN_TAG_BYTES = 4;
     private static final int CONFIG_MAC = 0, CONFIG_STATUS = 6, CONFIG_PAIRS = 8, CONFIG_MTU = 10, CONFIG_BYTES = 12;
     private static final int S_LINK_UP = 1;
     private static final Logger LOG = LoggerFactory.getLogger(NetDevice.class);
@@ -116,7 +116,6 @@ public final class NetDevice extends RingDevice {
     private static int[] sizes(int pairs) {
         int[] sizes = new int[2 * pairs + 1];
         java.util.Arrays.fill(sizes, QUEUE_SIZE);
-        sizes[2 * pairs] = CONTROL_SIZE;
         return sizes;
     }
 

@@ -236,6 +236,28 @@ public final class NetOptions {
         };
     }
 
+    /** Opens what the options name for a device in another process, which listens and connects nowhere. */
+    public NetHandover handOver() throws IOException {
+        if (server || reconnectMs > 0) throw new IOException("net unix=" + target + ": a device in a process of its own neither listens nor connects again by itself; leave out server and reconnect, or say isolate=off");
+        return switch (kind) {
+            case USER -> NetHandover.passt(() -> PasstBackend.start(tcp, udp, mtu));
+            case TAP -> NetHandover.tap(descriptors.length > 0 ? descriptors : TapBackend.attach(target, queues));
+            case UNIX -> descriptors.length > 0 ? NetHandover.stream(descriptors[0]) : NetHandover.stream(() -> StreamBackend.open(target));
+            case NONE -> throw new IllegalStateException("--net none is no device");
+        };
+    }
+
+    /** These options for a device that has what they name already. @param first the number of the first descriptor in its process */
+    public String handedOver(int first) {
+        StringBuilder text = new StringBuilder(kind == Kind.TAP ? "tap" : "unix").append(",fd=").append(first);
+        for (int i = 1; i < queues; i++) text.append(':').append(first + i);
+        text.append(",mac=").append(mac);
+        if (mtu != 0) text.append(",mtu=").append(mtu);
+        if (pcap != null) text.append(",pcap=").append(pcap.toAbsolutePath().toString().replace(",", ",,"));
+        if (snapBytes > 0) text.append(",snaplen=").append(snapBytes);
+        return text.toString();
+    }
+
     /** The device with all that it needs. */
     public NetDevice open(String name) throws IOException {
         PacketCapture capture = pcap == null ? null : new PacketCapture(pcap, snapBytes);

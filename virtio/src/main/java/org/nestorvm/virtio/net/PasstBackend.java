@@ -206,6 +206,17 @@ public final class PasstBackend implements NetBackend {
         return false;
     }
 
+    /** A duplicate of our end of the stream, for a device in another process; this one only keeps the program then. */
+    int duplicate() throws IOException {
+        return stream.duplicate();
+    }
+
+    /** Ends a program whose stream another process had. */
+    void release() {
+        stream.port(0).close();
+        close();
+    }
+
     int pid() {
         return pid;
     }

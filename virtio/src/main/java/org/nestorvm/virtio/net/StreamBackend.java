@@ -75,7 +75,8 @@ public final class StreamBackend implements NetBackend {
         }
     }
 
-    private static int open(String path) throws IOException {
+    /** @return a socket for {@link #of} */
+    static int open(String path) throws IOException {
         int socket = Sockets.stream(path);
         try {
             Sockets.connect(socket, path);
@@ -218,6 +219,10 @@ public final class StreamBackend implements NetBackend {
             if (loop != null) loop.remove(timer);
             Descriptors.close(timer);
         }
+    }
+
+    int duplicate() throws IOException {
+        return port.duplicate();
     }
 
     @Override

@@ -335,4 +335,9 @@ final class StreamPort implements NetPort {
         Descriptors.close(socket);
         socket = -1;
     }
+
+    /** Another descriptor of the socket, which must be connected. */
+    int duplicate() throws IOException {
+        return Descriptors.duplicate(name, socket);
+    }
 }

@@ -43,6 +43,19 @@ public final class TapBackend implements NetBackend {
         }
     }
 
+    /** Opens the queues of an interface for a device in another process. @return descriptors for {@link #of} */
+    public static int[] attach(String interfaceName, int pairs) throws IOException {
+        int[] descriptors = new int[pairs];
+        int attached = 0;
+        try {
+            for (; attached < pairs; attached++) descriptors[attached] = attach(interfaceName, pairs > 1);
+            return descriptors;
+        } catch (IOException e) {
+            while (attached > 0) Descriptors.close(descriptors[--attached]);
+            throw e;
+        }
+    }
+
     /** Queues of one interface that somebody has opened for us, with IFF_VNET_HDR; the back end's from now on. */
     public static TapBackend of(int... descriptors) throws IOException {
         TapBackend tap = new TapBackend("tap");
