@@ -1,29 +1,38 @@
 package org.nestorvm.vhost;
 
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 
-/** Of this process. */
+/** Sockets, eventfds, epoll sets and memory files of this process. Ordinary files and pipes are the JVM's, which opens and closes them when it likes. */
 final class OpenDescriptors {
     private OpenDescriptors() {
     }
 
-    /** What they are, for messages. */
-    static String list() {
-        StringBuilder all = new StringBuilder();
+    static int count() {
+        return list().size();
+    }
+
+    /** What another test has left to a thread that ends may go meanwhile; nothing may come. */
+    static void assertAtMost(int before) {
+        assertTrue(count() <= before, () -> "more than " + before + " descriptors: " + list());
+    }
+
+    private static List<String> list() {
+        List<String> found = new ArrayList<>();
         for (String name : new File("/proc/self/fd").list()) {
             try {
-                all.append(name).append(' ').append(Files.readSymbolicLink(Path.of("/proc/self/fd", name))).append('\n');
+                String target = Files.readSymbolicLink(Path.of("/proc/self/fd", name)).toString();
+                if (target.startsWith("socket:") || target.startsWith("anon_inode:") || target.startsWith("/memfd:")) found.add(name + " " + target);
             } catch (IOException e) {
                 // the listing's own
             }
         }
-        return all.toString();
-    }
-
-    static int count() {
-        return new File("/proc/self/fd").list().length;
+        return found;
     }
 }
