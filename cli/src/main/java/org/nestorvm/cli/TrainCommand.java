@@ -47,9 +47,20 @@ final class TrainCommand implements Callable<Integer> {
             Files.write(kernel, image());
             CommandLine run = Nestor.commandLine();
             int status = run.execute("run", "--quiet", "--engine", "soft", "-m", "16M", "--console", "none", "--debug-exit", "--kernel", kernel.toString());
-            return status == EXPECTED ? 0 : Nestor.FAILED;
+            return status == EXPECTED && trainImages(kernel) ? 0 : Nestor.FAILED;
         } finally {
             Files.delete(kernel);
+        }
+    }
+
+    private static boolean trainImages(Path source) throws IOException {
+        Path image = Files.createTempFile("nestor-train", "");
+        try {
+            return Nestor.commandLine().execute("image", "convert", "-q", "-f", "raw", "-O", "qcow2", source.toString(), image.toString()) == 0
+                && Nestor.commandLine().execute("image", "convert", "-q", "-O", "qcow2", "-c", image.toString(), image + "-packed") == 0;
+        } finally {
+            Files.delete(image);
+            Files.deleteIfExists(Path.of(image + "-packed"));
         }
     }
 

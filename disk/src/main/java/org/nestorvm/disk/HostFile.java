@@ -23,7 +23,7 @@ final class HostFile implements BlockFile {
     private final String name;
     private final int descriptor;
     private final boolean device;
-    private volatile boolean cannotPunch, cannotZero;
+    private volatile boolean cannotPunch, cannotZero, syncFailed;
     private volatile boolean closed;
     private boolean unsynchronised;
 
@@ -123,7 +123,14 @@ final class HostFile implements BlockFile {
 
     @Override
     public void sync() throws IOException {
-        if (!unsynchronised) Descriptors.fdatasync(name, descriptor);
+        if (unsynchronised) return;
+        if (syncFailed) throw new IOException(name + ": synchronising failed before, so what the file holds is not known; open it anew and check it");
+        try {
+            Descriptors.fdatasync(name, descriptor);
+        } catch (IOException e) {
+            syncFailed = true;              // the kernel reports lost pages once, and the next call would succeed
+            throw e;
+        }
     }
 
     @Override

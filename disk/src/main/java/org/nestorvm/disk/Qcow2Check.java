@@ -261,7 +261,7 @@ final class Qcow2Check {
         long tableClusters = 0, total = -1;
         while (total != needed.size() + tableClusters) {       // the new ones describe themselves
             total = needed.size() + tableClusters;
-            needed = neededBlocks(start, start + total, blockBits);
+            needed = neededBlocks(start, start + Math.max(1, total), blockBits);
             tableClusters = Math.ceilDiv(needed.getLast() + 1, perCluster);
         }
         if (tableClusters << clusterBits > Qcow2Header.REFCOUNT_TABLE_LIMIT) throw Qcow2Header.bad(file, "has clusters in use so far apart that no refcount table can describe them");

@@ -154,7 +154,7 @@ final class Qcow2Image implements DiskImage {
     private void readRun(Qcow2Request request, long offset, IoVector into, long at) throws IOException {
         Run run = request.run;
         switch (run.kind) {
-            case ZERO -> into.fill(at, run.bytes, (byte) 0);
+            case ZERO -> zero(into, at, run.bytes);
             case COMPRESSED -> into.copyIn(at, unpack(request) + (offset & header.clusterBytes() - 1), run.bytes);
             case DATA -> file.read(run.hostOffset, request.part(into, at, run.bytes));
             case UNALLOCATED -> readBacking(request, offset, into, at);
@@ -164,7 +164,16 @@ final class Qcow2Image implements DiskImage {
     private void readBacking(Qcow2Request request, long offset, IoVector into, long at) throws IOException {
         long covered = backing == null ? 0 : Math.clamp(backing.sizeBytes() - offset, 0, request.run.bytes);
         if (covered > 0) backing.read(offset, request.part(into, at, covered));
-        into.fill(at + covered, request.run.bytes - covered, (byte) 0);
+        zero(into, at + covered, request.run.bytes - covered);
+    }
+
+    // Copying zeroes allocates nothing; filling makes a segment for each piece.
+    private static void zero(IoVector into, long at, long bytes) {
+        for (long done = 0; done < bytes;) {
+            long piece = Math.min(bytes - done, HostFile.ZEROES_BYTES);
+            into.copyIn(at + done, HostFile.ZEROES, piece);
+            done += piece;
+        }
     }
 
     private long unpack(Qcow2Request request) throws IOException {

@@ -31,7 +31,7 @@ class Qcow2ModelTest {
             Arbitraries.of(false, false, true), Arbitraries.of(16, 16, 1, 2, 4, 8, 32, 64), Arbitraries.of("off", "off", "metadata", "falloc", "full")).as(Shape::new);
     }
 
-    @Property(tries = 40, edgeCases = net.jqwik.api.EdgeCasesMode.NONE)
+    @Property(tries = 25, edgeCases = net.jqwik.api.EdgeCasesMode.NONE)
     void imageReadsWhatTheModelReads(@ForAll("shapes") Shape shape, @ForAll long seed) throws IOException {
         Path directory = MemoryFolder.create();
         try {

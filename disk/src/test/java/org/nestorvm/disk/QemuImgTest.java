@@ -182,7 +182,7 @@ class QemuImgTest {
     }
 
     @ParameterizedTest
-    @ValueSource(longs = {1 << 20, 9 << 20, 600L << 20, 40L << 30, 3L << 40})
+    @ValueSource(longs = {1 << 20, 600L << 20, 40L << 30})
     void resizedImagesAreAccepted(long newSize) throws IOException {
         for (String options : new String[] {"", "cluster_size=512", "cluster_size=4K"}) {
             if (options.contains("512") && newSize > 40L << 30) continue;
