@@ -293,7 +293,7 @@ class ConsoleDeviceTest {
             assertEquals("2 1 1", control.next());
             control.send(0, ConsoleDevice.PORT_READY, 1);
             assertEquals("0 4 1", control.next());
-            assertEquals("0 5 0 25 80", control.next());
+            assertEquals("0 5 0 80 25", control.next());
             assertEquals("0 6 1", control.next());
             control.send(1, ConsoleDevice.PORT_READY, 1);
             assertEquals("1 7 1 agent", control.next());
@@ -301,7 +301,7 @@ class ConsoleDeviceTest {
                 assertTrue(client.isConnected());
                 assertEquals("1 6 1", control.next());
                 console.setSize(90, 30);
-                assertEquals("0 5 0 30 90", control.next());
+                assertEquals("0 5 0 90 30", control.next());
                 control.send(1, ConsoleDevice.PORT_OPEN, 1);
                 driver.queue(RX1).offer(new byte[0], 10);
                 driver.kick(RX1);

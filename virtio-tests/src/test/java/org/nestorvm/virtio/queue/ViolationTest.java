@@ -94,6 +94,10 @@ class ViolationTest {
                 driver.descriptor(0, table(memory, 0x4000, 16, F_INDIRECT, 0), 16, F_INDIRECT, 0);
                 driver.publish(0);
             }),
+            split("the ring's own descriptors as a table", "inside an indirect table", (driver, memory) -> {
+                driver.descriptor(0, driver.descriptors(), 16 * SIZE, F_INDIRECT, 0);
+                driver.publish(0);
+            }),
             split("indirect with next", "with a next one", (driver, memory) -> {
                 driver.descriptor(0, table(memory, 0, 4, 0, 0), 16, F_INDIRECT | F_NEXT, 1);
                 driver.publish(0);

@@ -21,8 +21,8 @@ import org.nestorvm.virtio.queue.Virtqueue;
 /**
  * Console device: virtio 1.2, section 5.3. Port 0 is a console on a stream of the host, as COM1 is; further ports have names, and a Unix socket each. Ports do not come and go while a guest runs.
  *
- * <p>In the message of a new size the rows come first: that is how Linux up to 6.14 reads it, though the specification has the columns there. Drivers without MULTIPORT read the size from the
- * configuration space, of which there is one opinion.
+ * <p>In the message of a new size the columns come first, as the specification has it. Linux of before 2025 reads the rows there, and so has the two exchanged; not so without named ports, since then it
+ * reads the size from the configuration space.
  */
 public final class ConsoleDevice extends RingDevice {
     public static final int TYPE = 3;
@@ -217,7 +217,7 @@ public final class ConsoleDevice extends RingDevice {
         switch (due) {
             case Port.ADD -> event(bytes, DEVICE_ADD, 1);
             case Port.CONSOLE -> event(bytes, CONSOLE_PORT, 1);
-            case Port.RESIZE -> event(bytes, RESIZE, 0).putShort((short) config().get(ROWS, Short.BYTES)).putShort((short) config().get(COLS, Short.BYTES));
+            case Port.RESIZE -> event(bytes, RESIZE, 0).putShort((short) config().get(COLS, Short.BYTES)).putShort((short) config().get(ROWS, Short.BYTES));
             case Port.NAME -> event(bytes, PORT_NAME, 1).put(name);
             case Port.CLOSED -> event(bytes, PORT_OPEN, 0);
             default -> event(bytes, PORT_OPEN, 1);

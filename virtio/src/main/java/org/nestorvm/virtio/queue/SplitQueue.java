@@ -52,6 +52,7 @@ public final class SplitQueue extends Virtqueue {
         Chain chain = chain(head);
         chain.slots = 1;
         long table = descriptors;
+        boolean inTable = false;                                     // not told by the table's address: a guest may name the ring's own
         int entries = size, next = head;
         for (int steps = 0; ; ) {
             if (++steps > entries || steps > MAX_CHAIN) throw violation("chain " + head + " has a loop or more than " + Math.min(entries, MAX_CHAIN) + " descriptors");
@@ -61,8 +62,9 @@ public final class SplitQueue extends Virtqueue {
             int flagsAndNext = HostMemory.getInt(at + DESC_FLAGS_SPLIT);
             int flags = flagsAndNext & 0xffff;
             if ((flags & F_INDIRECT) != 0) {
-                if ((flags & F_NEXT) != 0 || table != descriptors) throw violation("indirect descriptor inside an indirect table, or with a next one, in chain " + head);
+                if ((flags & F_NEXT) != 0 || inTable) throw violation("indirect descriptor inside an indirect table, or with a next one, in chain " + head);
                 table = indirectTable(gpa, length);
+                inTable = true;
                 entries = (int) (length / DESC_BYTES);
                 next = 0;
                 steps = 0;
