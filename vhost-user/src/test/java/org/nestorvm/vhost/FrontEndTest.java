@@ -131,6 +131,24 @@ class FrontEndTest {
         }
     }
 
+    /** Nothing of an earlier life of the device comes into a later one. */
+    @ParameterizedTest
+    @ValueSource(longs = {SPLIT, PACKED})
+    void p37_resetsInTheMiddleOfTraffic(long features) throws Exception {
+        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(2, 2)); FrontEnd front = FrontEnd.connect(echo(backEnd, 2)); DriverMemory memory = new DriverMemory()) {
+            for (int life = 0; life < 50; life++) {
+                if (life % 10 == 5) backEnd.kill();
+                try (TestDriver driver = TestDriver.start(front, memory, features, 16)) {
+                    for (int i = 0; i < 6; i++) driver.queue(i & 1).offer(new byte[] {(byte) life}, 1);
+                    driver.kick(0);
+                    driver.kick(1);
+                    if (life % 3 == 0) collect(driver, 0, 1);
+                    assertEquals(List.of(), driver.reasons());
+                }
+            }
+        }
+    }
+
     /** A transport whose host delivers interrupts without a thread of this process: it gets the eventfd, and gives it back. */
     @Test
     void interruptsCanGoPastThisProcess() throws Exception {
