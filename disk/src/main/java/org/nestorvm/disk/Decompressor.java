@@ -20,6 +20,11 @@ final class Decompressor implements AutoCloseable {
     private final int clusterBytes;
     private long keptDescriptor, keptGeneration = -1;
 
+    /** Loads the library for zstd, which a process may not be able to do any more when it needs it. */
+    static void prepare(boolean zstd) {
+        if (zstd) new ZstdDecompressCtx().close();
+    }
+
     Decompressor(int clusterBytes, boolean zstd) {
         this.clusterBytes = clusterBytes;
         this.zstd = zstd;

@@ -56,6 +56,7 @@ final class Qcow2Image implements DiskImage {
 
     static DiskImage open(BlockFile file, boolean readOnly, BackingOpener opener) throws IOException {
         Qcow2Header header = Qcow2Header.read(file);
+        Decompressor.prepare(header.compression == Qcow2Header.ZSTD);
         if (!readOnly) header = prepareToWrite(file, header);
         DiskImage backing = header.backingName == null ? null : opener.openBacking(file.name(), header.backingName, header.backingFormat);
         try {

@@ -14,7 +14,8 @@ import java.util.TreeMap;
 /**
  * How a device process's JVM is started: the java that runs this program, with the modules that a device reads and no others, or with this program's class path.
  *
- * <p>Small: one heap of a few megabytes collected by one thread, a code cache that is committed whole (a confined process can map nothing executable). No attaching, no perf file, no core.
+ * <p>Small: one heap of a few megabytes collected by one thread, a code cache that is committed whole (a confined process can map nothing executable). No attaching, no perf file, no core. The
+ * archive of classes is mapped where it was made for: moved, all of it would be private memory of each process. Class metadata is at a known address then; code, heap and libraries are not.
  */
 final class JavaCommand {
     /** Where the JVM's AOT cache for device processes lies; {@code nestor train} makes it. Without the file they start without it. */
@@ -41,7 +42,7 @@ final class JavaCommand {
     /** What a cache must have been made with. */
     static List<String> withoutCache(DeviceKind kind) throws IOException {
         List<String> arguments = new ArrayList<>(List.of("nestor-device", "-XX:+UseSerialGC", "-Xms4m", "-Xmx" + kind.heapMiB + "m", "-Xss512k", "-XX:ReservedCodeCacheSize=" + kind.codeMiB + "m",
-            "-XX:InitialCodeCacheSize=" + kind.codeMiB + "m", "-XX:-UsePerfData", "-XX:+DisableAttachMechanism", "-XX:-CreateCoredumpOnCrash", "-XX:+ErrorFileToStderr", "-XX:+ExitOnOutOfMemoryError",
+            "-XX:InitialCodeCacheSize=" + kind.codeMiB + "m", "-XX:-UsePerfData", "-XX:+UnlockDiagnosticVMOptions", "-XX:ArchiveRelocationMode=0", "-XX:+DisableAttachMechanism", "-XX:-CreateCoredumpOnCrash", "-XX:+ErrorFileToStderr", "-XX:+ExitOnOutOfMemoryError",
             "-Dslf4j.provider=org.nestorvm.isolation.log.LineLogProvider", "-Dslf4j.internal.verbosity=WARN"));
         if (kind.quickCompiler) arguments.add("-XX:TieredStopAtLevel=1");
         pass(arguments, "nestor.without");

@@ -17,6 +17,9 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.nestorvm.disk.Converter;
+import org.nestorvm.disk.ImageOptions;
+import org.nestorvm.disk.Images;
 import org.nestorvm.disk.OpenOptions;
 import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.DescriptorListener;
@@ -86,6 +89,22 @@ class IsolatedDeviceTest {
             assertEquals(0, read[data.length], "status");
         }
         assertArrayEquals(data, Arrays.copyOfRange(Files.readAllBytes(file), 7 * SECTOR, 9 * SECTOR));
+    }
+
+    /** The overlay and what it is based on are opened here; the library that unpacks zstd is loaded before the process is confined. */
+    @Test void compressedImageWithABackingFileIsReadByDescriptor(@TempDir Path directory) throws Exception {
+        byte[] data = new byte[128 << 10];
+        for (int i = 0; i < data.length; i++) data[i] = (byte) (i >> 9);
+        Path raw = Files.write(directory.resolve("base.img"), data), base = directory.resolve("base.qcow2"), overlay = directory.resolve("overlay.qcow2");
+        Converter.convert(raw, OpenOptions.READ.withFormat("raw"), base, "qcow2", ImageOptions.parse("qcow2", "compression_type=zstd"), true, _ -> { });
+        Images.create(overlay, "qcow2", data.length, ImageOptions.parse("qcow2", "backing_file=base.qcow2,backing_fmt=qcow2"));
+        try (DriverMemory memory = new DriverMemory(); IsolatedDevice disk = IsolatedDevice.disk("disk0", overlay, OpenOptions.WRITE, null, 1, RestartPolicy.USUAL);
+             TestDriver driver = TestDriver.start(disk, memory, disk.features(), 16)) {
+            byte[] read = driver.request(0, request(READ, 200, new byte[0]), SECTOR + 1);
+            assertArrayEquals(Arrays.copyOfRange(data, 200 * SECTOR, 201 * SECTOR), Arrays.copyOf(read, SECTOR));
+            assertArrayEquals(new byte[] {0}, driver.request(0, request(WRITE, 201, new byte[SECTOR]), 1));
+            assertEquals(0, driver.request(0, request(READ, 201, new byte[0]), SECTOR + 1)[17]);
+        }
     }
 
     private static byte[] request(int type, long sector, byte[] data) {
