@@ -57,7 +57,7 @@ final class DeviceOptions {
     List<DeviceSource> sources() {
         List<DeviceSource> sources = new ArrayList<>();
         for (DiskChoice disk : disks) sources.add(disk.source("disk" + sources.size(), isolate));
-        for (NetOptions net : nets) if (net.kind() != NetOptions.Kind.NONE) sources.add(Devices.net("net" + nets.indexOf(net), net));
+        for (NetOptions net : nets) if (net.kind() != NetOptions.Kind.NONE) sources.add(source("net" + nets.indexOf(net), net));
         if (cdrom != null) sources.add(Devices.cdrom("cdrom", cdrom));
         for (int i = 0; i < shares.size(); i++) sources.add(shares.get(i).source(i));
         for (int i = 0; i < vhostUser.size(); i++) sources.add(vhostUser.get(i).source(i));
@@ -66,6 +66,11 @@ final class DeviceOptions {
         if (balloon != null) sources.add(Devices.balloon("balloon", balloon));
         if (rng) sources.add(Devices.rng("rng"));
         return sources;
+    }
+
+    private DeviceSource source(String name, NetOptions net) {
+        boolean own = net.isolated() == null ? isolate : net.isolated();
+        return own ? Devices.isolatedNet(name, net) : Devices.net(name, net);
     }
 
     /** An options class of a device's own says in one line what is wrong. */

@@ -83,6 +83,11 @@ public final class Devices {
         return machine -> options.open(name);
     }
 
+    /** The same in a confined process of its own, which is started again when it dies. */
+    public static DeviceSource isolatedNet(String name, NetOptions options) {
+        return machine -> IsolatedDevice.net(name, options, RestartPolicy.USUAL);
+    }
+
     /** A console, hvc0 to Linux, with the output that the serial port has; what is typed goes here. Its further ports are Unix sockets. */
     public static DeviceSource console(String name, ConsoleOptions options) {
         return machine -> new ConsoleDevice(name, options, machine.console());
