@@ -170,6 +170,8 @@ class ApicTest {
         CompletableFuture<Exit> other = CompletableFuture.supplyAsync(() -> vm.vcpu(1).run(GuestBus.EMPTY));
         Expect.halt(vm);
         vm.vcpu(1).kick();
-        assertEquals(new Exit.Interrupted(), other.get(10, TimeUnit.SECONDS), "halted, but the first processor might still wake it");
+        // Halted while the first processor might still wake it; or, if that one was faster, the last to halt.
+        Exit exit = other.get(10, TimeUnit.SECONDS);
+        assertTrue(exit.equals(new Exit.Interrupted()) || exit.equals(new Exit.HaltForever()), exit.toString());
     }
 }

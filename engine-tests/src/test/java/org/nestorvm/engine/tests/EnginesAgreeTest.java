@@ -35,7 +35,8 @@ import org.nestorvm.vmm.CpuState;
 /** One program on both engines, and the whole state compared after each of its instructions: each engine is the other's oracle. */
 class EnginesAgreeTest {
     /** CF PF AF ZF SF TF IF DF OF, IOPL, NT, RF, VM, AC, ID. */
-    private static final long FLAGS = 0x277fd7;
+    /** Not AF: TEST leaves it undefined, and makers differ. */
+    private static final long FLAGS = 0x277fc7;
     /** In the access rights: what the descriptor says, without what the processor adds for a segment that cannot be used. */
     private static final int RIGHTS = 0xf0ff, UNUSABLE = 1 << 16;
 

@@ -151,6 +151,7 @@ final class ProgramGenerator {
         if (pattern.isEmpty() || !pattern.matches(spec.forms()) || pattern.matches(".*(mm\\d*,|,mm|mr|,st|sti).*") && !pattern.contains("xmm")) return false;
         if (spec.forms().equals(".+") && pattern.equals("-")) return false;
         String[] slots = pattern.equals("-") ? new String[0] : pattern.split(",");
+        if (spec.has("shiftdouble") && slots[0].endsWith("16") && slots[2].equals("cl")) return false;       // by more than 16 the result is undefined
         Operand[] operands = new Operand[slots.length];
         for (int i = 0; i < slots.length; i++) operands[i] = operand(slots[i], spec);
         if (spec.has("bits") && operands[0] instanceof Mem && operands[1] instanceof Reg) return false;
