@@ -68,6 +68,17 @@ final class DeviceOptions {
         return sources;
     }
 
+    /** Devices that bring in what happens elsewhere, when it happens: with them no run repeats itself. */
+    List<String> unrepeatable() {
+        List<String> names = new ArrayList<>();
+        if (nets.stream().anyMatch(net -> net.kind() != NetOptions.Kind.NONE)) names.add("--net");
+        if (!shares.isEmpty()) names.add("--share");
+        if (!vhostUser.isEmpty()) names.add("--vhost-user");
+        if (vsock != null) names.add("--vsock");
+        if (disks.stream().anyMatch(disk -> disk.isolated() == null ? isolate : disk.isolated())) names.add("a disk in a process of its own");
+        return names;
+    }
+
     private DeviceSource source(String name, NetOptions net) {
         boolean own = net.isolated() == null ? isolate : net.isolated();
         return own ? Devices.isolatedNet(name, net) : Devices.net(name, net);

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.List;
 import java.util.Locale;
 import java.util.StringJoiner;
 import java.util.concurrent.Callable;
@@ -39,6 +40,8 @@ final class RunCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        List<String> unrepeatable = options.clock == RunOptions.ClockSource.INSTRUCTIONS ? devices.unrepeatable() : List.of();
+        if (!unrepeatable.isEmpty()) throw new IOException("with --clock instructions a run repeats itself exactly, which " + String.join(", ", unrepeatable) + " cannot do; leave out one or the other");
         EngineChoice.Result choice = EngineChoice.choose(options.engine, options.clock);
         Loader loader = loader();
         try (ConsoleLink console = ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out))) {

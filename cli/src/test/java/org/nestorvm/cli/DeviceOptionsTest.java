@@ -3,6 +3,8 @@ package org.nestorvm.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -43,6 +45,15 @@ class DeviceOptionsTest {
         assertThat(devices.vhostUser).containsExactly(new VhostUserChoice("blk", 2, Path.of("/s"), 2, 256));
         assertThat(devices.nets).extracting(NetOptions::kind).containsExactly(NetOptions.Kind.NONE, NetOptions.Kind.USER);
         assertThat(devices.sources()).hasSize(9);                    // none is no device
+    }
+
+    @Test void devicesThatKeepARunFromRepeatingItselfAreNamed() {
+        assertThat(parse("--disk", "a", "--rng", "--cdrom", "c", "--net", "none", "--balloon").unrepeatable()).isEmpty();
+        assertThat(parse("--disk", "a,isolate=on", "--net", "user", "--vsock", "/v").unrepeatable()).containsExactly("--net", "--vsock", "a disk in a process of its own");
+        assertThat(parse("--isolate", "--disk", "a,isolate=off").unrepeatable()).isEmpty();
+        StringWriter err = new StringWriter();
+        int status = Nestor.commandLine().setErr(new PrintWriter(err)).execute("run", "--clock", "instructions", "--net", "user");
+        assertThat(status + " " + err).startsWith("1 nestor: with --clock instructions").contains("--net");
     }
 
     @ParameterizedTest

@@ -10,6 +10,8 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
+import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -145,5 +147,26 @@ class DevicesGuestTest {
             "-chardev", "socket,id=rng,path=" + rng, "-device", "vhost-user-rng-pci,chardev=rng"));
         for (Thread server : servers) server.join();
         assertThat(said).containsEntry("serial", "NESTOR-2").containsEntry("written", sha256(image)).containsEntry("random", "100");
+    }
+
+    private static final String REPEATED = """
+        dd if=/dev/urandom of=/dev/vda bs=64k count=16 2>/dev/null
+        sync
+        echo 3 >/proc/sys/vm/drop_caches
+        say disk "$(sha256sum </dev/vda)"
+        say random "$(head -c 32 /dev/hwrng | sha256sum)"
+        say uptime "$(cat /proc/uptime)"
+        """;
+
+    /** Where instructions are the clock, disks and entropy are served in the guest's own time. */
+    @Test void runWithDevicesRepeatsItself() throws Exception {
+        CheckedGuest guest = CheckedGuest.with(directory, REPEATED);
+        List<Map<String, String>> runs = new ArrayList<>();
+        for (int i = 0; i < 2; i++) {
+            Path image = disk("repeated" + i, 2 << 20);
+            runs.add(guest.run(config -> config.withInstructionTime(Instant.EPOCH).withDevice(Devices.disk("disk", DiskSpec.of(image))).withDevice(Devices.rng("rng"))));
+            assertThat(runs.get(i)).containsEntry("disk", sha256(image));
+        }
+        assertThat(runs.get(1)).isEqualTo(runs.get(0)).containsKeys("random", "uptime");
     }
 }
