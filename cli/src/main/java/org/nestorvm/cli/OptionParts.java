@@ -1,9 +1,9 @@
 package org.nestorvm.cli;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.nestorvm.virtio.OptionText;
 import picocli.CommandLine.TypeConversionException;
 
 /** {@code VALUE,key=value,flag}: how options with parts are written. A comma inside a value is doubled. */
@@ -18,7 +18,7 @@ final class OptionParts {
 
     /** @param what the option, for messages @param keys that may follow the first value */
     static OptionParts parse(String what, String text, List<String> keys) {
-        List<String> parts = split(text);
+        List<String> parts = OptionText.split(text);
         OptionParts result = new OptionParts(what, parts.getFirst());
         for (String part : parts.subList(1, parts.size())) {
             int equals = part.indexOf('=');
@@ -27,24 +27,6 @@ final class OptionParts {
             if (result.rest.put(key, equals < 0 ? "on" : part.substring(equals + 1)) != null) throw new TypeConversionException(what + " '" + text + "': '" + key + "' is given twice");
         }
         return result;
-    }
-
-    private static List<String> split(String text) {
-        List<String> parts = new ArrayList<>();
-        StringBuilder part = new StringBuilder();
-        for (int i = 0; i < text.length(); i++) {
-            if (text.charAt(i) != ',') {
-                part.append(text.charAt(i));
-            } else if (i + 1 < text.length() && text.charAt(i + 1) == ',') {
-                part.append(',');
-                i++;
-            } else {
-                parts.add(part.toString());
-                part.setLength(0);
-            }
-        }
-        parts.add(part.toString());
-        return parts;
     }
 
     String first() {

@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.nestorvm.memory.sys.Sockets;
+import org.nestorvm.virtio.OptionText;
 
 /**
  * What {@code --net} says: the back end first, then parts after commas. A comma inside a value is doubled.
@@ -47,7 +48,7 @@ public final class NetOptions {
 
     /** @throws IOException in one line, what is wrong */
     public static NetOptions parse(String text) throws IOException {
-        List<String> parts = split(text);
+        List<String> parts = OptionText.split(text);
         String first = parts.getFirst(), name = key(first), value = value(first);
         Kind kind = switch (name) {
             case "user" -> Kind.USER;
@@ -67,25 +68,6 @@ public final class NetOptions {
         }
         options.check(text);
         return options;
-    }
-
-    private static List<String> split(String text) {
-        List<String> parts = new ArrayList<>();
-        StringBuilder part = new StringBuilder();
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            if (c != ',') {
-                part.append(c);
-            } else if (i + 1 < text.length() && text.charAt(i + 1) == ',') {
-                part.append(c);
-                i++;
-            } else {
-                parts.add(part.toString());
-                part.setLength(0);
-            }
-        }
-        parts.add(part.toString());
-        return parts;
     }
 
     private static String key(String part) {
