@@ -3,10 +3,16 @@ package org.nestorvm.machine;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
 import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -25,6 +31,7 @@ import org.nestorvm.memory.DescriptorListener;
 import org.nestorvm.memory.sys.Privileges;
 import org.nestorvm.vhost.BackEnd;
 import org.nestorvm.virtio.VirtioDevice;
+import org.nestorvm.virtio.net.NetOptions;
 
 /** Devices as Debian's kernel sees them, on the soft engine: what the guest reads and writes is on the host. */
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
@@ -168,5 +175,42 @@ class DevicesGuestTest {
             assertThat(runs.get(i)).containsEntry("disk", sha256(image));
         }
         assertThat(runs.get(1)).isEqualTo(runs.get(0)).containsKeys("random", "uptime");
+    }
+
+    private static final String NET_IN_QEMU = """
+        for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+          gateway=$(ip route | sed -n 's/default via \\([0-9.]*\\).*/\\1/p')
+          [ -n "$gateway" ] && break
+          sleep 1
+        done
+        say download "$(wget -q -O - http://$gateway:PORT/ | sha256sum)"
+        """;
+
+    @Test void networkOfOursServesAGuestOfQemus() throws Exception {
+        Path qemu = program("/usr/bin/qemu-system-x86_64");
+        assumeTrue(qemu != null && program("/usr/bin/passt") != null, "qemu-system-x86_64 and passt are not here: apt-get install qemu-system-x86 passt");
+        byte[] content = new byte[1 << 20];
+        new SplittableRandom(6).nextBytes(content);
+        try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Thread.ofVirtual().start(() -> answer(server, content));
+            Path net = directory.resolve("net"), expected = Files.write(directory.resolve("content"), content);
+            Thread backEnd = serve(Devices.net("net", NetOptions.parse("user")).open(NO_MACHINE), net);
+            Map<String, String> said = CheckedGuest.with(directory, NET_IN_QEMU.replace("PORT", Integer.toString(server.getLocalPort()))).runInQemu(qemu, List.of("-chardev", "socket,id=net,path=" + net,
+                "-netdev", "vhost-user,id=n,chardev=net", "-device", "virtio-net-pci,netdev=n,disable-legacy=on,vectors=0"));           // with MSI-X QEMU 7.2 without KVM ends in a fault of its own
+            backEnd.join();
+            assertThat(said).containsEntry("download", sha256(expected));
+        }
+    }
+
+    /** One request, whatever it is: HTTP as far as it takes. */
+    private static void answer(ServerSocket server, byte[] content) {
+        try (Socket socket = server.accept()) {
+            BufferedReader request = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.US_ASCII));
+            while (!request.readLine().isEmpty()) continue;
+            socket.getOutputStream().write(("HTTP/1.0 200 OK\r\nContent-Length: " + content.length + "\r\n\r\n").getBytes(StandardCharsets.US_ASCII));
+            socket.getOutputStream().write(content);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }

@@ -173,7 +173,7 @@ public final class NetDevice extends RingDevice {
         if (pair >= pairs.length) return;
         try {
             pairs[pair].served = true;
-            boolean more = (index & 1) == 0 ? pairs[pair].receive.run(queue, control.filter()) : pairs[pair].transmit.run(queue);
+            boolean more = (index & 1) == 0 ? pairs[pair].receive.run(queue, control) : pairs[pair].transmit.run(queue);
             if (more) again(index);
         } finally {
             interrupt(queue);

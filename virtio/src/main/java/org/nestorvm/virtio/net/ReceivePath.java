@@ -60,7 +60,7 @@ final class ReceivePath {
     }
 
     /** Receives what is there. The queue interrupts afterwards. @return whether there is more, which no event will tell of */
-    boolean run(Virtqueue queue, ReceiveFilter filter) throws QueueViolation {
+    boolean run(Virtqueue queue, NetControl control) throws QueueViolation {
         int left = SHARE;
         long need = enoughBytes;
         boolean starved = false;
@@ -77,7 +77,7 @@ final class ReceivePath {
                 if (bytes == -Errno.EAGAIN) break;
                 left--;
                 if (bytes <= gathered.totalBytes()) {
-                    accept(queue, (int) bytes, filter);
+                    accept(queue, (int) bytes, control.filter());        // as it is now: a command may have been answered meanwhile
                     need = enoughBytes;
                 } else if (mergeable && !full && heldCount < queue.size() && bytes <= NetHeader.BYTES + StreamPort.MAX_FRAME_BYTES) {
                     if (need < bytes) {
