@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -62,6 +63,7 @@ public final class DeviceComparison {
     public static void main(String[] args) throws Exception {
         if (args.length == 0) throw new IOException("which Debian disk? make one with scripts/make-disk --packages fio FILE");
         Path directory = Files.createTempDirectory("devices");
+        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));      // passt makes its socket as nobody when root starts it
         HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
         server.createContext("/", exchange -> {
             exchange.sendResponseHeaders(200, DOWNLOAD_BYTES);
@@ -154,7 +156,8 @@ public final class DeviceComparison {
     private Map<String, String> qemu(Path initrd, Path measured) throws Exception {
         Path socket = directory.resolve("passt");
         Process passt = new ProcessBuilder("passt", "-f", "-q", "-s", socket.toString()).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.DISCARD).start();
-        while (!Files.exists(socket) && !passt.waitFor(20, TimeUnit.MILLISECONDS)) Thread.onSpinWait();
+        for (int i = 0; !Files.exists(socket) && i < 250 && !passt.waitFor(20, TimeUnit.MILLISECONDS); i++) continue;
+        if (!Files.exists(socket)) throw new IOException("passt has made no socket at " + socket);
         List<String> command = new ArrayList<>(List.of("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512M", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
             "-kernel", guest.kernel().toString(), "-initrd", initrd.toString(), "-append", COMMAND_LINE));
         command.addAll(List.of("-drive", "if=none,id=a,readonly=on,format=raw,file=" + image, "-device", "virtio-blk-pci,drive=a,disable-legacy=on"));
