@@ -19,14 +19,16 @@ final class EngineChoice {
     record Result(Engine engine, String reason) {
     }
 
-    /** {@code auto} is KVM where it works, else the processor in Java. Time by instructions needs the latter, which counts them. */
-    static Result choose(RunOptions.EngineName wanted, RunOptions.ClockSource clock) {
-        boolean counted = clock == RunOptions.ClockSource.INSTRUCTIONS;
+    /** {@code auto} is KVM where it works, else the processor in Java. Time by instructions needs the latter, which counts them, chips in the kernel need the former. */
+    static Result choose(RunOptions.EngineName wanted, RunOptions.ClockSource clock, RunOptions.IrqchipPlace irqchip) {
+        boolean counted = clock == RunOptions.ClockSource.INSTRUCTIONS, inKernel = irqchip == RunOptions.IrqchipPlace.KERNEL;
         if (counted && wanted == RunOptions.EngineName.KVM) throw new VmRefusedException("--clock instructions with --engine kvm: the host's processor does not stop at a given instruction; pass --engine soft");
+        if (inKernel && counted) throw new VmRefusedException("--irqchip kernel with --clock instructions: these chips go by the host's time; leave out one or the other");
+        if (inKernel && wanted == RunOptions.EngineName.SOFT) throw new VmRefusedException("--irqchip kernel with --engine soft: only KVM has 8259s and an I/O APIC of its own; pass --engine kvm, or --irqchip split");
         return switch (wanted) {
             case KVM -> new Result(Engines.named(KVM), "");
             case SOFT -> new Result(Engines.named(SOFT), "");
-            case AUTO -> counted ? new Result(Engines.named(SOFT), "") : automatic();
+            case AUTO -> counted ? new Result(Engines.named(SOFT), "") : inKernel ? new Result(Engines.named(KVM), "") : automatic();
         };
     }
 

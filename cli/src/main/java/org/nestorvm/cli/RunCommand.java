@@ -42,7 +42,7 @@ final class RunCommand implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         List<String> unrepeatable = options.clock == RunOptions.ClockSource.INSTRUCTIONS ? devices.unrepeatable() : List.of();
         if (!unrepeatable.isEmpty()) throw new IOException("with --clock instructions a run repeats itself exactly, which " + String.join(", ", unrepeatable) + " cannot do; leave out one or the other");
-        EngineChoice.Result choice = EngineChoice.choose(options.engine, options.clock);
+        EngineChoice.Result choice = EngineChoice.choose(options.engine, options.clock, options.irqchip);
         Loader loader = loader();
         try (ConsoleLink console = ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out))) {
             for (;;) {
@@ -80,7 +80,7 @@ final class RunCommand implements Callable<Integer> {
     private MachineConfig config(Engine engine, Loader loader, ConsoleLink console) {
         MachineConfig config = MachineConfig.of("run", engine, loader).withMemory(options.memoryBytes).withCpus(options.cpus).withConsole(console.output())
             .withFormat(options.nestedPaging == RunOptions.NestedPaging.EPT ? EntryFormat.EPT : EntryFormat.NPT).withDebugExit(options.debugExit).withSealed(options.onReset == RunOptions.OnReset.EXIT)
-            .withDevices(devices.sources());
+            .withIrqchip(options.irqchip == RunOptions.IrqchipPlace.SPLIT ? MachineConfig.Irqchip.SPLIT : MachineConfig.Irqchip.KERNEL).withDevices(devices.sources());
         return options.clock == RunOptions.ClockSource.INSTRUCTIONS ? config.withInstructionTime(INSTRUCTION_TIME_ZERO) : config;
     }
 

@@ -46,6 +46,7 @@ class OptionsTest {
         assertThat(options.console).isEqualTo(new ConsoleChoice.Stdio());
         assertThat(options.clock).isEqualTo(RunOptions.ClockSource.HOST);
         assertThat(options.onReset).isEqualTo(RunOptions.OnReset.EXIT);
+        assertThat(options.irqchip).isEqualTo(RunOptions.IrqchipPlace.SPLIT);
         assertThat(options.debugExit || options.trace || options.quiet).isFalse();
     }
 
@@ -68,7 +69,7 @@ class OptionsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"--memory,12X,'no size'", "--memory,-1M,'no size'", "--console,tty,'no console'", "--console,unix=,'no console'", "--cpus,two,'two'", "--engine,fast,'fast'", "--clock,mine,'mine'", "--speed,9,'--speed'"})
+    @CsvSource({"--memory,12X,'no size'", "--memory,-1M,'no size'", "--console,tty,'no console'", "--console,unix=,'no console'", "--cpus,two,'two'", "--engine,fast,'fast'", "--clock,mine,'mine'", "--speed,9,'--speed'", "--irqchip,outside,'outside'"})
     void wrongValuesAreOneLineAndStatusTwo(String option, String value, String part) {
         assertThat(execute("run", option, value)).startsWith("2 nestor: ").contains(part).satisfies(said -> assertThat(said.lines()).hasSize(1));
     }
@@ -76,6 +77,11 @@ class OptionsTest {
     @Test void commandIsNeeded() {
         assertThat(execute()).startsWith("2 nestor: a command is missing; `nestor run`");
         assertThat(execute("walk")).startsWith("2 nestor: ").contains("walk");
+    }
+
+    @Test void chipsInTheKernelNeedKvm() {
+        assertThat(execute("run", "--engine", "soft", "--irqchip", "kernel")).startsWith("1 nestor: --irqchip kernel with --engine soft").contains("; pass --engine kvm");
+        assertThat(execute("run", "--irqchip", "kernel", "--clock", "instructions")).startsWith("1 nestor: --irqchip kernel with --clock instructions");
     }
 
     @Test void countedTimeNeedsTheSoftEngine() {

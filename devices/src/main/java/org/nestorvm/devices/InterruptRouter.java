@@ -1,6 +1,8 @@
 package org.nestorvm.devices;
 
+import java.util.function.IntFunction;
 import org.nestorvm.vmm.InterruptController;
+import org.nestorvm.vmm.InterruptPins;
 
 /** How a PC wires its interrupt lines: each to the 8259 pair and to the I/O APIC at once; the guest masks the one it does not use. */
 public final class InterruptRouter implements InterruptController {
@@ -11,18 +13,44 @@ public final class InterruptRouter implements InterruptController {
     public static final int PCI_PINS = 4, PCI_GSI = 16;
     private static final int[] PCI_IRQ = {10, 11, 10, 11};
 
-    private final PicPair pics;
-    private final IoApic ioApic;
+    private final IntFunction<IrqLine> picLines, ioApicLines;
+    private final InterruptController chips;
     private final SharedLine[] pci = new SharedLine[PCI_PINS];
 
+    /** With chips of the machine's own. */
     public InterruptRouter(PicPair pics, IoApic ioApic) {
-        this.pics = pics;
-        this.ioApic = ioApic;
-        SharedLine irq10 = new SharedLine(pics.line(10));
-        SharedLine irq11 = new SharedLine(pics.line(11));
+        this(pics::line, ioApic::line, new InterruptController() {
+            @Override
+            public boolean interruptPending() {
+                return pics.interruptPending();
+            }
+
+            @Override
+            public int acknowledge() {
+                return pics.acknowledge();
+            }
+
+            @Override
+            public void endOfInterrupt(int vector) {
+                ioApic.endOfInterrupt(vector);
+            }
+        });
+    }
+
+    /** With the engine's chips, which tell their processors themselves: as a controller it never has anything to say. */
+    public InterruptRouter(InterruptPins pins) {
+        this(irq -> asserted -> pins.setPic(irq, asserted), pin -> asserted -> pins.setIoApic(pin, asserted), InterruptController.NONE);
+    }
+
+    private InterruptRouter(IntFunction<IrqLine> picLines, IntFunction<IrqLine> ioApicLines, InterruptController chips) {
+        this.picLines = picLines;
+        this.ioApicLines = ioApicLines;
+        this.chips = chips;
+        SharedLine irq10 = new SharedLine(picLines.apply(10));
+        SharedLine irq11 = new SharedLine(picLines.apply(11));
         for (int pin = 0; pin < PCI_PINS; pin++) {
             IrqLine pic = (pciIrq(pin) == 10 ? irq10 : irq11).join();
-            IrqLine gsi = ioApic.line(PCI_GSI + pin);
+            IrqLine gsi = ioApicLines.apply(PCI_GSI + pin);
             pci[pin] = new SharedLine(level -> {
                 pic.set(level);
                 gsi.set(level);
@@ -52,8 +80,8 @@ public final class InterruptRouter implements InterruptController {
 
     /** @param irq 0..15, not 2 */
     public IrqLine isa(int irq) {
-        IrqLine pic = pics.line(irq);
-        IrqLine pin = ioApic.line(gsiOf(irq));
+        IrqLine pic = picLines.apply(irq);
+        IrqLine pin = ioApicLines.apply(gsiOf(irq));
         return asserted -> {
             pic.set(asserted);
             pin.set(asserted);
@@ -62,21 +90,21 @@ public final class InterruptRouter implements InterruptController {
 
     /** A line that only the I/O APIC has. @param gsi 0..23 */
     public IrqLine gsi(int gsi) {
-        return ioApic.line(gsi);
+        return ioApicLines.apply(gsi);
     }
 
     @Override
     public boolean interruptPending() {
-        return pics.interruptPending();
+        return chips.interruptPending();
     }
 
     @Override
     public int acknowledge() {
-        return pics.acknowledge();
+        return chips.acknowledge();
     }
 
     @Override
     public void endOfInterrupt(int vector) {
-        ioApic.endOfInterrupt(vector);
+        chips.endOfInterrupt(vector);
     }
 }

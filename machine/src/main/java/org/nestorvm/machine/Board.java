@@ -23,6 +23,7 @@ import org.nestorvm.devices.SystemControlA;
 import org.nestorvm.devices.SystemControlB;
 import org.nestorvm.devices.Uart16550;
 import org.nestorvm.vmm.GuestMemory;
+import org.nestorvm.vmm.InterruptPins;
 import org.nestorvm.vmm.MemoryMap;
 import org.nestorvm.vmm.MemoryRange;
 import org.nestorvm.vmm.VmClock;
@@ -37,7 +38,10 @@ public final class Board {
 
         MsiSink localApics();
 
-        /** The INTR pin has changed. */
+        /** The pins of the engine's 8259s and I/O APIC; null for chips of the board's own. */
+        InterruptPins enginePins();
+
+        /** The INTR pin of the board's 8259s has changed. */
         void interruptChanged();
 
         void end(Outcome outcome);
@@ -57,9 +61,7 @@ public final class Board {
      */
     Board(Surroundings machine, MemoryMap map, int cpus, boolean debugExit, IntConsumer console, IntConsumer debugConsole) {
         VmClock clock = machine.clock();
-        PicPair pics = new PicPair(machine::interruptChanged);
-        IoApic ioApic = new IoApic(machine.localApics());
-        interrupts = new InterruptRouter(pics, ioApic);
+        interrupts = machine.enginePins() == null ? addInterruptChips(machine, cpus) : new InterruptRouter(machine.enginePins());
         Hpet hpet = new Hpet(clock, interrupts, interrupts.isa(Layout.TIMER_IRQ), interrupts.isa(Layout.RTC_IRQ));
         Pit8254 pit = new Pit8254(clock, hpet.timerInput());
         Rtc146818 rtc = new Rtc146818(clock, hpet.clockInput(), lowRamEnd(map), highRamBytes(map));
@@ -69,9 +71,6 @@ public final class Board {
         pci = new PciBus(ports, mmio, () -> reset(machine, "reset control register"));
         fwCfg = new FwCfg(machine.memory());
 
-        ports.add("8259 master", Layout.PIC_MASTER, 2, 1, pics.masterPorts());
-        ports.add("8259 slave", Layout.PIC_SLAVE, 2, 1, pics.slavePorts());
-        ports.add("ELCR", Layout.ELCR, 2, 1, pics.elcrPorts());
         ports.add("8254", Layout.PIT, Pit8254.PORTS, 1, pit);
         ports.add("system control B", Layout.SYSTEM_CONTROL_B, 1, 1, new SystemControlB(clock, pit));
         ports.add("8042 data", Layout.KEYBOARD_DATA, 1, 1, keyboard.dataPort());
@@ -85,18 +84,33 @@ public final class Board {
         ports.add("PCI configuration", Layout.PCI_CONFIG, 8, 4, pci.configPorts());
         ports.add("debug console", Layout.DEBUG_CONSOLE, 1, 1, new DebugConsole(debugConsole));
         if (debugExit) ports.add("debug exit", Layout.DEBUG_EXIT, DebugExit.PORTS, 4, new DebugExit(status -> machine.end(Outcome.debugExit(status))));
-        mmio.add("I/O APIC", Layout.IO_APIC, IoApic.SIZE_BYTES, 4, ioApic);
         mmio.add("HPET", Layout.HPET, Hpet.SIZE_BYTES, 8, hpet);
 
-        doFirmwaresWork(pics, ioApic, cpus);
         fillFwCfg(map, cpus);
     }
 
-    /** Lines that are levels are levels on the 8259s too, and the I/O APIC's id is the one that the tables give it: the first behind the processors'. */
-    private static void doFirmwaresWork(PicPair pics, IoApic ioApic, int cpus) {
-        pics.setLevelTriggered(Layout.ACPI_IRQ);
-        for (int wire = 0; wire < InterruptRouter.PCI_PINS; wire++) pics.setLevelTriggered(InterruptRouter.pciIrq(wire));
-        ioApic.setId(cpus);
+    private InterruptRouter addInterruptChips(Surroundings machine, int cpus) {
+        PicPair pics = new PicPair(machine::interruptChanged);
+        IoApic ioApic = new IoApic(machine.localApics());
+        ports.add("8259 master", Layout.PIC_MASTER, 2, 1, pics.masterPorts());
+        ports.add("8259 slave", Layout.PIC_SLAVE, 2, 1, pics.slavePorts());
+        ports.add("ELCR", Layout.ELCR, 2, 1, pics.elcrPorts());
+        mmio.add("I/O APIC", Layout.IO_APIC, IoApic.SIZE_BYTES, 4, ioApic);
+        for (int irq = 0; irq < PicPair.IRQS; irq++) if ((levelTriggered() >>> irq & 1) != 0) pics.setLevelTriggered(irq);
+        ioApic.setId(ioApicId(cpus));
+        return new InterruptRouter(pics, ioApic);
+    }
+
+    /** Lines that are levels are levels on the 8259s too; firmware sets these bits. */
+    static int levelTriggered() {
+        int lines = 1 << Layout.ACPI_IRQ;
+        for (int wire = 0; wire < InterruptRouter.PCI_PINS; wire++) lines |= 1 << InterruptRouter.pciIrq(wire);
+        return lines;
+    }
+
+    /** The I/O APIC's id is the one that the tables give it: the first behind the processors'. */
+    static int ioApicId(int cpus) {
+        return cpus;
     }
 
     private void fillFwCfg(MemoryMap map, int cpus) {

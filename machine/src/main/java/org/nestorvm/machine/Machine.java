@@ -11,6 +11,7 @@ import org.nestorvm.vmm.EngineVm;
 import org.nestorvm.vmm.GuestMemory;
 import org.nestorvm.vmm.HostClock;
 import org.nestorvm.vmm.InstructionClock;
+import org.nestorvm.vmm.InterruptPins;
 import org.nestorvm.vmm.MemoryMap;
 import org.nestorvm.vmm.VirtualMachine;
 import org.nestorvm.vmm.VmClock;
@@ -65,7 +66,8 @@ public final class Machine implements AutoCloseable {
         try {
             Inside inside = new Inside();
             board = new Board(inside, vm.config().memory(), config.cpus(), config.debugExit(), console, debugConsole == null ? value -> { } : debugConsole);
-            vm.attach(config.engine(), new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, board.interrupts, clock));
+            vm.attach(config.engine(), new EngineOptions(engineHasChips() ? EngineOptions.Interrupts.ALL : EngineOptions.Interrupts.LOCAL_APIC, board.interrupts, clock));
+            if (engineHasChips()) vm.engine().prepareChips(Board.levelTriggered(), Board.ioApicId(config.cpus()));
             processors = new Processors(config.name(), vm.vcpus(), board.bus());
             place(program);
             engine = vm.engine();
@@ -75,6 +77,10 @@ public final class Machine implements AutoCloseable {
             releaseHost();
             throw e;
         }
+    }
+
+    private boolean engineHasChips() {
+        return config.irqchip() == MachineConfig.Irqchip.KERNEL;
     }
 
     private void place(Loader.Program program) {
@@ -109,6 +115,11 @@ public final class Machine implements AutoCloseable {
         }
 
         @Override
+        public InterruptPins enginePins() {
+            return engineHasChips() ? new Pins() : null;
+        }
+
+        @Override
         public void interruptChanged() {
             EngineVm to = engine;
             if (to != null) to.externalInterruptChanged();
@@ -117,6 +128,21 @@ public final class Machine implements AutoCloseable {
         @Override
         public void end(Outcome outcome) {
             processors.end(outcome);
+        }
+    }
+
+    /** Of the engine, while there is one; the chips are wired before it is made. */
+    private final class Pins implements InterruptPins {
+        @Override
+        public void setPic(int irq, boolean asserted) {
+            EngineVm to = engine;
+            if (to != null) to.pins().setPic(irq, asserted);
+        }
+
+        @Override
+        public void setIoApic(int pin, boolean asserted) {
+            EngineVm to = engine;
+            if (to != null) to.pins().setIoApic(pin, asserted);
         }
     }
 

@@ -28,10 +28,11 @@ import org.nestorvm.vmm.VmRefusedException;
  * @param debugConsole takes what the guest writes to port E9h; null to drop it
  * @param debugExit there is a debug exit port
  * @param sealed make the memory mappings immutable; for a process that runs one machine
+ * @param irqchip who has the interrupt controllers
  * @param devices on the PCI bus, from device 1 on; at most {@link #MAX_DEVICES}
  */
 public record MachineConfig(String name, Engine engine, long memoryBytes, int cpus, EntryFormat format, Time time, Instant wallClock, Loader loader, OutputStream console,
-                            OutputStream debugConsole, boolean debugExit, boolean sealed, List<DeviceSource> devices) {
+                            OutputStream debugConsole, boolean debugExit, boolean sealed, Irqchip irqchip, List<DeviceSource> devices) {
     public static final long DEFAULT_MEMORY_BYTES = 512L << 20;
     public static final int MAX_DEVICES = PciBus.DEVICES - 1;
 
@@ -42,6 +43,14 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
         INSTRUCTIONS
     }
 
+    /** Linux's word for the interrupt controllers together. */
+    public enum Irqchip {
+        /** The engine has the local APICs, the machine the 8259 pair and the I/O APIC. */
+        SPLIT,
+        /** The engine has all of them; KVM only. */
+        KERNEL
+    }
+
     public MachineConfig {
         VmConfig.checkName(name);
         Objects.requireNonNull(engine, "engine");
@@ -50,6 +59,7 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
         Objects.requireNonNull(wallClock, "wallClock");
         Objects.requireNonNull(loader, "loader");
         Objects.requireNonNull(console, "console");
+        Objects.requireNonNull(irqchip, "irqchip");
         devices = List.copyOf(devices);
         if (devices.size() > MAX_DEVICES) throw new VmRefusedException("machine \"" + name + "\" asks for " + devices.size() + " devices: the PCI bus has room for " + MAX_DEVICES);
         if (time == Time.INSTRUCTIONS && cpus > 1)
@@ -58,7 +68,7 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
 
     /** 512 MiB, one virtual CPU, EPT entries, the host's time, output dropped, no debug ports' effects. */
     public static MachineConfig of(String name, Engine engine, Loader loader) {
-        return new MachineConfig(name, engine, DEFAULT_MEMORY_BYTES, 1, EntryFormat.EPT, Time.HOST, Instant.EPOCH, loader, OutputStream.nullOutputStream(), null, false, false, List.of());
+        return new MachineConfig(name, engine, DEFAULT_MEMORY_BYTES, 1, EntryFormat.EPT, Time.HOST, Instant.EPOCH, loader, OutputStream.nullOutputStream(), null, false, false, Irqchip.SPLIT, List.of());
     }
 
     /** A kernel file. @param initrd null for none */
@@ -72,32 +82,32 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
     }
 
     public MachineConfig withMemory(long bytes) {
-        return new MachineConfig(name, engine, bytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, sealed, devices);
+        return new MachineConfig(name, engine, bytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, sealed, irqchip, devices);
     }
 
     public MachineConfig withCpus(int count) {
-        return new MachineConfig(name, engine, memoryBytes, count, format, time, wallClock, loader, console, debugConsole, debugExit, sealed, devices);
+        return new MachineConfig(name, engine, memoryBytes, count, format, time, wallClock, loader, console, debugConsole, debugExit, sealed, irqchip, devices);
     }
 
     public MachineConfig withFormat(EntryFormat newFormat) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, newFormat, time, wallClock, loader, console, debugConsole, debugExit, sealed, devices);
+        return new MachineConfig(name, engine, memoryBytes, cpus, newFormat, time, wallClock, loader, console, debugConsole, debugExit, sealed, irqchip, devices);
     }
 
     /** Time by instructions, from the given moment on. */
     public MachineConfig withInstructionTime(Instant start) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, Time.INSTRUCTIONS, start, loader, console, debugConsole, debugExit, sealed, devices);
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, Time.INSTRUCTIONS, start, loader, console, debugConsole, debugExit, sealed, irqchip, devices);
     }
 
     public MachineConfig withConsole(OutputStream output) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, output, debugConsole, debugExit, sealed, devices);
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, output, debugConsole, debugExit, sealed, irqchip, devices);
     }
 
     public MachineConfig withDebugConsole(OutputStream output) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, output, debugExit, sealed, devices);
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, output, debugExit, sealed, irqchip, devices);
     }
 
     public MachineConfig withDebugExit(boolean present) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, present, sealed, devices);
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, present, sealed, irqchip, devices);
     }
 
     /** One device more. */
@@ -108,10 +118,14 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
     }
 
     public MachineConfig withDevices(List<DeviceSource> all) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, sealed, all);
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, sealed, irqchip, all);
     }
 
     public MachineConfig withSealed(boolean seal) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, seal, devices);
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, seal, irqchip, devices);
+    }
+
+    public MachineConfig withIrqchip(Irqchip where) {
+        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, debugExit, sealed, where, devices);
     }
 }

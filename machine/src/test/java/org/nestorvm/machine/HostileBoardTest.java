@@ -10,6 +10,7 @@ import org.junit.jupiter.api.Timeout;
 import org.nestorvm.devices.MsiSink;
 import org.nestorvm.vmm.GuestBus;
 import org.nestorvm.vmm.GuestMemory;
+import org.nestorvm.vmm.InterruptPins;
 import org.nestorvm.vmm.HostClock;
 import org.nestorvm.vmm.InstructionClock;
 import org.nestorvm.vmm.MemoryMap;
@@ -49,6 +50,11 @@ class HostileBoardTest {
         @Override
         public MsiSink localApics() {
             return (address, data) -> messages++;
+        }
+
+        @Override
+        public InterruptPins enginePins() {
+            return null;
         }
 
         @Override

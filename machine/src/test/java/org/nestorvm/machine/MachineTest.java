@@ -353,6 +353,12 @@ class MachineTest {
     }
 
     @Test
+    void chipsOfTheEngineNeedAnEngineThatHasThem() {
+        MachineConfig soft = MachineConfig.flat("mt", Engines.named("soft"), 0x1000, new byte[] {(byte) 0xf4}, new CpuState()).withMemory(MEMORY).withIrqchip(MachineConfig.Irqchip.KERNEL);
+        assertThatThrownBy(() -> Machine.create(soft)).isInstanceOf(IOException.class).hasMessageContaining("soft cannot run \"mt\"").hasMessageContaining("use the engine kvm");
+    }
+
+    @Test
     void timeByInstructionsNeedsOneProcessor() {
         MachineConfig one = config((cpu, bus) -> new Exit.Shutdown()).withInstructionTime(Instant.EPOCH);
         assertThatThrownBy(() -> one.withCpus(2)).isInstanceOf(VmRefusedException.class).hasMessageContaining("exactly one");

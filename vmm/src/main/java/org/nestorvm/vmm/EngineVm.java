@@ -13,6 +13,22 @@ public interface EngineVm extends AutoCloseable {
     /** The INTR pin of the 8259 pair changed; the engine asks {@link InterruptController#interruptPending} when it can take one. */
     void externalInterruptChanged();
 
+    /** The pins of the chips that the engine has. @throws IllegalStateException unless it was made with {@link EngineOptions.Interrupts#ALL} */
+    default InterruptPins pins() {
+        throw new IllegalStateException("the 8259s and the I/O APIC are the machine's own");
+    }
+
+    /**
+     * What firmware does with the chips that the engine has, before the first instruction.
+     *
+     * @param levelTriggered bit n: 8259 line n is a level (ports 4D0h and 4D1h)
+     * @param ioApicId the lowest four bits count
+     * @throws IllegalStateException as {@link #pins}
+     */
+    default void prepareChips(int levelTriggered, int ioApicId) throws IOException {
+        pins();
+    }
+
     /** Rights were taken from nested page table entries: when this returns no virtual CPU uses an old translation. */
     void invalidate(long gpa, long sizeBytes);
 

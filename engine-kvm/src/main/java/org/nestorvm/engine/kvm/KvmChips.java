@@ -13,6 +13,10 @@ final class KvmChips {
     private static final long CHIP_ID = offset(KvmStructs.IRQCHIP, "chip_id"), CHIP = offset(KvmStructs.IRQCHIP, "chip");
     private static final int CHIP_BYTES = (int) CStruct.size(KvmStructs.IRQCHIP, "chip"), PIT_BYTES = (int) KvmStructs.PIT_STATE2.byteSize();
 
+    private static final int ELCR = (int) offset(KvmStructs.PIC_STATE, "elcr"), IOAPIC_ID = (int) offset(KvmStructs.IOAPIC_STATE, "id");
+    /** Lines 0, 1, 2, 8 and 13 are always edges. */
+    private static final int MASTER_LEVEL_CAPABLE = 0xf8, SLAVE_LEVEL_CAPABLE = 0xde;
+
     private final KvmFile vm;
 
     KvmChips(KvmFile vm) {
@@ -44,6 +48,17 @@ final class KvmChips {
             HostMemory.copyIn(state, 0, irqchip + CHIP, CHIP_BYTES);
             vm.ioctl("KVM_SET_IRQCHIP", Kvm.SET_IRQCHIP, irqchip);
         }
+    }
+
+    /** What firmware does: which lines of the 8259 pair are levels, and the I/O APIC's id. */
+    void prepare(int levelTriggered, int ioApicId) throws ErrnoException {
+        byte[] master = save(Chip.PIC_MASTER), slave = save(Chip.PIC_SLAVE), ioApic = save(Chip.IOAPIC);
+        master[ELCR] = (byte) (levelTriggered & MASTER_LEVEL_CAPABLE);
+        slave[ELCR] = (byte) (levelTriggered >>> 8 & SLAVE_LEVEL_CAPABLE);
+        ioApic[IOAPIC_ID] = (byte) (ioApicId & 0xf);
+        restore(Chip.PIC_MASTER, master);
+        restore(Chip.PIC_SLAVE, slave);
+        restore(Chip.IOAPIC, ioApic);
     }
 
     private static long irqchip(Chip chip) {

@@ -10,7 +10,11 @@ import org.nestorvm.vmm.VmClock;
  */
 record KvmSettings(KvmVm.Irqchip irqchip, InterruptController controller, VmClock clock, int vcpus, int dirtyRingBytes) {
     static KvmSettings of(EngineOptions options, int vcpus) {
-        KvmVm.Irqchip irqchip = options.interrupts() == EngineOptions.Interrupts.NONE ? KvmVm.Irqchip.NONE : KvmVm.Irqchip.SPLIT;
+        KvmVm.Irqchip irqchip = switch (options.interrupts()) {
+            case NONE -> KvmVm.Irqchip.NONE;
+            case LOCAL_APIC -> KvmVm.Irqchip.SPLIT;
+            case ALL -> KvmVm.Irqchip.KERNEL;
+        };
         return new KvmSettings(irqchip, options.controller(), options.clock(), vcpus, 0);
     }
 

@@ -74,6 +74,10 @@ final class KvmStructs {
     static final StructLayout MP_STATE = struct("kvm_mp_state", u32("mp_state"));
     static final StructLayout LAPIC_STATE = struct("kvm_lapic_state", u8("regs", 0x400));
     static final StructLayout IRQCHIP = struct("kvm_irqchip", u32("chip_id"), u32("pad"), union("chip", 512));
+    static final StructLayout PIC_STATE = struct("kvm_pic_state",
+            u8("last_irr"), u8("irr"), u8("imr"), u8("isr"), u8("priority_add"), u8("irq_base"), u8("read_reg_select"), u8("poll"), u8("special_mask"), u8("init_state"),
+            u8("auto_eoi"), u8("rotate_on_auto_eoi"), u8("special_fully_nested_mode"), u8("init4"), u8("elcr"), u8("elcr_mask"));
+    static final StructLayout IOAPIC_STATE = struct("kvm_ioapic_state", u64("base_address"), u32("ioregsel"), u32("id"), u32("irr"), u32("pad"), u64("redirtbl", 24));
     static final StructLayout IRQ_LEVEL = struct("kvm_irq_level", u32("irq"), u32("level"));
     static final StructLayout IRQ_ROUTING_IRQCHIP = struct("kvm_irq_routing_irqchip", u32("irqchip"), u32("pin"));
     static final StructLayout IRQ_ROUTING_MSI = struct("kvm_irq_routing_msi", u32("address_lo"), u32("address_hi"), u32("data"), u32("devid"));
@@ -103,7 +107,7 @@ final class KvmStructs {
 
     static final List<StructLayout> ALL = List.of(USERSPACE_MEMORY_REGION, USERSPACE_MEMORY_REGION2, ENABLE_CAP, DEVICE_ATTR, REGS, SEGMENT, DTABLE, SREGS, SREGS2,
             DEBUGREGS, GUEST_DEBUG, FPU, XSAVE, XCR, XCRS, MSR_ENTRY, MSRS, MSR_LIST, MSR_FILTER_RANGE, MSR_FILTER, CPUID_ENTRY2, CPUID2, VCPU_EVENTS, INTERRUPT, MP_STATE,
-            LAPIC_STATE, IRQCHIP, IRQ_LEVEL, IRQ_ROUTING_IRQCHIP, IRQ_ROUTING_MSI, IRQ_ROUTING_ENTRY, IRQ_ROUTING, IRQFD, IOEVENTFD, MSI, SIGNAL_MASK, PIT_CHANNEL_STATE,
+            LAPIC_STATE, IRQCHIP, PIC_STATE, IOAPIC_STATE, IRQ_LEVEL, IRQ_ROUTING_IRQCHIP, IRQ_ROUTING_MSI, IRQ_ROUTING_ENTRY, IRQ_ROUTING, IRQFD, IOEVENTFD, MSI, SIGNAL_MASK, PIT_CHANNEL_STATE,
             PIT_STATE2, PIT_CONFIG, CLOCK_DATA, DIRTY_LOG, CLEAR_DIRTY_LOG, DIRTY_GFN, COALESCED_MMIO_ZONE, COALESCED_MMIO, COALESCED_MMIO_RING, KvmRun.LAYOUT);
 
     private KvmStructs() {

@@ -11,6 +11,7 @@ import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.vmm.EngineVm;
 import org.nestorvm.vmm.EventWiring;
 import org.nestorvm.vmm.InterruptController;
+import org.nestorvm.vmm.InterruptPins;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -20,8 +21,7 @@ import org.slf4j.LoggerFactory;
  * <p><b>Order of creation.</b> The split interrupt controller (local APICs in the kernel, 8259s and I/O APICs in the machine), the filter of model-specific registers, the slots, the
  * processors. The kernel refuses the split controller after the first processor. The filter waits for the readers of the machine's SRCU structure: at once when no such wait ended within the last
  * 25 us, for several ticks otherwise, and setting a slot is such a wait; after the slots it made a creation take 15 ms in the median, before them 0.3 ms. The fully
- * in-kernel controller puts its chips on KVM's bus, with such a wait for each, and costs 7 to 16 ms at creation or, after the slots, at close. It
- * remains available to be measured. Figures: bench/RESULTS.md.
+ * in-kernel controller puts its chips on KVM's bus, with such a wait for each, and costs 7 to 16 ms at creation or, after the slots, at close: so the split one is the default. Figures: bench/RESULTS.md.
  */
 final class KvmVm implements EngineVm, EventWiring {
     /** Who provides 8259, I/O APIC and local APICs. */
@@ -30,7 +30,7 @@ final class KvmVm implements EngineVm, EventWiring {
         NONE,
         /** KVM the local APICs, the machine the rest. */
         SPLIT,
-        /** KVM everything; for measurements. */
+        /** KVM the 8259s and the I/O APIC too. The 8254 stays the machine's: the HPET takes its line in legacy mode. */
         KERNEL
     }
 
@@ -49,6 +49,8 @@ final class KvmVm implements EngineVm, EventWiring {
     private final KvmMemory memory;
     private final KvmRoutes routes;
     private final KvmEvents events;
+    /** Null unless the chips are in the kernel. */
+    private final KvmPins pins;
     /** Null: the dirty log is a bitmap. */
     private final KvmDirtyRings rings;
     private final int dirtyRingBytes;
@@ -68,7 +70,8 @@ final class KvmVm implements EngineVm, EventWiring {
         this.controller = settings.controller();
         this.vcpuCount = settings.vcpus();
         memory = new KvmMemory(vm, host.memoryRegion2(), slots);
-        routes = new KvmRoutes(vm);
+        routes = new KvmRoutes(vm, irqchip == Irqchip.KERNEL);
+        pins = irqchip == Irqchip.KERNEL ? new KvmPins(vm) : null;
         events = new KvmEvents(vm);
         dirtyRingBytes = settings.dirtyRingBytes();
         rings = dirtyRingBytes == 0 ? null : new KvmDirtyRings(vm, slots.size());
@@ -97,7 +100,7 @@ final class KvmVm implements EngineVm, EventWiring {
             vm.ioctl("KVM_SET_IDENTITY_MAP_ADDR", Kvm.SET_IDENTITY_MAP_ADDR, identityMapAddress());
             vm.ioctl("KVM_SET_TSS_ADDR", Kvm.SET_TSS_ADDR, TSS);
         }
-        if (irqchip == Irqchip.SPLIT) enable("KVM_CAP_SPLIT_IRQCHIP", Kvm.CAP_SPLIT_IRQCHIP, KvmRoutes.IOAPIC_PINS);
+        if (irqchip == Irqchip.SPLIT) enable("KVM_CAP_SPLIT_IRQCHIP", Kvm.CAP_SPLIT_IRQCHIP, KvmRoutes.FIRST_MESSAGE);
         if (irqchip == Irqchip.KERNEL) createIrqchip();
         if (rings != null) enable("KVM_CAP_DIRTY_LOG_RING", Kvm.CAP_DIRTY_LOG_RING, dirtyRingBytes);        // on x86 the same as ..._ACQ_REL; refused after the first processor
         if (host.msrFilter()) MsrPolicy.install(vm);
@@ -113,6 +116,11 @@ final class KvmVm implements EngineVm, EventWiring {
 
     private void createIrqchip() throws ErrnoException {
         vm.ioctl("KVM_CREATE_IRQCHIP", Kvm.CREATE_IRQCHIP, 0);
+        routes.install();
+    }
+
+    /** KVM's 8254, for measurements and the test of its state; before the first processor. */
+    void createPit() throws ErrnoException {
         vm.ioctl("KVM_CREATE_PIT2", Kvm.CREATE_PIT2, Scratch.zeroed(KvmStructs.PIT_CONFIG.byteSize()));
     }
 
@@ -161,6 +169,15 @@ final class KvmVm implements EngineVm, EventWiring {
         for (KvmVcpu vcpu : vcpus) if (vcpu.index() == 0) vcpu.poke();
     }
 
+    @Override public InterruptPins pins() {
+        return pins == null ? EngineVm.super.pins() : pins;
+    }
+
+    @Override public void prepareChips(int levelTriggered, int ioApicId) throws IOException {
+        pins();
+        chips().prepare(levelTriggered, ioApicId);
+    }
+
     /**
      * Nothing to do. KVM's nested table is its own and follows the host's page tables: when a memory object gives pages back, the kernel has revoked them on every
      * processor before the call returns. Rights in {@link org.nestorvm.paging.NestedPageTable} do not reach KVM.
@@ -172,6 +189,7 @@ final class KvmVm implements EngineVm, EventWiring {
     @Override public void close() {
         if (haltWatch != null) haltWatch.close();
         for (KvmVcpu vcpu : vcpus) vcpu.close();
+        if (pins != null) pins.close();
         vm.close();
     }
 

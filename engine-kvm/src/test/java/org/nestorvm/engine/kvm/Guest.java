@@ -59,7 +59,11 @@ final class Guest implements GuestBus, AutoCloseable {
 
     /** With local APICs, on a clock that the test moves. */
     static Guest at(HandClock time, int vcpus, int... code) throws IOException {
-        return make(new KvmEngine(), time, MemoryMap.of(new MemoryRange(0, RAM_BYTES, MemoryRange.Type.RAM)), vcpus, EngineOptions.Interrupts.LOCAL_APIC, InterruptController.NONE, code);
+        return at(time, EngineOptions.Interrupts.LOCAL_APIC, vcpus, code);
+    }
+
+    static Guest at(HandClock time, EngineOptions.Interrupts interrupts, int vcpus, int... code) throws IOException {
+        return make(new KvmEngine(), time, MemoryMap.of(new MemoryRange(0, RAM_BYTES, MemoryRange.Type.RAM)), vcpus, interrupts, InterruptController.NONE, code);
     }
 
     private static Guest make(KvmEngine engine, VmClock time, MemoryMap map, int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, int... code) throws IOException {

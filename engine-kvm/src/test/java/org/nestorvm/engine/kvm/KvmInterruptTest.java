@@ -97,6 +97,15 @@ final class KvmInterruptTest {
             }
         }
 
+        /** Does {@code meanwhile} again and again until the guest has ended by itself. */
+        Exit awaitEnd(Runnable meanwhile) throws Exception {
+            KvmInterruptTest.await(() -> {
+                meanwhile.run();
+                return run.isDone();
+            }, "the end of the guest");
+            return run.get();
+        }
+
         void stop() throws Exception {
             guest.vcpu().kick();
             assertEquals(new Exit.Interrupted(), run.get());
@@ -148,7 +157,7 @@ final class KvmInterruptTest {
     /** More level-triggered messages than the table has places: each still tells its end when it is used. */
     @Test void routesOfAbandonedEntriesAreReplaced() throws Exception {
         Line line = new Line();
-        int[] vectors = java.util.stream.IntStream.range(0x30, 0x30 + KvmRoutes.IOAPIC_PINS + 10).toArray();
+        int[] vectors = java.util.stream.IntStream.range(0x30, 0x30 + KvmRoutes.FIRST_MESSAGE + 10).toArray();
         try (Guest guest = waiting(line, vectors)) {
             Runner runner = new Runner(guest);
             runner.await("out 0x1 1 0x0", 1);

@@ -102,24 +102,4 @@ final class KvmLifeCycleTest {
         VmConfig config = VmConfig.of("counted", MemoryMap.of(new MemoryRange(0, 1 << 20, MemoryRange.Type.RAM))).withEngine(new KvmEngine(), EngineOptions.bare(new InstructionClock(0)));
         assertThatThrownBy(() -> new Vmm().create(config)).isInstanceOf(IOException.class).hasMessageContaining("counts instructions");
     }
-
-    @Test void theWholeInKernelControllerHasItsStateToo() throws Exception {
-        Guest.assumeKvm();
-        long address = org.nestorvm.memory.sys.MemoryCalls.mmap("test", 1 << 20, 3, 0x21, -1, 0);
-        try (org.nestorvm.vmm.HostClock clock = new org.nestorvm.vmm.HostClock();
-             KvmVm vm = KvmVm.create("kernel", List.of(new KvmMemory.Slot(0, 1 << 20, address, false)), new KvmSettings(KvmVm.Irqchip.KERNEL, InterruptController.NONE, clock, 1, 0));
-             KvmVcpu vcpu = vm.createVcpu(0)) {
-            for (KvmChips.Chip chip : KvmChips.Chip.values()) {
-                byte[] state = vm.chips().save(chip);
-                vm.chips().restore(chip, state);
-                assertThat(vm.chips().save(chip)).as(chip.name()).hasSize(state.length);
-            }
-            byte[] ioapic = vm.chips().save(KvmChips.Chip.IOAPIC);
-            ioapic[8 + 24] = 0x42;                           // the redirection entries follow base, select, id and irr
-            vm.chips().restore(KvmChips.Chip.IOAPIC, ioapic);
-            assertEquals(0x42, vm.chips().save(KvmChips.Chip.IOAPIC)[8 + 24]);
-        } finally {
-            org.nestorvm.memory.sys.MemoryCalls.tryMunmap(address, 1 << 20);
-        }
-    }
 }

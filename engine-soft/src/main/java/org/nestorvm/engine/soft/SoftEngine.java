@@ -40,6 +40,8 @@ public final class SoftEngine implements Engine {
 
     @Override
     public EngineVm create(VirtualMachine vm, EngineOptions options) throws IOException {
+        if (options.interrupts() == EngineOptions.Interrupts.ALL)
+            throw new IOException("soft cannot run \"" + vm.name() + "\" with the engine's own 8259s and I/O APIC: it has local APICs only; leave the interrupt controllers split, or use the engine kvm");
         return new SoftVm(vm, options, codeBytes, compiledBytes);
     }
 }
