@@ -24,7 +24,6 @@ import org.nestorvm.vmm.Vmm;
  */
 public final class Machine implements AutoCloseable {
     private static final long NS_PER_SECOND = 1_000_000_000;
-    private static final long FULL_CONSOLE_MS = 10;
 
     private final MachineConfig config;
     private final String description;
@@ -183,7 +182,7 @@ public final class Machine implements AutoCloseable {
             done += offer(bytes, offset + done, length - done);
             if (done == length) return;
             if (typedTo == null) board.com1.awaitRoom();
-            else Thread.sleep(FULL_CONSOLE_MS);
+            else typedTo.awaitRoom();
         }
     }
 

@@ -57,7 +57,7 @@ class DevicesGuestTest {
 
     @TempDir Path directory;
 
-    private static String sha256(Path file) throws Exception {
+    static String sha256(Path file) throws Exception {
         return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(file))) + "  -";
     }
 
@@ -205,7 +205,7 @@ class DevicesGuestTest {
     }
 
     /** One request, whatever it is: HTTP as far as it takes. */
-    private static void answer(ServerSocket server, byte[] content) {
+    static void answer(ServerSocket server, byte[] content) {
         try (Socket socket = server.accept()) {
             BufferedReader request = new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.US_ASCII));
             while (!request.readLine().isEmpty()) continue;

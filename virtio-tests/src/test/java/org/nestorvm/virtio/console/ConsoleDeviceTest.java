@@ -24,6 +24,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -199,12 +200,18 @@ class ConsoleDeviceTest {
             int accepted = console.offer(typed, 0, typed.length);
             assertEquals(StreamEnd.BUFFER_BYTES, accepted);
             assertEquals(0, console.offer(typed, accepted, typed.length - accepted));
+            FutureTask<Void> waits = new FutureTask<>(() -> {
+                console.awaitRoom();
+                return null;
+            });
+            Thread.ofPlatform().daemon().start(waits);
             ByteArrayOutputStream heard = new ByteArrayOutputStream();
             while (heard.size() < typed.length) {
                 heard.writeBytes(driver.request(RX, new byte[0], 5_000));
                 accepted += console.offer(typed, accepted, typed.length - accepted);
             }
             assertArrayEquals(typed, heard.toByteArray());
+            waits.get();
         }
     }
 

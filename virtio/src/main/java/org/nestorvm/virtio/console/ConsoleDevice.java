@@ -78,6 +78,11 @@ public final class ConsoleDevice extends RingDevice {
         return console.offer(bytes, offset, length);
     }
 
+    /** Waits until {@link #offer} would take a byte; a guest that does not read makes it wait for ever. */
+    public void awaitRoom() throws InterruptedException {
+        console.awaitRoom();
+    }
+
     /** The console's terminal has another size; 0 and 0 when that is not known any more. Any thread. */
     public void setSize(int cols, int rows) {
         config().set(COLS, Integer.BYTES, cols & 0xffff | rows << 16);

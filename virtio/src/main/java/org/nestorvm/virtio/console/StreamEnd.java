@@ -72,7 +72,13 @@ final class StreamEnd implements HostEnd {
         to.copyIn(0, input, inputFrom, piece);
         inputFrom = (inputFrom + piece) % BUFFER_BYTES;
         inputCount -= piece;
+        if (piece > 0) notifyAll();
         return piece;
+    }
+
+    /** Waits until {@link #offer} would take a byte. */
+    synchronized void awaitRoom() throws InterruptedException {
+        while (inputCount == BUFFER_BYTES) wait();
     }
 
     @Override
