@@ -25,6 +25,8 @@ import org.slf4j.LoggerFactory;
  * passt(1) as the other end of a stream: the guest's connections become sockets of that program, without any right on the host. One process of it for each device; it inherits its end of the socket, and ends by itself when
  * ours is closed, however that comes about. Started as root it changes to the user nobody.
  *
+ * <p>Versions of 2023 do not always: one that still has data for a guest that is gone looks for more of them for ever. So when this process ends by a signal or by exit it takes the program with it.
+ *
  * <p>It has no word for "ready" but its pid file, so that is a pipe: it opens it anew through /proc, after it has changed its user.
  */
 public final class PasstBackend implements NetBackend {
@@ -38,7 +40,7 @@ public final class PasstBackend implements NetBackend {
     private final StreamBackend stream;
     private final int pid;
     private final Deque<String> lastWords = new ArrayDeque<>();
-    private final Thread watcher;
+    private final Thread watcher, atExit = new Thread(this::abandon);
     private boolean reaped, closing, isReady;
     private int status;
 
@@ -105,6 +107,11 @@ public final class PasstBackend implements NetBackend {
         this.stream = stream;
         this.pid = pid;
         watcher = Thread.ofPlatform().name("passt-" + pid).daemon().start(() -> watch(output));
+        try {
+            Runtime.getRuntime().addShutdownHook(atExit);
+        } catch (IllegalStateException e) {
+            abandon();                                               // the end has begun
+        }
     }
 
     /** @param descriptor closed when this returns */
@@ -186,6 +193,11 @@ public final class PasstBackend implements NetBackend {
         if (!reaped) Processes.tryKill(pid, signal);
     }
 
+    private synchronized void abandon() {
+        closing = true;
+        kill(Processes.SIGKILL);
+    }
+
     @Override
     public String name() {
         return PROGRAM;
@@ -227,6 +239,15 @@ public final class PasstBackend implements NetBackend {
         synchronized (this) {
             closing = true;
         }
+        end();
+        try {
+            Runtime.getRuntime().removeShutdownHook(atExit);
+        } catch (IllegalStateException e) {
+            LOG.debug("passt: the hook runs already");
+        }
+    }
+
+    private void end() {
         if (ends(END_MS)) return;
         kill(Processes.SIGTERM);
         if (ends(END_MS)) return;

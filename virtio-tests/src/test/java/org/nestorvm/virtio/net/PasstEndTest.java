@@ -1,0 +1,58 @@
+package org.nestorvm.virtio.net;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** A program in passt's place that does not end when its socket is closed, as versions of 2023 sometimes do not. */
+@Timeout(60)
+class PasstEndTest {
+    private static final List<String> STAYS = List.of("sh", "-c", "echo ready >&4; exec sleep 1000");
+
+    private static boolean runs(long pid) throws IOException {
+        try {
+            return !Files.readString(Path.of("/proc/" + pid + "/cmdline")).isEmpty();         // nothing for one that is only waited for
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    @Test void closingEndsIt() throws Exception {
+        PasstBackend passt = PasstBackend.start("/bin/sh", STAYS);
+        assertTrue(runs(passt.pid()));
+        passt.release();
+        assertFalse(runs(passt.pid()));
+    }
+
+    @Test void theEndOfTheMonitorEndsIt() throws Exception {
+        Process monitor = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED", "-cp",
+            System.getProperty("java.class.path"), Monitor.class.getName()).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        try {
+            long pid = Long.parseLong(monitor.inputReader().readLine());
+            assertTrue(runs(pid));
+            monitor.destroy();
+            assertTrue(monitor.waitFor(20, TimeUnit.SECONDS));
+            assertEquals(128 + 15, monitor.exitValue(), "SIGTERM");
+            assertFalse(runs(pid));
+        } finally {
+            monitor.destroyForcibly();
+        }
+    }
+
+    /** The other process. */
+    static final class Monitor {
+        public static void main(String[] arguments) throws Exception {
+            System.out.println(PasstBackend.start("/bin/sh", STAYS).pid());
+            new CountDownLatch(1).await();
+        }
+    }
+}
