@@ -2,6 +2,9 @@ package org.nestorvm.engine.soft;
 
 /** Instructions that run from the first to the last: decoded once per physical page and mode, left early only by a fault. */
 final class Block {
+    /** No address: bits 4 and 0 are of a mode that there is not. */
+    static final long NO_KEY = -1;
+
     final Op[] ops;
     /** Host address of the first byte. */
     final long host;
@@ -22,7 +25,16 @@ final class Block {
     int heat;
     CompiledBlock compiled;
 
-    Block(Op[] ops, long host, long nextHostPage, int mode, int length, boolean branches, int instructions) {
+    /** The processor that decoded it, which alone uses what follows. */
+    final Interpreter owner;
+    /** Linear address and mode under which the owner found it last, and the epoch of its execution TLB in which that was right. */
+    long key = NO_KEY;
+    int epoch;
+    /** The owner's blocks that have followed this one: behind it, and elsewhere. Hints that are checked against their keys. */
+    Block behind, elsewhere;
+
+    Block(Interpreter owner, Op[] ops, long host, long nextHostPage, int mode, int length, boolean branches, int instructions) {
+        this.owner = owner;
         this.ops = ops;
         this.host = host;
         this.nextHostPage = nextHostPage;
@@ -35,9 +47,15 @@ final class Block {
         this.instructions = instructions;
     }
 
+    /** Its bytes have changed. It keeps no other blocks alive. */
+    void invalidate() {
+        valid = false;
+        behind = elsewhere = null;
+    }
+
     /** Of the Java heap, in about. */
     int heapBytes() {
-        return 96 + 96 * ops.length;
+        return 128 + 96 * ops.length;
     }
 
     /** Of metaspace and of the host's code cache once it is compiled: measured with 1 to 48 operations. */

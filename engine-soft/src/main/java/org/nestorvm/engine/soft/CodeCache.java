@@ -24,6 +24,11 @@ final class CodeCache {
         this.compiledLimitBytes = compiledLimitBytes;
     }
 
+    /** The page's number: the map would put neighbours into one bucket if it were asked by their addresses. */
+    private static Long key(long host) {
+        return host >>> 12;
+    }
+
     /** A guest that jumps to every byte of its memory has more code than the host has heap: then the caller has everything forgotten. */
     boolean full() {
         return bytes.sum() > limitBytes;
@@ -36,11 +41,11 @@ final class CodeCache {
 
     /** Does this page hold code? Called when a write tag is about to be set; a processor that adds the first code of a page takes away the tags afterwards. */
     boolean hasCode(long hostPage) {
-        return pages.containsKey(hostPage);
+        return pages.containsKey(key(hostPage));
     }
 
     Block find(long host, int mode) {
-        CodePage page = pages.get(host & Cpu.PAGE_MASK);
+        CodePage page = pages.get(key(host));
         if (page == null) return null;
         synchronized (page) {
             return page.find(host, mode);
@@ -49,7 +54,7 @@ final class CodeCache {
 
     /** @return true when the page had no code before: the caller makes sure that no processor keeps a write tag for it, before it decodes */
     boolean register(long hostPage) {
-        if (pages.containsKey(hostPage) || pages.putIfAbsent(hostPage, new CodePage(hostPage)) != null) return false;
+        if (pages.containsKey(key(hostPage)) || pages.putIfAbsent(key(hostPage), new CodePage(hostPage)) != null) return false;
         bytes.add(CodePage.EMPTY_BYTES);
         return true;
     }
@@ -64,14 +69,14 @@ final class CodeCache {
     }
 
     private void add(long hostPage, Block block, int from, int to) {
-        CodePage page = pages.get(hostPage);
+        CodePage page = pages.get(key(hostPage));
         if (page == null) {                                     // another processor has just overwritten the page
-            block.valid = false;
+            block.invalidate();
             return;
         }
         synchronized (page) {
-            if (pages.get(hostPage) != page) {                  // just now
-                block.valid = false;
+            if (pages.get(key(hostPage)) != page) {                  // just now
+                block.invalidate();
                 return;
             }
             page.add(block, from, to);
@@ -81,19 +86,19 @@ final class CodeCache {
 
     /** A store of a processor's or a device's, already done. @return true when code was hit: the running block must end with this instruction */
     boolean written(long host, int size) {
-        CodePage page = pages.get(host & Cpu.PAGE_MASK);
+        CodePage page = pages.get(key(host));
         if (page == null) return false;
         synchronized (page) {
             if (page.misses((int) (host & 0xfff), size)) return false;
             page.invalidate(this);
-            if (pages.remove(host & Cpu.PAGE_MASK, page)) bytes.add(-CodePage.EMPTY_BYTES);     // data from now on, until somebody runs it again
+            if (pages.remove(key(host), page)) bytes.add(-CodePage.EMPTY_BYTES);     // data from now on, until somebody runs it again
             return true;
         }
     }
 
     /** Drops the page's blocks if its bytes are not the decoded ones any more. */
     void verify(long hostPage) {
-        CodePage page = pages.get(hostPage);
+        CodePage page = pages.get(key(hostPage));
         if (page == null) return;
         synchronized (page) {
             if (!page.unchanged()) page.invalidate(this);
@@ -122,7 +127,7 @@ final class CodeCache {
             block.heat = 0;                                     // interpreted it goes on, and may be tried again
             return;
         }
-        CodePage page = pages.get(block.host & Cpu.PAGE_MASK);
+        CodePage page = pages.get(key(block.host));
         if (page == null) return;
         synchronized (page) {
             if (!block.valid || block.compiled != null) return;
@@ -166,7 +171,7 @@ final class CodeCache {
         for (CodePage page : pages.values()) {
             synchronized (page) {
                 page.invalidate(this);
-                pages.remove(page.hostPage, page);
+                pages.remove(key(page.hostPage), page);
             }
         }
         bytes.reset();

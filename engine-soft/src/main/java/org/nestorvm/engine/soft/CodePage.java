@@ -77,7 +77,7 @@ final class CodePage {
     void invalidate(CodeCache cache) {
         for (Block b : blocks) {
             if (b == null) continue;
-            b.valid = false;
+            b.invalidate();
             cache.dropped(b);
         }
         Arrays.fill(blocks, null);

@@ -16,11 +16,10 @@ final class Interpreter {
     private final CodeCache code;
     private final SoftVcpu vcpu;
     private final Decoder decoder = new Decoder();
-    /** Blocks by linear address and mode; a hint that is checked against the execution TLB. */
-    private final long[] keys = new long[CACHE_SIZE];
+    /** Blocks of this processor's own by linear address and mode; hints that are checked against the execution TLB. What the check needs stands in the block, whose memory is needed anyway. */
     private final Block[] blocks = new Block[CACHE_SIZE];
-    /** The execution TLB's epoch in which an entry was last found right. */
-    private final int[] epochs = new int[CACHE_SIZE];
+    /** Those that other processors have decoded. */
+    private final ForeignBlocks foreign = new ForeignBlocks();
     /** 32 bytes for an instruction that crosses pages. */
     private final long scratch;
     private final Op[] ops = new Op[MAX_OPS + 1];
@@ -37,23 +36,24 @@ final class Interpreter {
         this.code = code;
         this.vcpu = vcpu;
         this.scratch = scratch;
-        java.util.Arrays.fill(keys, -1);
     }
 
     /** Runs until {@link SoftVcpu#attend} wants to leave. A guest's fault comes out as {@link GuestFault}, with the instruction pointer at the faulting instruction. */
     Exit loop() {
         Cpu c = this.c;
+        Block last = null;
         for (;;) {
             if (c.attention || c.retired >= vcpu.deadline) {
                 Exit exit = vcpu.attend();
                 if (exit != null) return exit;
+                last = null;
                 continue;
             }
-            Block b = next();
+            Block b = last != null ? after(last) : next();
             CompiledBlock compiled = b.compiled;
-            if (compiled != null) run(b, compiled);
-            else if (++b.heat == BlockCompiler.HOT) heated(b);
-            else run(b, b.ops.length);
+            if (compiled != null) last = run(b, compiled);
+            else if (++b.heat == BlockCompiler.HOT) last = heated(b);
+            else last = run(b, b.ops.length);
         }
     }
 
@@ -72,21 +72,22 @@ final class Interpreter {
     }
 
     /** The block will be compiled, and is not entered this time. A block that crosses pages stays as it is: it is looked up each time anyway. */
-    private void heated(Block b) {
+    private Block heated(Block b) {
         if (b.nextHostPage == 0 && b.valid) {
             code.compile(b);
             compiled++;
         }
+        return null;
     }
 
-    private void run(Block b, CompiledBlock compiled) {
+    private Block run(Block b, CompiledBlock compiled) {
         Cpu c = this.c;
         c.limit = b.ops.length;
         c.block = b;
-        finish(b, compiled.run(c));
+        return finish(b, compiled.run(c));
     }
 
-    private void run(Block b, int limit) {
+    private Block run(Block b, int limit) {
         Cpu c = this.c;
         Op[] ops = b.ops;
         c.limit = limit;
@@ -105,17 +106,18 @@ final class Interpreter {
             c.opIndex = i;
             ops[i++].exec(c);
         } while (i < c.limit);
-        finish(b, i);
+        return finish(b, i);
     }
 
-    /** After {@code i} operations of a block, all of them or fewer. */
-    private void finish(Block b, int i) {
+    /** After {@code i} operations of a block, all of them or fewer. @return the block, if another may be linked behind it */
+    private Block finish(Block b, int i) {
         Cpu c = this.c;
         Op[] ops = b.ops;
         if (i < ops.length || !b.branches) c.r[Cpu.RIP] = c.r[Cpu.RIP] + ops[i - 1].end & c.ipMask;
         c.retired += i == ops.length ? b.instructions : i;
         c.memoryOperands += b.memoryOperands;
         c.block = null;
+        return i == ops.length && b.owner == this && c.codeSize == 8 ? b : null;
     }
 
     /** After a fault: back to the first byte of the instruction that faulted. */
@@ -127,28 +129,52 @@ final class Interpreter {
         c.block = null;
     }
 
+    /** What follows a block of our own that has run to its end, in 64-bit code: mostly what followed it before. */
+    private Block after(Block last) {
+        long linear = c.r[Cpu.RIP], key = linear << 5 | c.mode;
+        boolean behind = linear - (last.key >> 5) == last.length;
+        Block b = behind ? last.behind : last.elsewhere;
+        if (b != null && b.key == key && b.epoch == mmu.execEpoch && b.valid) return b;
+        Block found = next();
+        boolean stale = b == null || b.epoch != mmu.execEpoch || !b.valid;          // the first of several targets keeps its place
+        if (stale && last.valid && found.owner == this && found.key == key) {
+            if (behind) last.behind = found;
+            else last.elsewhere = found;
+        }
+        return found;
+    }
+
     private Block next() {
         Cpu c = this.c;
         long linear = c.r[Cpu.RIP];
         if (c.codeSize != 8) linear = linear + c.segBase[Cpu.CS] & 0xffffffffL;
         long key = linear << 5 | c.mode;
         int slot = (int) (linear ^ linear >>> 15) & CACHE_SIZE - 1;
-        if (keys[slot] == key) {
-            Block b = blocks[slot];
-            if (b.valid && epochs[slot] == mmu.execEpoch && (c.codeSize == 8 || fits(b))) return b;
-        }
+        Block b = blocks[slot];
+        if (b != null && b.key == key && b.epoch == mmu.execEpoch && b.valid && (c.codeSize == 8 || fits(b))) return b;
         return refill(linear, key, slot);
     }
 
     private Block refill(long linear, long key, int slot) {
+        Block near = foreign.get(key, mmu.execEpoch);
+        if (near != null && fits(near)) return near;
         Block old = blocks[slot];
-        boolean still = keys[slot] == key && old != null && old.valid && old.nextHostPage == 0 && mmu.codePage(linear) == (old.host & Cpu.PAGE_MASK) && fits(old);
+        boolean still = old != null && old.key == key && old.valid && holds(linear, old) && fits(old);
         Block b = still ? old : find(linear);
-        keys[slot] = key;
+        int epoch = holds(linear, b) ? mmu.execEpoch : mmu.execEpoch - 1;           // another processor's flush may have been answered meanwhile
+        if (b.owner != this) {
+            foreign.put(key, epoch, b);
+            return b;
+        }
+        b.key = key;
+        b.epoch = epoch;
         blocks[slot] = b;
-        boolean held = b.nextHostPage == 0 && mmu.codePage(linear) == (b.host & Cpu.PAGE_MASK);     // another processor's flush may have been answered meanwhile
-        epochs[slot] = held ? mmu.execEpoch : mmu.execEpoch - 1;                    // one that crosses pages is looked up each time
         return b;
+    }
+
+    /** Whether the execution TLB has the block's bytes at this address. As long as its epoch lasts it goes on having them. */
+    private boolean holds(long linear, Block b) {
+        return mmu.codePage(linear) == (b.host & Cpu.PAGE_MASK) && (b.nextHostPage == 0 || mmu.codePage(nextPage(linear)) == b.nextHostPage);
     }
 
     /** The CS limit, outside 64-bit code. */
@@ -177,8 +203,8 @@ final class Interpreter {
     void forget(int now) {
         if (generation == now) return;
         generation = now;
-        java.util.Arrays.fill(keys, -1);
         java.util.Arrays.fill(blocks, null);
+        foreign.clear();
     }
 
     private Block decode(long linear, long host) {
@@ -227,7 +253,7 @@ final class Interpreter {
             if (nextHostPage != 0) break;
         }
         decoded++;
-        Block b = new Block(java.util.Arrays.copyOf(ops, n), host, nextHostPage, c.mode, length, ops[n - 1].setsIp(), fused ? n + 1 : n);
+        Block b = new Block(this, java.util.Arrays.copyOf(ops, n), host, nextHostPage, c.mode, length, ops[n - 1].setsIp(), fused ? n + 1 : n);
         if (!apart) code.add(b);
         return b;
     }
@@ -251,7 +277,7 @@ final class Interpreter {
         if (result != Decoder.OK) refuse(result);
         Op op = Ops.make(decoder.insn);
         if (op == null) throw c.ud();
-        Block b = new Block(new Op[] {op}, scratch, 0, c.mode, decoder.insn.end, op.setsIp(), 1);
+        Block b = new Block(this, new Op[] {op}, scratch, 0, c.mode, decoder.insn.end, op.setsIp(), 1);
         b.valid = false;
         return b;
     }
