@@ -1,10 +1,8 @@
 package org.nestorvm.memory.sys;
 
 import static org.nestorvm.memory.sys.Libc.INT;
-import static org.nestorvm.memory.sys.Libc.LONG;
 
 import java.lang.foreign.Arena;
-import java.lang.invoke.MethodHandle;
 
 /**
  * Calls that take any descriptor: close(2), fcntl(2), ftruncate(2), fallocate(2), dup, read, write. Constants with the names of the headers.
@@ -23,23 +21,23 @@ public final class Descriptors {
     public static final int FALLOC_FL_KEEP_SIZE = 0x1, FALLOC_FL_PUNCH_HOLE = 0x2, FALLOC_FL_ZERO_RANGE = 0x10;
     public static final int SEEK_END = 2, SEEK_DATA = 3, SEEK_HOLE = 4;
 
-    private static final MethodHandle OPEN = Libc.bindVariadic("open", 2, INT, LONG, INT, INT);
-    private static final MethodHandle PIPE2 = Libc.bind("pipe2", INT, LONG, INT);
-    private static final MethodHandle FCHMOD = Libc.bind("fchmod", INT, INT, INT);
-    private static final MethodHandle CLOSE = Libc.bind("close", INT, INT);
-    private static final MethodHandle FCNTL = Libc.bindVariadic("fcntl", 2, INT, INT, INT, LONG);
-    private static final MethodHandle FTRUNCATE = Libc.bind("ftruncate", INT, INT, LONG);
-    private static final MethodHandle FALLOCATE = Libc.bind("fallocate", INT, INT, INT, LONG, LONG);
-    private static final MethodHandle LSEEK = Libc.bind("lseek", LONG, INT, LONG, INT);
-    private static final MethodHandle FDATASYNC = Libc.bind("fdatasync", INT, INT);
-    private static final MethodHandle READ = Libc.bind("read", LONG, INT, LONG, LONG);
-    private static final MethodHandle WRITE = Libc.bind("write", LONG, INT, LONG, LONG);
-    private static final MethodHandle PREAD = Libc.bind("pread", LONG, INT, LONG, LONG, LONG);
-    private static final MethodHandle PWRITE = Libc.bind("pwrite", LONG, INT, LONG, LONG, LONG);
-    private static final MethodHandle READV = Libc.bind("readv", LONG, INT, LONG, INT);
-    private static final MethodHandle WRITEV = Libc.bind("writev", LONG, INT, LONG, INT);
-    private static final MethodHandle PREADV = Libc.bind("preadv", LONG, INT, LONG, INT, LONG);
-    private static final MethodHandle PWRITEV = Libc.bind("pwritev", LONG, INT, LONG, INT, LONG);
+    private static final LibcFunction OPEN = LibcFunction.variadic("open");
+    private static final LibcFunction PIPE2 = LibcFunction.of("pipe2");
+    private static final LibcFunction FCHMOD = LibcFunction.of("fchmod");
+    private static final LibcFunction CLOSE = LibcFunction.of("close");
+    private static final LibcFunction FCNTL = LibcFunction.variadic("fcntl");
+    private static final LibcFunction FTRUNCATE = LibcFunction.of("ftruncate");
+    private static final LibcFunction FALLOCATE = LibcFunction.of("fallocate");
+    private static final LibcFunction LSEEK = LibcFunction.of("lseek");
+    private static final LibcFunction FDATASYNC = LibcFunction.of("fdatasync");
+    private static final LibcFunction READ = LibcFunction.of("read");
+    private static final LibcFunction WRITE = LibcFunction.of("write");
+    private static final LibcFunction PREAD = LibcFunction.of("pread");
+    private static final LibcFunction PWRITE = LibcFunction.of("pwrite");
+    private static final LibcFunction READV = LibcFunction.of("readv");
+    private static final LibcFunction WRITEV = LibcFunction.of("writev");
+    private static final LibcFunction PREADV = LibcFunction.of("preadv");
+    private static final LibcFunction PWRITEV = LibcFunction.of("pwritev");
 
     private Descriptors() {
     }
@@ -47,12 +45,9 @@ public final class Descriptors {
     /** Opens a file or a device ({@code /dev/kvm}); never inherited by programs this process starts. */
     public static int open(String path, int flags) throws ErrnoException {
         FaultPoints.call("open", path);
-        CallState state = CallState.get();
         int result;
         try (Arena arena = Arena.ofConfined()) {
-            result = state.result((int) OPEN.invokeExact(state.errno, Libc.string(arena, path), flags | O_CLOEXEC, 0));
-        } catch (Throwable t) {
-            throw Libc.broken("open", t);
+            result = OPEN.tryInt(Libc.string(arena, path), flags | O_CLOEXEC, 0);
         }
         return Libc.check("open", path, result);
     }
@@ -61,26 +56,13 @@ public final class Descriptors {
     public static int[] pipe(Object object) throws ErrnoException {
         FaultPoints.call("pipe2", object);
         CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) PIPE2.invokeExact(state.errno, state.value.address(), O_CLOEXEC));
-        } catch (Throwable t) {
-            throw Libc.broken("pipe2", t);
-        }
-        Libc.check("pipe2", object, result);
+        Libc.check("pipe2", object, PIPE2.tryInt(state.value.address(), O_CLOEXEC));
         return new int[] {state.value.get(INT, 0), state.value.get(INT, Integer.BYTES)};
     }
 
     public static void fchmod(Object object, int descriptor, int mode) throws ErrnoException {
         FaultPoints.call("fchmod", object);
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) FCHMOD.invokeExact(state.errno, descriptor, mode));
-        } catch (Throwable t) {
-            throw Libc.broken("fchmod", t);
-        }
-        Libc.check("fchmod", object, result);
+        Libc.check("fchmod", object, FCHMOD.tryInt(descriptor, mode));
     }
 
     /**
@@ -89,13 +71,7 @@ public final class Descriptors {
      * @throws IllegalStateException when it is not open: then somebody closes twice, and the second time could have hit a stranger's
      */
     public static void close(int descriptor) {
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) CLOSE.invokeExact(state.errno, descriptor));
-        } catch (Throwable t) {
-            throw Libc.broken("close", t);
-        }
+        int result = CLOSE.tryInt(descriptor);
         if (result == -Errno.EBADF) throw new IllegalStateException("closed twice, or never open: descriptor=" + descriptor);
     }
 
@@ -105,12 +81,7 @@ public final class Descriptors {
     }
 
     static int tryFcntl(int descriptor, int command, long argument) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) FCNTL.invokeExact(state.errno, descriptor, command, argument));
-        } catch (Throwable t) {
-            throw Libc.broken("fcntl", t);
-        }
+        return FCNTL.tryInt(descriptor, command, argument);
     }
 
     /** A second descriptor of the same open file, not inherited by programs this process starts. */
@@ -125,14 +96,7 @@ public final class Descriptors {
 
     public static void ftruncate(Object object, int descriptor, long sizeBytes) throws ErrnoException {
         FaultPoints.call("ftruncate", object);
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) FTRUNCATE.invokeExact(state.errno, descriptor, sizeBytes));
-        } catch (Throwable t) {
-            throw Libc.broken("ftruncate", t);
-        }
-        Libc.check("ftruncate", object, result);
+        Libc.check("ftruncate", object, FTRUNCATE.tryInt(descriptor, sizeBytes));
     }
 
     public static void fallocate(Object object, int descriptor, int mode, long offset, long sizeBytes) throws ErrnoException {
@@ -142,113 +106,56 @@ public final class Descriptors {
 
     /** @return 0 or a negated errno */
     public static int tryFallocate(int descriptor, int mode, long offset, long sizeBytes) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) FALLOCATE.invokeExact(state.errno, descriptor, mode, offset, sizeBytes));
-        } catch (Throwable t) {
-            throw Libc.broken("fallocate", t);
-        }
+        return FALLOCATE.tryInt(descriptor, mode, offset, sizeBytes);
     }
 
     public static void fdatasync(Object object, int descriptor) throws ErrnoException {
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) FDATASYNC.invokeExact(state.errno, descriptor));
-        } catch (Throwable t) {
-            throw Libc.broken("fdatasync", t);
-        }
-        Libc.check("fdatasync", object, result);
+        Libc.check("fdatasync", object, FDATASYNC.tryInt(descriptor));
     }
 
     /** @return where that is, counted from the start, or a negated errno: -{@link Errno#ENXIO} when no data follows */
     public static long tryLseek(int descriptor, long offset, int whence) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) LSEEK.invokeExact(state.errno, descriptor, offset, whence));
-        } catch (Throwable t) {
-            throw Libc.broken("lseek", t);
-        }
+        return LSEEK.tryLong(descriptor, offset, whence);
     }
 
     /** @return bytes read, 0 at the end, or a negated errno */
     public static long tryRead(int descriptor, long bufferAddress, long sizeBytes) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) READ.invokeExact(state.errno, descriptor, bufferAddress, sizeBytes));
-        } catch (Throwable t) {
-            throw Libc.broken("read", t);
-        }
+        return READ.tryLong(descriptor, bufferAddress, sizeBytes);
     }
 
     /** @return bytes written or a negated errno */
     public static long tryWrite(int descriptor, long bufferAddress, long sizeBytes) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) WRITE.invokeExact(state.errno, descriptor, bufferAddress, sizeBytes));
-        } catch (Throwable t) {
-            throw Libc.broken("write", t);
-        }
+        return WRITE.tryLong(descriptor, bufferAddress, sizeBytes);
     }
 
     /** @return bytes read, 0 at the end, or a negated errno */
     public static long tryPread(int descriptor, long bufferAddress, long sizeBytes, long offset) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) PREAD.invokeExact(state.errno, descriptor, bufferAddress, sizeBytes, offset));
-        } catch (Throwable t) {
-            throw Libc.broken("pread", t);
-        }
+        return PREAD.tryLong(descriptor, bufferAddress, sizeBytes, offset);
     }
 
     /** @return bytes written or a negated errno */
     public static long tryPwrite(int descriptor, long bufferAddress, long sizeBytes, long offset) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) PWRITE.invokeExact(state.errno, descriptor, bufferAddress, sizeBytes, offset));
-        } catch (Throwable t) {
-            throw Libc.broken("pwrite", t);
-        }
+        return PWRITE.tryLong(descriptor, bufferAddress, sizeBytes, offset);
     }
 
     /** Reads into {@code count} buffers: an array of struct iovec (address, size; 8 bytes each) at {@code vectorAddress}. At most 1024. */
     public static long tryPreadv(int descriptor, long vectorAddress, int count, long offset) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) PREADV.invokeExact(state.errno, descriptor, vectorAddress, count, offset));
-        } catch (Throwable t) {
-            throw Libc.broken("preadv", t);
-        }
+        return PREADV.tryLong(descriptor, vectorAddress, count, offset);
     }
 
     /** Writes from {@code count} buffers; see {@link #tryPreadv}. */
     public static long tryPwritev(int descriptor, long vectorAddress, int count, long offset) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) PWRITEV.invokeExact(state.errno, descriptor, vectorAddress, count, offset));
-        } catch (Throwable t) {
-            throw Libc.broken("pwritev", t);
-        }
+        return PWRITEV.tryLong(descriptor, vectorAddress, count, offset);
     }
 
     /** {@link #tryPreadv} for sockets, pipes and other files without positions. */
     public static long tryReadv(int descriptor, long vectorAddress, int count) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) READV.invokeExact(state.errno, descriptor, vectorAddress, count));
-        } catch (Throwable t) {
-            throw Libc.broken("readv", t);
-        }
+        return READV.tryLong(descriptor, vectorAddress, count);
     }
 
     /** {@link #tryPwritev} for sockets, pipes and other files without positions. */
     public static long tryWritev(int descriptor, long vectorAddress, int count) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) WRITEV.invokeExact(state.errno, descriptor, vectorAddress, count));
-        } catch (Throwable t) {
-            throw Libc.broken("writev", t);
-        }
+        return WRITEV.tryLong(descriptor, vectorAddress, count);
     }
 
     /** read(2), again when a signal interrupts it. @return bytes read, 0 at the end */

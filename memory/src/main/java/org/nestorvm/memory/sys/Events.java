@@ -4,7 +4,6 @@ import static org.nestorvm.memory.sys.Libc.INT;
 import static org.nestorvm.memory.sys.Libc.LONG;
 
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 
 /** Waiting and waking: eventfd(2), poll(2), epoll(7), timerfd_create(2). The calls made per event allocate nothing and answer with a negated errno. */
 public final class Events {
@@ -26,15 +25,15 @@ public final class Events {
 
     private static final int POLLFD_BYTES = 8, POLLFD_EVENTS = 4, POLLFD_REVENTS = 6;
 
-    private static final MethodHandle EVENTFD = Libc.bind("eventfd", INT, INT, INT);
-    private static final MethodHandle EVENTFD_READ = Libc.bind("eventfd_read", INT, INT, LONG);
-    private static final MethodHandle EVENTFD_WRITE = Libc.bind("eventfd_write", INT, INT, LONG);
-    private static final MethodHandle POLL = Libc.bind("poll", INT, LONG, LONG, INT);
-    private static final MethodHandle TIMERFD_CREATE = Libc.bind("timerfd_create", INT, INT, INT);
-    private static final MethodHandle TIMERFD_SETTIME = Libc.bind("timerfd_settime", INT, INT, INT, LONG, LONG);
-    private static final MethodHandle EPOLL_CREATE1 = Libc.bind("epoll_create1", INT, INT);
-    private static final MethodHandle EPOLL_CTL = Libc.bind("epoll_ctl", INT, INT, INT, INT, LONG);
-    private static final MethodHandle EPOLL_WAIT = Libc.bind("epoll_wait", INT, INT, LONG, INT, INT);
+    private static final LibcFunction EVENTFD = LibcFunction.of("eventfd");
+    private static final LibcFunction EVENTFD_READ = LibcFunction.of("eventfd_read");
+    private static final LibcFunction EVENTFD_WRITE = LibcFunction.of("eventfd_write");
+    private static final LibcFunction POLL = LibcFunction.of("poll");
+    private static final LibcFunction TIMERFD_CREATE = LibcFunction.of("timerfd_create");
+    private static final LibcFunction TIMERFD_SETTIME = LibcFunction.of("timerfd_settime");
+    private static final LibcFunction EPOLL_CREATE1 = LibcFunction.of("epoll_create1");
+    private static final LibcFunction EPOLL_CTL = LibcFunction.of("epoll_ctl");
+    private static final LibcFunction EPOLL_WAIT = LibcFunction.of("epoll_wait");
 
     private Events() {
     }
@@ -42,62 +41,35 @@ public final class Events {
     /** A counter that one side adds to and the other waits for. @param flags {@link #EFD_NONBLOCK}, {@link #EFD_SEMAPHORE} or 0 */
     public static int eventfd(Object object, int initial, int flags) throws ErrnoException {
         FaultPoints.call("eventfd", object);
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) EVENTFD.invokeExact(state.errno, initial, flags | EFD_CLOEXEC));
-        } catch (Throwable t) {
-            throw Libc.broken("eventfd", t);
-        }
-        return Libc.check("eventfd", object, result);
+        return Libc.check("eventfd", object, EVENTFD.tryInt(initial, flags | EFD_CLOEXEC));
     }
 
     /** Adds to the counter. @return 0, or a negated errno: -EAGAIN when a non-blocking counter is full, and so the reader awake anyway */
     public static int trySignal(int eventfd, long add) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) EVENTFD_WRITE.invokeExact(state.errno, eventfd, add));
-        } catch (Throwable t) {
-            throw Libc.broken("eventfd_write", t);
-        }
+        return EVENTFD_WRITE.tryInt(eventfd, add);
     }
 
     /** Takes the counter back to zero. @return what it was, or a negated errno: -EAGAIN when a non-blocking one was zero. Blocks otherwise. */
     public static long tryDrain(int eventfd) {
         CallState state = CallState.get();
-        try {
-            int result = state.result((int) EVENTFD_READ.invokeExact(state.errno, eventfd, state.value.address()));
-            return result < 0 ? result : state.value.get(LONG, 0);
-        } catch (Throwable t) {
-            throw Libc.broken("eventfd_read", t);
-        }
+        int result = EVENTFD_READ.tryInt(eventfd, state.value.address());
+        return result < 0 ? result : state.value.get(LONG, 0);
     }
 
     /** A descriptor that becomes readable when a time has passed, and that {@link #tryDrain} takes back. Non-blocking. */
     public static int timerfd(Object object) throws ErrnoException {
         FaultPoints.call("timerfd_create", object);
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) TIMERFD_CREATE.invokeExact(state.errno, CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
-        } catch (Throwable t) {
-            throw Libc.broken("timerfd_create", t);
-        }
-        return Libc.check("timerfd_create", object, result);
+        return Libc.check("timerfd_create", object, TIMERFD_CREATE.tryInt(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
     }
 
     /** Sets the time from now, in place of any set before; 0 for never. @return 0 or a negated errno */
     public static int trySetTimer(int timerfd, long delayNs) {
         CallState state = CallState.get();
-        try {
-            MemorySegment time = state.small;
-            time.fill((byte) 0);
-            time.set(LONG, IT_VALUE_SEC, delayNs / NS_PER_SECOND);
-            time.set(LONG, IT_VALUE_NSEC, delayNs % NS_PER_SECOND);
-            return state.result((int) TIMERFD_SETTIME.invokeExact(state.errno, timerfd, 0, time.address(), 0L));
-        } catch (Throwable t) {
-            throw Libc.broken("timerfd_settime", t);
-        }
+        MemorySegment time = state.small;
+        time.fill((byte) 0);
+        time.set(LONG, IT_VALUE_SEC, delayNs / NS_PER_SECOND);
+        time.set(LONG, IT_VALUE_NSEC, delayNs % NS_PER_SECOND);
+        return TIMERFD_SETTIME.tryInt(timerfd, 0, time.address(), 0L);
     }
 
     /**
@@ -113,12 +85,8 @@ public final class Events {
         pollfd.set(INT, 0, descriptor);
         pollfd.set(Libc.SHORT, POLLFD_EVENTS, (short) events);
         pollfd.set(Libc.SHORT, POLLFD_REVENTS, (short) 0);
-        try {
-            int result = state.result((int) POLL.invokeExact(state.errno, pollfd.address(), 1L, timeoutMs));
-            return result < 0 ? result : pollfd.get(Libc.SHORT, POLLFD_REVENTS);
-        } catch (Throwable t) {
-            throw Libc.broken("poll", t);
-        }
+        int result = POLL.tryInt(pollfd.address(), 1L, timeoutMs);
+        return result < 0 ? result : pollfd.get(Libc.SHORT, POLLFD_REVENTS);
     }
 
     /**
@@ -127,24 +95,12 @@ public final class Events {
      * @return how many have events, or a negated errno
      */
     public static int tryPoll(long pollfdAddress, int count, int timeoutMs) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) POLL.invokeExact(state.errno, pollfdAddress, (long) count, timeoutMs));
-        } catch (Throwable t) {
-            throw Libc.broken("poll", t);
-        }
+        return POLL.tryInt(pollfdAddress, (long) count, timeoutMs);
     }
 
     public static int epollCreate(Object object) throws ErrnoException {
         FaultPoints.call("epoll_create1", object);
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) EPOLL_CREATE1.invokeExact(state.errno, EPOLL_CLOEXEC));
-        } catch (Throwable t) {
-            throw Libc.broken("epoll_create1", t);
-        }
-        return Libc.check("epoll_create1", object, result);
+        return Libc.check("epoll_create1", object, EPOLL_CREATE1.tryInt(EPOLL_CLOEXEC));
     }
 
     /** @param data comes back with each event of the descriptor */
@@ -152,25 +108,16 @@ public final class Events {
         FaultPoints.call("epoll_ctl", object);
         CallState state = CallState.get();
         int result;
-        try {
-            MemorySegment event = state.small;
-            HostMemory.putInt(event.address(), events);
-            HostMemory.putLong(event.address() + EPOLL_DATA, data);
-            result = state.result((int) EPOLL_CTL.invokeExact(state.errno, epoll, operation, descriptor, event.address()));
-        } catch (Throwable t) {
-            throw Libc.broken("epoll_ctl", t);
-        }
+        MemorySegment event = state.small;
+        HostMemory.putInt(event.address(), events);
+        HostMemory.putLong(event.address() + EPOLL_DATA, data);
+        result = EPOLL_CTL.tryInt(epoll, operation, descriptor, event.address());
         Libc.check("epoll_ctl", object, result);
     }
 
     /** @param eventsAddress room for {@code limit} times {@link #EPOLL_EVENT_BYTES}. @return how many came, 0 after the time, or a negated errno */
     public static int tryEpollWait(int epoll, long eventsAddress, int limit, int timeoutMs) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) EPOLL_WAIT.invokeExact(state.errno, epoll, eventsAddress, limit, timeoutMs));
-        } catch (Throwable t) {
-            throw Libc.broken("epoll_wait", t);
-        }
+        return EPOLL_WAIT.tryInt(epoll, eventsAddress, limit, timeoutMs);
     }
 
     /** The events of entry {@code index} that {@link #tryEpollWait} filled in. */

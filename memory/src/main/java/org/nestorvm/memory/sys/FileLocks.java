@@ -2,7 +2,6 @@ package org.nestorvm.memory.sys;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 
 /**
  * Byte-range locks that belong to the open file (F_OFD_SETLK, fcntl(2)): they end with its last descriptor, also when the process is killed.
@@ -15,7 +14,7 @@ public final class FileLocks {
     private static final int FLOCK_BYTES = 32, L_TYPE = 0, L_START = 8, L_LEN = 16;
 
     private static final int LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8;
-    private static final MethodHandle FLOCK = Libc.bind("flock", Libc.INT, Libc.INT, Libc.INT);
+    private static final LibcFunction FLOCK = LibcFunction.of("flock");
 
     private FileLocks() {
     }
@@ -32,8 +31,7 @@ public final class FileLocks {
 
     public static void unlock(Object object, int descriptor, long start, long sizeBytes) throws ErrnoException {
         boolean ranges = Primitive.OFD_LOCKS.present();
-        int result = ranges ? tryLock(descriptor, F_UNLCK, start, sizeBytes) : flock(descriptor, LOCK_UN);
-        Libc.check(ranges ? "fcntl(F_OFD_SETLK)" : "flock", object, result);
+        Libc.check(ranges ? "fcntl(F_OFD_SETLK)" : "flock", object, ranges ? tryLock(descriptor, F_UNLCK, start, sizeBytes) : flock(descriptor, LOCK_UN));
     }
 
     /**
@@ -49,12 +47,7 @@ public final class FileLocks {
     }
 
     private static int flock(int descriptor, int operation) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) FLOCK.invokeExact(state.errno, descriptor, operation));
-        } catch (Throwable t) {
-            throw Libc.broken("flock", t);
-        }
+        return FLOCK.tryInt(descriptor, operation);
     }
 
     static int tryLock(int descriptor, short type, long start, long sizeBytes) {

@@ -5,7 +5,6 @@ import static org.nestorvm.memory.sys.Libc.LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 
 /**
  * What statx(2) and fstatfs(2) tell about a descriptor.
@@ -27,43 +26,30 @@ public record FileStatus(int mode, long sizeBytes, long allocatedBytes, long dev
     private static final int STATFS_BYTES = 120, F_TYPE = 0, F_BSIZE = 8;
     private static final int STX_BLOCK_UNIT = 512;
 
-    private static final MethodHandle STATX = Libc.bind("statx", INT, INT, LONG, INT, INT, LONG);
-    private static final MethodHandle FSTATFS = Libc.bind("fstatfs", INT, INT, LONG);
+    private static final LibcFunction STATX = LibcFunction.of("statx");
+    private static final LibcFunction FSTATFS = LibcFunction.of("fstatfs");
 
     public static FileStatus of(Object object, int descriptor) throws ErrnoException {
         FaultPoints.call("statx", object);
-        CallState state = CallState.get();
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment file = statx(state, arena, object, descriptor);
-            MemorySegment system = fstatfs(state, arena, object, descriptor);
+            MemorySegment file = statx(arena, object, descriptor);
+            MemorySegment system = fstatfs(arena, object, descriptor);
             long device = (long) file.get(INT, STX_DEV_MAJOR) << 32 | Integer.toUnsignedLong(file.get(INT, STX_DEV_MINOR));
             return new FileStatus(file.get(Libc.SHORT, STX_MODE) & 0xffff, file.get(LONG, STX_SIZE), file.get(LONG, STX_BLOCKS) * STX_BLOCK_UNIT,
                 device, file.get(LONG, STX_INO), system.get(LONG, F_TYPE), system.get(LONG, F_BSIZE));
         }
     }
 
-    private static MemorySegment statx(CallState state, Arena arena, Object object, int descriptor) throws ErrnoException {
+    private static MemorySegment statx(Arena arena, Object object, int descriptor) throws ErrnoException {
         MemorySegment buffer = arena.allocate(STATX_BYTES, Long.BYTES);
         long empty = Libc.string(arena, "");
-        int result;
-        try {
-            result = state.result((int) STATX.invokeExact(state.errno, descriptor, empty, AT_EMPTY_PATH, STATX_BASIC_STATS, buffer.address()));
-        } catch (Throwable t) {
-            throw Libc.broken("statx", t);
-        }
-        Libc.check("statx", object, result);
+        Libc.check("statx", object, STATX.tryInt(descriptor, empty, AT_EMPTY_PATH, STATX_BASIC_STATS, buffer.address()));
         return buffer;
     }
 
-    private static MemorySegment fstatfs(CallState state, Arena arena, Object object, int descriptor) throws ErrnoException {
+    private static MemorySegment fstatfs(Arena arena, Object object, int descriptor) throws ErrnoException {
         MemorySegment buffer = arena.allocate(STATFS_BYTES, Long.BYTES);
-        int result;
-        try {
-            result = state.result((int) FSTATFS.invokeExact(state.errno, descriptor, buffer.address()));
-        } catch (Throwable t) {
-            throw Libc.broken("fstatfs", t);
-        }
-        Libc.check("fstatfs", object, result);
+        Libc.check("fstatfs", object, FSTATFS.tryInt(descriptor, buffer.address()));
         return buffer;
     }
 

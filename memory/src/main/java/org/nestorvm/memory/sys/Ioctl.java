@@ -1,10 +1,5 @@
 package org.nestorvm.memory.sys;
 
-import static org.nestorvm.memory.sys.Libc.INT;
-import static org.nestorvm.memory.sys.Libc.LONG;
-
-import java.lang.invoke.MethodHandle;
-
 /**
  * ioctl(2), and the numbering of asm-generic/ioctl.h: bits 0-7 number, 8-15 type, 16-29 size of the argument, 30-31 direction. The
  * argument is an integer or the host address of a structure. Allocates nothing.
@@ -12,7 +7,7 @@ import java.lang.invoke.MethodHandle;
 public final class Ioctl {
     private static final int WRITE = 1, READ = 2;
     private static final int SIZE_LIMIT = 1 << 14;
-    private static final MethodHandle IOCTL = Libc.bindVariadic("ioctl", 2, INT, INT, LONG, LONG);
+    private static final LibcFunction IOCTL = LibcFunction.variadic("ioctl");
 
     private Ioctl() {
     }
@@ -49,12 +44,7 @@ public final class Ioctl {
      *     KVM_RUN
      */
     public static int tryIoctl(int descriptor, int request, long argument) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) IOCTL.invokeExact(state.errno, descriptor, Integer.toUnsignedLong(request), argument));
-        } catch (Throwable t) {
-            throw Libc.broken("ioctl", t);
-        }
+        return IOCTL.tryInt(descriptor, Integer.toUnsignedLong(request), argument);
     }
 
     /** @param name of the request, for the message: {@code KVM_CREATE_VM} */

@@ -1,10 +1,6 @@
 package org.nestorvm.memory.sys;
 
-import static org.nestorvm.memory.sys.Libc.INT;
-import static org.nestorvm.memory.sys.Libc.LONG;
-
 import java.lang.foreign.Arena;
-import java.lang.invoke.MethodHandle;
 
 /** Memory files and mappings: memfd_create(2), mmap(2), madvise(2), mseal(2) and their like. Constants with the names of the headers. */
 public final class MemoryCalls {
@@ -23,16 +19,16 @@ public final class MemoryCalls {
     private static final long SYS_MSEAL = 462;
     private static final int SC_PAGESIZE = 30;
 
-    private static final MethodHandle MEMFD_CREATE = Libc.bind("memfd_create", INT, LONG, INT);
-    private static final MethodHandle MMAP = Libc.bind("mmap", LONG, LONG, LONG, INT, INT, INT, LONG);
-    private static final MethodHandle MUNMAP = Libc.bind("munmap", INT, LONG, LONG);
-    private static final MethodHandle MPROTECT = Libc.bind("mprotect", INT, LONG, LONG, INT);
-    private static final MethodHandle MADVISE = Libc.bind("madvise", INT, LONG, LONG, INT);
-    private static final MethodHandle MINCORE = Libc.bind("mincore", INT, LONG, LONG, LONG);
-    private static final MethodHandle MLOCK = Libc.bind("mlock", INT, LONG, LONG);
-    private static final MethodHandle MUNLOCK = Libc.bind("munlock", INT, LONG, LONG);
-    private static final MethodHandle SYSCALL3 = Libc.bindVariadic("syscall", 1, LONG, LONG, LONG, LONG, LONG);
-    private static final MethodHandle SYSCONF = Libc.bind("sysconf", LONG, INT);
+    private static final LibcFunction MEMFD_CREATE = LibcFunction.of("memfd_create");
+    private static final LibcFunction MMAP = LibcFunction.of("mmap");
+    private static final LibcFunction MUNMAP = LibcFunction.of("munmap");
+    private static final LibcFunction MPROTECT = LibcFunction.of("mprotect");
+    private static final LibcFunction MADVISE = LibcFunction.of("madvise");
+    private static final LibcFunction MINCORE = LibcFunction.of("mincore");
+    private static final LibcFunction MLOCK = LibcFunction.of("mlock");
+    private static final LibcFunction MUNLOCK = LibcFunction.of("munlock");
+    private static final LibcFunction SYSCALL3 = LibcFunction.variadic("syscall");
+    private static final LibcFunction SYSCONF = LibcFunction.of("sysconf");
 
     /** Bytes of the host's smallest page: 4096 on x86-64. */
     public static final int PAGE_BYTES = (int) sysconf(SC_PAGESIZE);
@@ -47,11 +43,8 @@ public final class MemoryCalls {
     }
 
     static int tryMemfdCreate(String name, int flags) {
-        CallState state = CallState.get();
         try (Arena arena = Arena.ofConfined()) {
-            return state.result((int) MEMFD_CREATE.invokeExact(state.errno, Libc.string(arena, name), flags));
-        } catch (Throwable t) {
-            throw Libc.broken("memfd_create", t);
+            return MEMFD_CREATE.tryInt(Libc.string(arena, name), flags);
         }
     }
 
@@ -71,12 +64,7 @@ public final class MemoryCalls {
 
     /** mmap with an address, for {@link #MAP_FIXED}. @return the host address or a negated errno; addresses of processes are positive */
     public static long tryMmap(long hostAddress, long sizeBytes, int protection, int flags, int descriptor, long offset) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) MMAP.invokeExact(state.errno, hostAddress, sizeBytes, protection, flags, descriptor, offset));
-        } catch (Throwable t) {
-            throw Libc.broken("mmap", t);
-        }
+        return MMAP.tryLong(hostAddress, sizeBytes, protection, flags, descriptor, offset);
     }
 
     public static void munmap(Object object, long hostAddress, long sizeBytes) throws ErrnoException {
@@ -85,24 +73,12 @@ public final class MemoryCalls {
 
     /** @return 0 or a negated errno */
     public static int tryMunmap(long hostAddress, long sizeBytes) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) MUNMAP.invokeExact(state.errno, hostAddress, sizeBytes));
-        } catch (Throwable t) {
-            throw Libc.broken("munmap", t);
-        }
+        return MUNMAP.tryInt(hostAddress, sizeBytes);
     }
 
     public static void mprotect(Object object, long hostAddress, long sizeBytes, int protection) throws ErrnoException {
         FaultPoints.call("mprotect", object);
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) MPROTECT.invokeExact(state.errno, hostAddress, sizeBytes, protection));
-        } catch (Throwable t) {
-            throw Libc.broken("mprotect", t);
-        }
-        Libc.check("mprotect", object, result);
+        Libc.check("mprotect", object, MPROTECT.tryInt(hostAddress, sizeBytes, protection));
     }
 
     public static void madvise(Object object, long hostAddress, long sizeBytes, int advice) throws ErrnoException {
@@ -112,12 +88,7 @@ public final class MemoryCalls {
 
     /** madvise without exception or fault point, for hot paths. @return 0 or a negated errno */
     public static int tryMadvise(long hostAddress, long sizeBytes, int advice) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) MADVISE.invokeExact(state.errno, hostAddress, sizeBytes, advice));
-        } catch (Throwable t) {
-            throw Libc.broken("madvise", t);
-        }
+        return MADVISE.tryInt(hostAddress, sizeBytes, advice);
     }
 
     /** Makes a range immutable until the process ends: no munmap, mremap, mprotect, nor a mapping over it. mseal(2), Linux 6.10. */
@@ -127,55 +98,24 @@ public final class MemoryCalls {
     }
 
     static long tryMseal(long hostAddress, long sizeBytes) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) SYSCALL3.invokeExact(state.errno, SYS_MSEAL, hostAddress, sizeBytes, 0L));
-        } catch (Throwable t) {
-            throw Libc.broken("mseal", t);
-        }
+        return SYSCALL3.tryLong(SYS_MSEAL, hostAddress, sizeBytes, 0L);
     }
 
     /** Bit 0 of the byte at {@code vectorAddress + n} tells whether page n of the range is resident in the page cache. */
     public static void mincore(Object object, long hostAddress, long sizeBytes, long vectorAddress) throws ErrnoException {
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) MINCORE.invokeExact(state.errno, hostAddress, sizeBytes, vectorAddress));
-        } catch (Throwable t) {
-            throw Libc.broken("mincore", t);
-        }
-        Libc.check("mincore", object, result);
+        Libc.check("mincore", object, MINCORE.tryInt(hostAddress, sizeBytes, vectorAddress));
     }
 
     public static void mlock(Object object, long hostAddress, long sizeBytes) throws ErrnoException {
         FaultPoints.call("mlock", object);
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) MLOCK.invokeExact(state.errno, hostAddress, sizeBytes));
-        } catch (Throwable t) {
-            throw Libc.broken("mlock", t);
-        }
-        Libc.check("mlock", object, result);
+        Libc.check("mlock", object, MLOCK.tryInt(hostAddress, sizeBytes));
     }
 
     public static void munlock(Object object, long hostAddress, long sizeBytes) throws ErrnoException {
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) MUNLOCK.invokeExact(state.errno, hostAddress, sizeBytes));
-        } catch (Throwable t) {
-            throw Libc.broken("munlock", t);
-        }
-        Libc.check("munlock", object, result);
+        Libc.check("munlock", object, MUNLOCK.tryInt(hostAddress, sizeBytes));
     }
 
     private static long sysconf(int name) {
-        CallState state = CallState.get();
-        try {
-            return (long) SYSCONF.invokeExact(state.errno, name);
-        } catch (Throwable t) {
-            throw Libc.broken("sysconf", t);
-        }
+        return SYSCONF.plain(name);
     }
 }

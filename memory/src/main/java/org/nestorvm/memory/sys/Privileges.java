@@ -1,45 +1,29 @@
 package org.nestorvm.memory.sys;
 
-import static org.nestorvm.memory.sys.Libc.INT;
-import static org.nestorvm.memory.sys.Libc.LONG;
-
 import java.lang.foreign.Arena;
-import java.lang.invoke.MethodHandle;
 
 /** Who a process is and what it sees of the file system. The C library applies the changes of user and group to every thread. */
 public final class Privileges {
-    private static final MethodHandle GETEUID = Libc.bind("geteuid", INT);
-    private static final MethodHandle SETGROUPS = Libc.bind("setgroups", INT, LONG, LONG);
-    private static final MethodHandle SETRESGID = Libc.bind("setresgid", INT, INT, INT, INT);
-    private static final MethodHandle SETRESUID = Libc.bind("setresuid", INT, INT, INT, INT);
-    private static final MethodHandle UMASK = Libc.bind("umask", INT, INT);
-    private static final MethodHandle MKDIR = Libc.bind("mkdir", INT, LONG, INT);
-    private static final MethodHandle RMDIR = Libc.bind("rmdir", INT, LONG);
-    private static final MethodHandle CHDIR = Libc.bind("chdir", INT, LONG);
-    private static final MethodHandle CHROOT = Libc.bind("chroot", INT, LONG);
+    private static final LibcFunction GETEUID = LibcFunction.of("geteuid");
+    private static final LibcFunction SETGROUPS = LibcFunction.of("setgroups");
+    private static final LibcFunction SETRESGID = LibcFunction.of("setresgid");
+    private static final LibcFunction SETRESUID = LibcFunction.of("setresuid");
+    private static final LibcFunction UMASK = LibcFunction.of("umask");
+    private static final LibcFunction MKDIR = LibcFunction.of("mkdir");
+    private static final LibcFunction RMDIR = LibcFunction.of("rmdir");
+    private static final LibcFunction CHDIR = LibcFunction.of("chdir");
+    private static final LibcFunction CHROOT = LibcFunction.of("chroot");
 
     private Privileges() {
     }
 
     public static int geteuid() {
-        CallState state = CallState.get();
-        try {
-            return (int) GETEUID.invokeExact(state.errno);
-        } catch (Throwable t) {
-            throw Libc.broken("geteuid", t);
-        }
+        return GETEUID.tryInt();
     }
 
     /** Leaves every supplementary group. */
     public static void clearGroups() throws ErrnoException {
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) SETGROUPS.invokeExact(state.errno, 0L, 0L));
-        } catch (Throwable t) {
-            throw Libc.broken("setgroups", t);
-        }
-        Libc.check("setgroups", "no groups", result);
+        Libc.check("setgroups", "no groups", SETGROUPS.tryInt(0L, 0L));
     }
 
     /** Real, effective and saved group. */
@@ -52,32 +36,19 @@ public final class Privileges {
         Libc.check("setresuid", uid, setId(SETRESUID, uid));
     }
 
-    private static int setId(MethodHandle call, int id) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) call.invokeExact(state.errno, id, id, id));
-        } catch (Throwable t) {
-            throw Libc.broken("setresuid", t);
-        }
+    private static int setId(LibcFunction call, int id) {
+        return call.tryInt(id, id, id);
     }
 
     /** @return the one before */
     public static int umask(int mask) {
-        CallState state = CallState.get();
-        try {
-            return (int) UMASK.invokeExact(state.errno, mask);
-        } catch (Throwable t) {
-            throw Libc.broken("umask", t);
-        }
+        return (int) UMASK.plain(mask);
     }
 
     public static void mkdir(String path, int mode) throws ErrnoException {
-        CallState state = CallState.get();
         int result;
         try (Arena arena = Arena.ofConfined()) {
-            result = state.result((int) MKDIR.invokeExact(state.errno, Libc.string(arena, path), mode));
-        } catch (Throwable t) {
-            throw Libc.broken("mkdir", t);
+            result = MKDIR.tryInt(Libc.string(arena, path), mode);
         }
         Libc.check("mkdir", path, result);
     }
@@ -94,12 +65,9 @@ public final class Privileges {
         Libc.check("chroot", path, path(CHROOT, path));
     }
 
-    private static int path(MethodHandle call, String path) {
-        CallState state = CallState.get();
+    private static int path(LibcFunction call, String path) {
         try (Arena arena = Arena.ofConfined()) {
-            return state.result((int) call.invokeExact(state.errno, Libc.string(arena, path)));
-        } catch (Throwable t) {
-            throw Libc.broken("chdir", t);
+            return call.tryInt(Libc.string(arena, path));
         }
     }
 }

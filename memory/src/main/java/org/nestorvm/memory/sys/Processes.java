@@ -5,7 +5,6 @@ import static org.nestorvm.memory.sys.Libc.LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 
 /** Properties of a process and its end: prctl(2), getrlimit(2), kill(2), pidfd_open(2), waitpid(2). */
 public final class Processes {
@@ -24,13 +23,13 @@ public final class Processes {
     private static final int WNOHANG = 1;
     private static final int RLIMIT_BYTES = 16, RLIM_MAX = 8;
 
-    private static final MethodHandle PRCTL = Libc.bindVariadic("prctl", 1, INT, INT, LONG, LONG, LONG, LONG);
-    private static final MethodHandle GETRLIMIT = Libc.bind("getrlimit", INT, INT, LONG);
-    private static final MethodHandle SETRLIMIT = Libc.bind("setrlimit", INT, INT, LONG);
-    private static final MethodHandle UNSHARE = Libc.bind("unshare", INT, INT);
-    private static final MethodHandle KILL = Libc.bind("kill", INT, INT, INT);
-    private static final MethodHandle GETPID = Libc.bind("getpid", INT);
-    private static final MethodHandle WAITPID = Libc.bind("waitpid", INT, INT, LONG, INT);
+    private static final LibcFunction PRCTL = LibcFunction.variadic("prctl");
+    private static final LibcFunction GETRLIMIT = LibcFunction.of("getrlimit");
+    private static final LibcFunction SETRLIMIT = LibcFunction.of("setrlimit");
+    private static final LibcFunction UNSHARE = LibcFunction.of("unshare");
+    private static final LibcFunction KILL = LibcFunction.of("kill");
+    private static final LibcFunction GETPID = LibcFunction.of("getpid");
+    private static final LibcFunction WAITPID = LibcFunction.of("waitpid");
 
     private Processes() {
     }
@@ -40,74 +39,44 @@ public final class Processes {
     }
 
     public static int getpid() {
-        CallState state = CallState.get();
-        try {
-            return (int) GETPID.invokeExact(state.errno);
-        } catch (Throwable t) {
-            throw Libc.broken("getpid", t);
-        }
+        return GETPID.tryInt();
     }
 
     /** @param name of the option, for the message: {@code PR_SET_NO_NEW_PRIVS} */
     public static int prctl(String name, int option, long first, long second) throws ErrnoException {
         FaultPoints.call("prctl", name);
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) PRCTL.invokeExact(state.errno, option, first, second, 0L, 0L));
-        } catch (Throwable t) {
-            throw Libc.broken("prctl", t);
-        }
-        return Libc.check("prctl", name, result);
+        return Libc.check("prctl", name, PRCTL.tryInt(option, first, second, 0L, 0L));
     }
 
     /** Gives the calling thread, and what it starts, a namespace of its own: {@link #CLONE_NEWNET}. For platform threads. */
     public static void unshare(int flags) throws ErrnoException {
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) UNSHARE.invokeExact(state.errno, flags));
-        } catch (Throwable t) {
-            throw Libc.broken("unshare", t);
-        }
-        Libc.check("unshare", "this thread", result);
+        Libc.check("unshare", "this thread", UNSHARE.tryInt(flags));
     }
 
     public static Limit limit(int resource) throws ErrnoException {
-        CallState state = CallState.get();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment rlimit = arena.allocate(RLIMIT_BYTES, Long.BYTES);
-            Libc.check("getrlimit", "resource " + resource, rlimit(GETRLIMIT, state, resource, rlimit));
+            Libc.check("getrlimit", "resource " + resource, rlimit(GETRLIMIT, resource, rlimit));
             return new Limit(rlimit.get(LONG, 0), rlimit.get(LONG, RLIM_MAX));
         }
     }
 
     public static void setLimit(int resource, Limit limit) throws ErrnoException {
-        CallState state = CallState.get();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment rlimit = arena.allocate(RLIMIT_BYTES, Long.BYTES);
             rlimit.set(LONG, 0, limit.soft);
             rlimit.set(LONG, RLIM_MAX, limit.hard);
-            Libc.check("setrlimit", "resource " + resource, rlimit(SETRLIMIT, state, resource, rlimit));
+            Libc.check("setrlimit", "resource " + resource, rlimit(SETRLIMIT, resource, rlimit));
         }
     }
 
-    private static int rlimit(MethodHandle call, CallState state, int resource, MemorySegment rlimit) {
-        try {
-            return state.result((int) call.invokeExact(state.errno, resource, rlimit.address()));
-        } catch (Throwable t) {
-            throw Libc.broken("getrlimit", t);
-        }
+    private static int rlimit(LibcFunction call, int resource, MemorySegment rlimit) {
+        return call.tryInt(resource, rlimit.address());
     }
 
     /** @param signal 0 asks only whether the process is there. @return 0 or a negated errno (-ESRCH when it is not) */
     public static int tryKill(int pid, int signal) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) KILL.invokeExact(state.errno, pid, signal));
-        } catch (Throwable t) {
-            throw Libc.broken("kill", t);
-        }
+        return KILL.tryInt(pid, signal);
     }
 
     /** A descriptor that is readable when the process has ended, Linux 5.3; not inherited. Only good for children that are not reaped yet, whose number cannot be another's. */
@@ -131,13 +100,9 @@ public final class Processes {
     public static int reap(int pid, boolean block) throws ErrnoException {
         CallState state = CallState.get();
         int result;
-        try {
-            do {
-                result = state.result((int) WAITPID.invokeExact(state.errno, pid, state.value.address(), block ? 0 : WNOHANG));
-            } while (result == -Errno.EINTR);
-        } catch (Throwable t) {
-            throw Libc.broken("waitpid", t);
-        }
+        do {
+            result = WAITPID.tryInt(pid, state.value.address(), block ? 0 : WNOHANG);
+        } while (result == -Errno.EINTR);
         if (Libc.check("waitpid", "process " + pid, result) == 0) return STILL_RUNNING;
         int status = state.value.get(INT, 0);
         int signal = status & 0x7f;

@@ -5,7 +5,6 @@ import static org.nestorvm.memory.sys.Libc.LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 
 /**
  * sendmsg(2) and recvmsg(2) with descriptors in the control data, SCM_RIGHTS of unix(7). Received descriptors are not inherited by programs
@@ -22,8 +21,8 @@ public final class SocketMessages {
     private static final int IOVEC_BYTES = 16, IOV_LEN = 8;
     private static final int CMSGHDR_BYTES = 16, CMSG_LEVEL = 8, CMSG_TYPE = 12;
 
-    private static final MethodHandle SENDMSG = Libc.bind("sendmsg", LONG, INT, LONG, INT);
-    private static final MethodHandle RECVMSG = Libc.bind("recvmsg", LONG, INT, LONG, INT);
+    private static final LibcFunction SENDMSG = LibcFunction.of("sendmsg");
+    private static final LibcFunction RECVMSG = LibcFunction.of("recvmsg");
 
     private SocketMessages() {
     }
@@ -45,16 +44,13 @@ public final class SocketMessages {
             throw new IllegalArgumentException("a message takes " + DESCRIPTORS_MAX + " descriptors: " + descriptors.length);
         }
         FaultPoints.call("sendmsg", object);
-        CallState state = CallState.get();
         long result;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment control = descriptors.length == 0 ? MemorySegment.NULL : rights(arena, descriptors);
             MemorySegment message = message(arena, bufferAddress, sizeBytes, control, control.byteSize());
             do {
-                result = state.result((long) SENDMSG.invokeExact(state.errno, socket, message.address(), MSG_NOSIGNAL));
+                result = SENDMSG.tryLong(socket, message.address(), MSG_NOSIGNAL);
             } while (result == -Errno.EINTR);
-        } catch (Throwable t) {
-            throw Libc.broken("sendmsg", t);
         }
         return Libc.check("sendmsg", object, result);
     }
@@ -66,12 +62,11 @@ public final class SocketMessages {
      */
     public static Received receive(Object object, int socket, long bufferAddress, long sizeBytes, int descriptorLimit) throws ErrnoException {
         FaultPoints.call("recvmsg", object);
-        CallState state = CallState.get();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment control = arena.allocate(space(descriptorLimit), Long.BYTES);
             // Cut to the exact length: the padding of an odd limit has room for a descriptor too many.
             MemorySegment message = message(arena, bufferAddress, sizeBytes, control, length(descriptorLimit));
-            long result = Libc.check("recvmsg", object, recvmsg(state, socket, message));
+            long result = Libc.check("recvmsg", object, recvmsg(socket, message));
             int[] descriptors = descriptors(control, message.get(LONG, MSG_CONTROLLEN));
             if ((message.get(INT, MSG_FLAGS) & MSG_CTRUNC) != 0) {
                 for (int descriptor : descriptors) Descriptors.close(descriptor);
@@ -81,15 +76,11 @@ public final class SocketMessages {
         }
     }
 
-    private static long recvmsg(CallState state, int socket, MemorySegment message) {
+    private static long recvmsg(int socket, MemorySegment message) {
         long result;
-        try {
-            do {
-                result = state.result((long) RECVMSG.invokeExact(state.errno, socket, message.address(), MSG_CMSG_CLOEXEC));
-            } while (result == -Errno.EINTR);
-        } catch (Throwable t) {
-            throw Libc.broken("recvmsg", t);
-        }
+        do {
+            result = RECVMSG.tryLong(socket, message.address(), MSG_CMSG_CLOEXEC);
+        } while (result == -Errno.EINTR);
         return result;
     }
 

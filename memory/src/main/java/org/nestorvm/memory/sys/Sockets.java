@@ -1,11 +1,9 @@
 package org.nestorvm.memory.sys;
 
 import static org.nestorvm.memory.sys.Libc.INT;
-import static org.nestorvm.memory.sys.Libc.LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 
 /** Unix domain sockets, unix(7); streams unless something else is said. What java.nio cannot do with them, descriptors in a message, is in {@link SocketMessages}. */
@@ -19,15 +17,15 @@ public final class Sockets {
     private static final int SUN_PATH = 2, SOCKADDR_UN_BYTES = 110;
     private static final int UCRED_BYTES = 12, UCRED_UID = 4, UCRED_GID = 8;
 
-    private static final MethodHandle SOCKET = Libc.bind("socket", INT, INT, INT, INT);
-    private static final MethodHandle SOCKETPAIR = Libc.bind("socketpair", INT, INT, INT, INT, LONG);
-    private static final MethodHandle BIND = Libc.bind("bind", INT, INT, LONG, INT);
-    private static final MethodHandle LISTEN = Libc.bind("listen", INT, INT, INT);
-    private static final MethodHandle ACCEPT4 = Libc.bind("accept4", INT, INT, LONG, LONG, INT);
-    private static final MethodHandle CONNECT = Libc.bind("connect", INT, INT, LONG, INT);
-    private static final MethodHandle SHUTDOWN = Libc.bind("shutdown", INT, INT, INT);
-    private static final MethodHandle SETSOCKOPT = Libc.bind("setsockopt", INT, INT, INT, INT, LONG, INT);
-    private static final MethodHandle GETSOCKOPT = Libc.bind("getsockopt", INT, INT, INT, INT, LONG, LONG);
+    private static final LibcFunction SOCKET = LibcFunction.of("socket");
+    private static final LibcFunction SOCKETPAIR = LibcFunction.of("socketpair");
+    private static final LibcFunction BIND = LibcFunction.of("bind");
+    private static final LibcFunction LISTEN = LibcFunction.of("listen");
+    private static final LibcFunction ACCEPT4 = LibcFunction.of("accept4");
+    private static final LibcFunction CONNECT = LibcFunction.of("connect");
+    private static final LibcFunction SHUTDOWN = LibcFunction.of("shutdown");
+    private static final LibcFunction SETSOCKOPT = LibcFunction.of("setsockopt");
+    private static final LibcFunction GETSOCKOPT = LibcFunction.of("getsockopt");
 
     private Sockets() {
     }
@@ -39,14 +37,7 @@ public final class Sockets {
     /** A stream socket, not connected, not inherited. */
     public static int stream(Object object) throws ErrnoException {
         FaultPoints.call("socket", object);
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) SOCKET.invokeExact(state.errno, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        } catch (Throwable t) {
-            throw Libc.broken("socket", t);
-        }
-        return Libc.check("socket", object, result);
+        return Libc.check("socket", object, SOCKET.tryInt(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     }
 
     /** Two stream sockets connected to each other, not inherited. */
@@ -62,26 +53,17 @@ public final class Sockets {
     private static int[] pair(Object object, int type) throws ErrnoException {
         FaultPoints.call("socketpair", object);
         CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) SOCKETPAIR.invokeExact(state.errno, AF_UNIX, type | SOCK_CLOEXEC, 0, state.value.address()));
-        } catch (Throwable t) {
-            throw Libc.broken("socketpair", t);
-        }
-        Libc.check("socketpair", object, result);
+        Libc.check("socketpair", object, SOCKETPAIR.tryInt(AF_UNIX, type | SOCK_CLOEXEC, 0, state.value.address()));
         return new int[] {state.value.get(INT, 0), state.value.get(INT, Integer.BYTES)};
     }
 
     /** @throws IllegalArgumentException when the path is empty or longer than {@link #PATH_MAX_BYTES} */
     public static void bind(int socket, String path) throws ErrnoException {
         FaultPoints.call("bind", path);
-        CallState state = CallState.get();
         int result;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment address = address(arena, path);
-            result = state.result((int) BIND.invokeExact(state.errno, socket, address.address(), (int) address.byteSize()));
-        } catch (Throwable t) {
-            throw Libc.broken("bind", t);
+            result = BIND.tryInt(socket, address.address(), (int) address.byteSize());
         }
         Libc.check("bind", path, result);
     }
@@ -89,15 +71,12 @@ public final class Sockets {
     /** @throws IllegalArgumentException when the path is empty or longer than {@link #PATH_MAX_BYTES} */
     public static void connect(int socket, String path) throws ErrnoException {
         FaultPoints.call("connect", path);
-        CallState state = CallState.get();
         int result;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment address = address(arena, path);
             do {
-                result = state.result((int) CONNECT.invokeExact(state.errno, socket, address.address(), (int) address.byteSize()));
+                result = CONNECT.tryInt(socket, address.address(), (int) address.byteSize());
             } while (result == -Errno.EINTR);
-        } catch (Throwable t) {
-            throw Libc.broken("connect", t);
         }
         // A stream socket of this family connects or does not; after a signal it may have done so already.
         Libc.check("connect", path, result == -Errno.EISCONN ? 0 : result);
@@ -118,39 +97,22 @@ public final class Sockets {
 
     public static void listen(Object object, int socket, int backlog) throws ErrnoException {
         FaultPoints.call("listen", object);
-        CallState state = CallState.get();
-        int result;
-        try {
-            result = state.result((int) LISTEN.invokeExact(state.errno, socket, backlog));
-        } catch (Throwable t) {
-            throw Libc.broken("listen", t);
-        }
-        Libc.check("listen", object, result);
+        Libc.check("listen", object, LISTEN.tryInt(socket, backlog));
     }
 
     /** Waits for the next peer. @return its socket, not inherited; EINVAL after {@link #shutdown} of the listening socket */
     public static int accept(Object object, int socket) throws ErrnoException {
         FaultPoints.call("accept4", object);
-        CallState state = CallState.get();
         int result;
-        try {
-            do {
-                result = state.result((int) ACCEPT4.invokeExact(state.errno, socket, 0L, 0L, SOCK_CLOEXEC));
-            } while (result == -Errno.EINTR || result == -Errno.ECONNABORTED);
-        } catch (Throwable t) {
-            throw Libc.broken("accept4", t);
-        }
+        do {
+            result = ACCEPT4.tryInt(socket, 0L, 0L, SOCK_CLOEXEC);
+        } while (result == -Errno.EINTR || result == -Errno.ECONNABORTED);
         return Libc.check("accept4", object, result);
     }
 
     /** The next peer of a listening socket that does not block. @return its socket, which does not block either and is not inherited, or a negated errno */
     public static int tryAccept(int socket) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) ACCEPT4.invokeExact(state.errno, socket, 0L, 0L, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        } catch (Throwable t) {
-            throw Libc.broken("accept4", t);
-        }
+        return ACCEPT4.tryInt(socket, 0L, 0L, SOCK_CLOEXEC | SOCK_NONBLOCK);
     }
 
     /**
@@ -159,12 +121,7 @@ public final class Sockets {
      * @return 0 or a negated errno (-ENOTCONN when the peer was first)
      */
     public static int tryShutdown(int socket, int how) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) SHUTDOWN.invokeExact(state.errno, socket, how));
-        } catch (Throwable t) {
-            throw Libc.broken("shutdown", t);
-        }
+        return SHUTDOWN.tryInt(socket, how);
     }
 
     /** Asks for room for this much on the way in each direction. The kernel doubles it for its own needs, and silently gives less where its limits (net.core.wmem_max) say so. */
@@ -172,32 +129,22 @@ public final class Sockets {
         FaultPoints.call("setsockopt(SO_SNDBUF)", object);
         CallState state = CallState.get();
         state.value.set(INT, 0, sizeBytes);
-        int result;
-        try {
-            result = state.result((int) SETSOCKOPT.invokeExact(state.errno, socket, SOL_SOCKET, SO_SNDBUF, state.value.address(), Integer.BYTES));
-            if (result == 0) result = state.result((int) SETSOCKOPT.invokeExact(state.errno, socket, SOL_SOCKET, SO_RCVBUF, state.value.address(), Integer.BYTES));
-        } catch (Throwable t) {
-            throw Libc.broken("setsockopt", t);
-        }
+        int result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_SNDBUF, state.value.address(), Integer.BYTES);
+        if (result == 0) result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_RCVBUF, state.value.address(), Integer.BYTES);
         Libc.check("setsockopt(SO_SNDBUF)", object, result);
     }
 
     public static Credentials peer(Object object, int socket) throws ErrnoException {
         FaultPoints.call("getsockopt(SO_PEERCRED)", object);
-        CallState state = CallState.get();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment ucred = arena.allocate(UCRED_BYTES, Integer.BYTES);
             MemorySegment length = arena.allocateFrom(INT, UCRED_BYTES);
-            Libc.check("getsockopt(SO_PEERCRED)", object, getsockopt(state, socket, SO_PEERCRED, ucred.address(), length.address()));
+            Libc.check("getsockopt(SO_PEERCRED)", object, getsockopt(socket, SO_PEERCRED, ucred.address(), length.address()));
             return new Credentials(ucred.get(INT, 0), ucred.get(INT, UCRED_UID), ucred.get(INT, UCRED_GID));
         }
     }
 
-    private static int getsockopt(CallState state, int socket, int option, long valueAddress, long lengthAddress) {
-        try {
-            return state.result((int) GETSOCKOPT.invokeExact(state.errno, socket, SOL_SOCKET, option, valueAddress, lengthAddress));
-        } catch (Throwable t) {
-            throw Libc.broken("getsockopt", t);
-        }
+    private static int getsockopt(int socket, int option, long valueAddress, long lengthAddress) {
+        return GETSOCKOPT.tryInt(socket, SOL_SOCKET, option, valueAddress, lengthAddress);
     }
 }

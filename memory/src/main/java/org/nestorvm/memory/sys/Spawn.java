@@ -6,7 +6,6 @@ import static org.nestorvm.memory.sys.Libc.LONG;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,20 +23,20 @@ public final class Spawn {
     // Room for the C library's structures, which it fills in: 80, 336 and 128 bytes in glibc, less in musl.
     private static final long FILE_ACTIONS_BYTES = 80, ATTRIBUTES_BYTES = 336, SIGNAL_SET_BYTES = 128;
 
-    private static final MethodHandle POSIX_SPAWN = Libc.bind("posix_spawn", INT, LONG, LONG, LONG, LONG, LONG, LONG);
-    private static final MethodHandle ACTIONS_INIT = Libc.bind("posix_spawn_file_actions_init", INT, LONG);
-    private static final MethodHandle ACTIONS_DESTROY = Libc.bind("posix_spawn_file_actions_destroy", INT, LONG);
-    private static final MethodHandle ADD_DUP2 = Libc.bind("posix_spawn_file_actions_adddup2", INT, LONG, INT, INT);
-    private static final MethodHandle ADD_CLOSE = Libc.bind("posix_spawn_file_actions_addclose", INT, LONG, INT);
-    private static final MethodHandle ATTRIBUTES_INIT = Libc.bind("posix_spawnattr_init", INT, LONG);
-    private static final MethodHandle SET_FLAGS = Libc.bind("posix_spawnattr_setflags", INT, LONG, Libc.SHORT);
-    private static final MethodHandle SET_DEFAULTS = Libc.bind("posix_spawnattr_setsigdefault", INT, LONG, LONG);
-    private static final MethodHandle SET_MASK = Libc.bind("posix_spawnattr_setsigmask", INT, LONG, LONG);
+    private static final LibcFunction POSIX_SPAWN = LibcFunction.of("posix_spawn");
+    private static final LibcFunction ACTIONS_INIT = LibcFunction.of("posix_spawn_file_actions_init");
+    private static final LibcFunction ACTIONS_DESTROY = LibcFunction.of("posix_spawn_file_actions_destroy");
+    private static final LibcFunction ADD_DUP2 = LibcFunction.of("posix_spawn_file_actions_adddup2");
+    private static final LibcFunction ADD_CLOSE = LibcFunction.of("posix_spawn_file_actions_addclose");
+    private static final LibcFunction ATTRIBUTES_INIT = LibcFunction.of("posix_spawnattr_init");
+    private static final LibcFunction SET_FLAGS = LibcFunction.of("posix_spawnattr_setflags");
+    private static final LibcFunction SET_DEFAULTS = LibcFunction.of("posix_spawnattr_setsigdefault");
+    private static final LibcFunction SET_MASK = LibcFunction.of("posix_spawnattr_setsigmask");
 
     /** Bound where the C library has it. */
     private static final class CloseFrom {
         static final String NAME = "posix_spawn_file_actions_addclosefrom_np";
-        static final MethodHandle ADD = Libc.bind(NAME, INT, LONG, INT);
+        static final LibcFunction ADD = LibcFunction.of(NAME);
     }
 
     private Spawn() {
@@ -62,12 +61,12 @@ public final class Spawn {
         try (Arena arena = Arena.ofConfined()) {
             for (; made < sources.length; made++) sources[made] = Descriptors.fcntl(program, descriptors[made], Descriptors.F_DUPFD_CLOEXEC, Math.max(3, descriptors.length));
             long actions = arena.allocate(FILE_ACTIONS_BYTES * 2, Long.BYTES).address();
-            check(program, invoke(ACTIONS_INIT, actions));
+            check(program, ACTIONS_INIT.tryInt(actions));
             try {
                 inherit(program, actions, sources);
                 return spawn(arena, program, arguments, environment, actions);
             } finally {
-                invoke(ACTIONS_DESTROY, actions);
+                ACTIONS_DESTROY.tryInt(actions);
             }
         } finally {
             while (made > 0) Descriptors.close(sources[--made]);
@@ -75,14 +74,14 @@ public final class Spawn {
     }
 
     private static void inherit(String program, long actions, int[] sources) throws IOException {
-        for (int i = 0; i < sources.length; i++) check(program, invoke(ADD_DUP2, actions, sources[i], i));
+        for (int i = 0; i < sources.length; i++) check(program, ADD_DUP2.tryInt(actions, sources[i], i));
         if (Primitive.CLOSE_FROM.present()) {
-            check(program, invoke(CloseFrom.ADD, actions, sources.length));
+            check(program, CloseFrom.ADD.tryInt(actions, sources.length));
             return;
         }
         // Whatever somebody else opened in between without O_CLOEXEC is inherited.
         for (int descriptor : inheritable()) {
-            if (descriptor >= sources.length) check(program, invoke(ADD_CLOSE, actions, descriptor));
+            if (descriptor >= sources.length) check(program, ADD_CLOSE.tryInt(actions, descriptor));
         }
     }
 
@@ -104,19 +103,13 @@ public final class Spawn {
     private static int spawn(Arena arena, String program, List<String> arguments, List<String> environment, long actions) throws ErrnoException {
         MemorySegment signals = arena.allocate(SIGNAL_SET_BYTES, Long.BYTES);
         long attributes = arena.allocate(ATTRIBUTES_BYTES * 2, Long.BYTES).address();
-        check(program, invoke(ATTRIBUTES_INIT, attributes));
-        check(program, invoke(SET_MASK, attributes, signals.address()));
+        check(program, ATTRIBUTES_INIT.tryInt(attributes));
+        check(program, SET_MASK.tryInt(attributes, signals.address()));
         signals.fill((byte) 0xff);
-        check(program, invoke(SET_DEFAULTS, attributes, signals.address()));
+        check(program, SET_DEFAULTS.tryInt(attributes, signals.address()));
         CallState state = CallState.get();
-        try {
-            check(program, (int) SET_FLAGS.invokeExact(state.errno, attributes, (short) (POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID)));
-            check(program, (int) POSIX_SPAWN.invokeExact(state.errno, state.value.address(), Libc.string(arena, program), actions, attributes, strings(arena, arguments), strings(arena, environment)));
-        } catch (ErrnoException e) {
-            throw e;
-        } catch (Throwable t) {
-            throw Libc.broken("posix_spawn", t);
-        }
+        check(program, SET_FLAGS.tryInt(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID));
+        check(program, POSIX_SPAWN.tryInt(state.value.address(), Libc.string(arena, program), actions, attributes, strings(arena, arguments), strings(arena, environment)));
         return state.value.get(INT, 0);
     }
 
@@ -129,41 +122,5 @@ public final class Spawn {
     /** These functions answer with the errno itself. */
     private static void check(String program, int errno) throws ErrnoException {
         Libc.check("posix_spawn", program, -errno);
-    }
-
-    private static int invoke(MethodHandle call, long structure) {
-        CallState state = CallState.get();
-        try {
-            return (int) call.invokeExact(state.errno, structure);
-        } catch (Throwable t) {
-            throw Libc.broken("posix_spawn", t);
-        }
-    }
-
-    private static int invoke(MethodHandle call, long structure, long argument) {
-        CallState state = CallState.get();
-        try {
-            return (int) call.invokeExact(state.errno, structure, argument);
-        } catch (Throwable t) {
-            throw Libc.broken("posix_spawn", t);
-        }
-    }
-
-    private static int invoke(MethodHandle call, long structure, int descriptor) {
-        CallState state = CallState.get();
-        try {
-            return (int) call.invokeExact(state.errno, structure, descriptor);
-        } catch (Throwable t) {
-            throw Libc.broken("posix_spawn", t);
-        }
-    }
-
-    private static int invoke(MethodHandle call, long structure, int descriptor, int number) {
-        CallState state = CallState.get();
-        try {
-            return (int) call.invokeExact(state.errno, structure, descriptor, number);
-        } catch (Throwable t) {
-            throw Libc.broken("posix_spawn", t);
-        }
     }
 }

@@ -5,7 +5,6 @@ import static org.nestorvm.memory.sys.Libc.LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 
 /**
  * Breaks one thread of this process out of a blocking system call, by a signal whose handler does nothing.
@@ -22,8 +21,8 @@ public final class ThreadSignal {
     /** struct sigaction of the C library on x86-64: handler, 1024 bits of mask, flags, restorer. */
     private static final long SIGACTION_BYTES = 152, SA_HANDLER = 0, SA_FLAGS = 136;
 
-    private static final MethodHandle SIGACTION = Libc.bind("sigaction", INT, INT, LONG, LONG);
-    private static final MethodHandle SYSCALL = Libc.bindVariadic("syscall", 1, LONG, LONG, LONG, LONG, LONG);
+    private static final LibcFunction SIGACTION = LibcFunction.of("sigaction");
+    private static final LibcFunction SYSCALL = LibcFunction.variadic("syscall");
 
     private static final class Installed {
         static final int NUMBER = install();
@@ -62,20 +61,10 @@ public final class ThreadSignal {
     }
 
     private static int sigaction(int number, long newAction, long oldAction) {
-        CallState state = CallState.get();
-        try {
-            return state.result((int) SIGACTION.invokeExact(state.errno, number, newAction, oldAction));
-        } catch (Throwable t) {
-            throw Libc.broken("sigaction", t);
-        }
+        return SIGACTION.tryInt(number, newAction, oldAction);
     }
 
     private static long syscall(long number, long a, long b, long c) {
-        CallState state = CallState.get();
-        try {
-            return state.result((long) SYSCALL.invokeExact(state.errno, number, a, b, c));
-        } catch (Throwable t) {
-            throw Libc.broken("syscall", t);
-        }
+        return SYSCALL.tryLong(number, a, b, c);
     }
 }
