@@ -6,6 +6,8 @@ import java.util.Arrays;
 import java.util.List;
 import org.nestorvm.memory.sys.Processes;
 import org.nestorvm.memory.sys.Spawn;
+import org.nestorvm.virtio.net.NetHandover;
+import org.nestorvm.virtio.net.NetOptions;
 
 /** {@code nestor device}: a device for somebody else's front end, such as QEMU. It has a JVM of its own, as any device has, since the one of the command is made for something else. */
 public final class ForegroundDevice {
@@ -27,15 +29,35 @@ public final class ForegroundDevice {
             int[] named = parsed.takeNumbers(option);
             if (named.length == 0) continue;
             parsed.with(option, numbers(descriptors.length, named.length));
-            int before = descriptors.length;
-            descriptors = Arrays.copyOf(descriptors, before + named.length);
-            System.arraycopy(named, 0, descriptors, before, named.length);
+            descriptors = joined(descriptors, named);
         }
+        try (NetHandover passt = kind == DeviceKind.NET ? passt(parsed, descriptors.length) : null) {
+            return start(kind, parsed, passt == null ? descriptors : joined(descriptors, passt.open()));
+        }
+    }
+
+    /** A passt of the device's is started here, since some need to be killed at their end, which a confined process cannot. @return null when it has none */
+    private static NetHandover passt(DeviceArguments arguments, int firstDescriptor) throws IOException {
+        String text = arguments.take("net");
+        if (text == null) return null;
+        NetOptions options = NetOptions.parse(text);
+        boolean own = options.kind() == NetOptions.Kind.USER;
+        arguments.with("net", own ? options.handedOver(firstDescriptor) : text);
+        return own ? options.handOver() : null;
+    }
+
+    private static int start(DeviceKind kind, DeviceArguments arguments, int[] descriptors) throws IOException {
         List<String> command = new ArrayList<>(JavaCommand.arguments(kind));
         command.add(1, "-Dnestor.device.foreground=true");
         command.add(kind.label());
-        command.addAll(parsed.toList());
+        command.addAll(arguments.toList());
         return Processes.reap(Spawn.start(JavaCommand.program(), command, JavaCommand.environment(), descriptors), true);
+    }
+
+    private static int[] joined(int[] first, int[] second) {
+        int[] all = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, all, first.length, second.length);
+        return all;
     }
 
     private static String numbers(int first, int count) {

@@ -19,7 +19,7 @@ import org.nestorvm.boot.BootException;
  */
 public final class DefaultGuest {
     /** Part of the folder's name: raised when {@link #initramfs} or the choice of packages changes. */
-    private static final int RECIPE = 3;
+    private static final int RECIPE = 4;
     private static final String MEND = "pass --kernel FILE and --initrd FILE";
     private static final String KERNEL_METAPACKAGE = "linux-image-cloud-amd64", BUSYBOX = "busybox-static";
     private static final Pattern KERNEL_PACKAGE = Pattern.compile("Depends: (linux-image-[0-9]\\S*)");
@@ -112,7 +112,7 @@ public final class DefaultGuest {
         root.characterDevice("dev/console", 0600, 5, 1).characterDevice("dev/null", 0666, 1, 3);
         root.file("etc/passwd", 0644, "root:x:0:0:root:/root:/bin/sh\n").file("etc/group", 0644, "root:x:0:\n").file("etc/hostname", 0644, "nestor\n");
         root.file("init", 0755, script("init")).file("etc/inittab", 0644, script("inittab")).file("etc/profile", 0644, script("profile").replace("@READY@", READY));
-        return root.file("etc/udhcpc", 0755, script("udhcpc"));
+        return root.file("etc/udhcpc", 0755, script("udhcpc")).file("etc/links-down", 0755, script("links-down"));
     }
 
     private static String script(String name) throws IOException {
