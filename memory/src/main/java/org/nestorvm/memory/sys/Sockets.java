@@ -13,7 +13,7 @@ public final class Sockets {
     public static final int PATH_MAX_BYTES = 107;
 
     private static final int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000;
-    private static final int SOL_SOCKET = 1, SO_SNDBUF = 7, SO_RCVBUF = 8, SO_PEERCRED = 17;
+    private static final int SOL_SOCKET = 1, SO_SNDBUF = 7, SO_RCVBUF = 8, SO_PEERCRED = 17, SO_SNDBUFFORCE = 32;
     private static final int SUN_PATH = 2, SOCKADDR_UN_BYTES = 110;
     private static final int UCRED_BYTES = 12, UCRED_UID = 4, UCRED_GID = 8;
 
@@ -124,12 +124,13 @@ public final class Sockets {
         return SHUTDOWN.tryInt(socket, how);
     }
 
-    /** Asks for room for this much on the way in each direction. The kernel doubles it for its own needs, and silently gives less where its limits (net.core.wmem_max) say so. */
+    /** Asks for room for this much on the way in each direction. The kernel doubles it for its own needs, and silently gives less where its limits (net.core.wmem_max) say so, unless this process may pass over them. */
     public static void buffers(Object object, int socket, int sizeBytes) throws ErrnoException {
         FaultPoints.call("setsockopt(SO_SNDBUF)", object);
         CallState state = CallState.get();
         state.value.set(INT, 0, sizeBytes);
-        int result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_SNDBUF, state.value.address(), Integer.BYTES);
+        int result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_SNDBUFFORCE, state.value.address(), Integer.BYTES);
+        if (result != 0) result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_SNDBUF, state.value.address(), Integer.BYTES);
         if (result == 0) result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_RCVBUF, state.value.address(), Integer.BYTES);
         Libc.check("setsockopt(SO_SNDBUF)", object, result);
     }

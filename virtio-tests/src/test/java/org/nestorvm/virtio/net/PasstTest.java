@@ -140,6 +140,14 @@ class PasstTest {
         assertThatThrownBy(() -> PasstBackend.start("/nonexistent/passt", List.of("passt"))).hasMessageContaining("posix_spawn of /nonexistent/passt: ENOENT");
     }
 
+    /** More than a socket takes by itself; nobody reads yet. It also does not see that its socket is closed. */
+    @Test void whatPasstSendsHasRoom() throws Exception {
+        PasstBackend passt = PasstBackend.start("/bin/sh", List.of("passt", "-c", "head -c 300000 /dev/zero >&3; echo >&4; exec sleep 60"));
+        ProcessHandle program = ProcessHandle.of(passt.pid()).orElseThrow();
+        passt.release();
+        assertThat(program.isAlive()).isFalse();
+    }
+
     @Test void aPasstThatDiesTakesTheLinkDown() throws Exception {
         try (DriverMemory memory = new DriverMemory(); NetDevice device = open("user"); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
             driver.post(4, 1600);

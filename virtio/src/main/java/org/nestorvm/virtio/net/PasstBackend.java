@@ -33,6 +33,8 @@ public final class PasstBackend implements NetBackend {
     private static final Logger LOG = LoggerFactory.getLogger(PasstBackend.class);
     private static final String PROGRAM = "passt";
     private static final int READY_MS = 10_000, END_MS = 2_000, KEPT_LINES = 8, LINE_BYTES = 4096, POLL_MS = 10;
+    /** Room for what the program sends: it drops what finds none, and then sends a whole window again. For a socket that it inherits it does not ask itself. */
+    private static final int SOCKET_BYTES = 4 << 20;
     /** Descriptors of the program. */
     private static final int SOCKET = 3, READY = 4;
     private static final int ANYBODY_WRITES = 0666;
@@ -86,6 +88,7 @@ public final class PasstBackend implements NetBackend {
             Descriptors.fchmod(PROGRAM, ready[1], ANYBODY_WRITES);
             output = Descriptors.pipe(PROGRAM);
             none = Descriptors.open("/dev/null", Descriptors.O_RDWR);
+            Sockets.buffers(PROGRAM, sockets[1], SOCKET_BYTES);
             pid = Spawn.start(program, arguments, List.of("PATH=" + System.getenv().getOrDefault("PATH", "/usr/bin:/bin")), none, output[1], output[1], sockets[1], ready[1]);
         } catch (IOException e) {
             stream.port(0).close();
