@@ -103,6 +103,37 @@ class SelfModifyingCodeTest {
     }
 
     @EngineTest
+    void sameCallReachesTheNewPlaceOfARemappedPage(TestMachine vm) {
+        PageTables t = vm.longMode();
+        long va = 0x1000_0000_0000L;
+        t.map(va, 0x3000, PageTables.P | PageTables.W);
+        vm.load(new Asm(0x3000).bits(64).mov(EAX, 1).ret());
+        vm.load(new Asm(0x4000).bits(64).mov(EAX, 2).ret());
+        callThreeTimesAndRemapThePageBetween(vm, t, va, va, 0x4000);
+        Expect.reg(vm, ESI, 1 + 2 + 2);
+    }
+
+    @EngineTest
+    void remappedPageWithTheRestOfAnInstruction(TestMachine vm) {
+        PageTables t = vm.longMode();
+        long va = 0x1000_0000_0000L;
+        t.map(va, 0x3000, PageTables.P | PageTables.W);
+        t.map(va + 0x1000, 0x4000, PageTables.P | PageTables.W);
+        vm.load(new Asm(0x3ffe).bits(64).mov(EAX, 0x01000000).ret());
+        vm.load(new Asm(0x4ffe).bits(64).mov(EAX, 0x02000000).ret());   // its rest, at 5000h, takes the place of the other's
+        callThreeTimesAndRemapThePageBetween(vm, t, va + 0xffe, va + 0x1000, 0x5000);
+        Expect.reg(vm, ESI, 0x05000000);
+    }
+
+    private static void callThreeTimesAndRemapThePageBetween(TestMachine vm, PageTables t, long function, long page, long newPlace) {
+        Asm a = vm.program().mov(RBX, function).mov(RDI, page).xor(ESI, ESI).mov(ECX, 3);
+        Label loop = a.here();
+        a.call(RBX).add(ESI, EAX).mov(RDX, newPlace | 3).mov(org.nestorvm.asm.Mem.abs(t.entryAddress(page, 1)), RDX).invlpg(ptr(RDI)).dec(ECX).jnz(loop);
+        vm.start(a.hlt());
+        Expect.halt(vm);
+    }
+
+    @EngineTest
     void codeThatTheMonitorReplacesWhileTheGuestIsStopped(TestMachine vm) {
         vm.longMode();
         vm.start(vm.program().mov(EAX, 1).hlt());
