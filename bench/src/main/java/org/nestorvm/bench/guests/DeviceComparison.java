@@ -1,7 +1,6 @@
 package org.nestorvm.bench.guests;
 
 import com.sun.net.httpserver.HttpServer;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.net.InetAddress;
@@ -20,7 +19,6 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.nestorvm.boot.guest.DefaultGuest;
 import org.nestorvm.boot.guest.Initramfs;
-import org.nestorvm.machine.DeviceSource;
 import org.nestorvm.machine.Devices;
 import org.nestorvm.machine.DiskSpec;
 import org.nestorvm.machine.Engines;
@@ -33,10 +31,13 @@ import org.nestorvm.vmm.Engine;
 /**
  * Disks and networks under the same Debian guest on the software processor, in the machine's process and isolated, and on QEMU's TCG: {@code DeviceComparison IMAGE [SECONDS]}. IMAGE is a Debian disk with fio,
  * which {@code scripts/make-disk --packages fio} makes; the disk that is measured is another one, a raw file of 256 MiB in the host's page cache. Prints a table for RESULTS.md. fio measures with the guest's clock.
+ * Each guest has a JVM of its own, with the options of the nestor script: what a first guest leaves behind in a JVM makes the next one slower.
  */
 public final class DeviceComparison {
     private static final long DISK_BYTES = 256L << 20;
     private static final int DOWNLOAD_BYTES = 64 << 20;
+    private static final String GUEST = "guest", INSIDE = "inside", ISOLATED = "isolated";
+    private static final List<String> JVM_OPTIONS = List.of("-XX:+UseParallelGC", "-XX:ParallelGCThreads=1", "-Xms128m", "-XX:ReservedCodeCacheSize=256m", "-XX:-UsePerfData", "--enable-native-access=ALL-UNNAMED");
     private static final String COMMAND_LINE = "console=ttyS0 quiet loglevel=1 mitigations=off";
     private static final Pattern SAID = Pattern.compile("(?m)^@@ (\\S+) ?(.*?)\\r?$");
     private static final Map<String, String> JOBS = new LinkedHashMap<>();
@@ -62,6 +63,10 @@ public final class DeviceComparison {
 
     public static void main(String[] args) throws Exception {
         if (args.length == 0) throw new IOException("which Debian disk? make one with scripts/make-disk --packages fio FILE");
+        if (args[0].equals(GUEST)) {
+            guest(args[1].equals(ISOLATED), Path.of(args[2]), args[3], Path.of(args[4]), Path.of(args[5]));
+            return;
+        }
         Path directory = Files.createTempDirectory("devices");
         Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));      // passt makes its socket as nobody when root starts it
         HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
@@ -90,9 +95,7 @@ public final class DeviceComparison {
             for (long at = 0; at < DISK_BYTES; at += piece.length) file.write(piece);
         }
         Path initrd = initrd(port);
-        DiskSpec system = DiskSpec.of(image).withReadOnly(true), disk = new DiskSpec(measured, "raw", false, null, 1);
-        Map<String, String> inside = soft(initrd, Devices.disk("system", system), Devices.disk("measured", disk));
-        Map<String, String> isolated = soft(initrd, Devices.disk("system", system), Devices.isolatedDisk("measured", disk));
+        Map<String, String> inside = soft(INSIDE, initrd, measured), isolated = soft(ISOLATED, initrd, measured);
         Map<String, String> qemu = qemu(initrd, measured);
         System.out.println("| what | in process | isolated | QEMU TCG | in process / TCG | isolated / TCG |\n|---|---|---|---|---|---|");
         int job = 0;
@@ -134,23 +137,41 @@ public final class DeviceComparison {
         }
         script.append("for i in 1 2 3 4 5 6 7 8 9 10; do gateway=$(ip route | sed -n 's/default via \\([0-9.]*\\).*/\\1/p'); [ -n \"$gateway\" ] && break; sleep 1; done\n");
         script.append("read start rest </proc/uptime\nwget -q -O /dev/null http://$gateway:").append(port).append("/\nread end rest </proc/uptime\n");
-        script.append("echo \"@@ download $(echo \"$end $start\" | awk '{ print ").append(DOWNLOAD_BYTES >> 20).append(" / ($1 - $2) }')\"\npoweroff -f\n");
+        script.append("echo \"@@ download $(echo \"$end $start\" | awk '{ print ").append(DOWNLOAD_BYTES >> 20).append(" / ($1 - $2) }')\"\nsh /etc/links-down\npoweroff -f\n");
         Path initrd = directory.resolve("initrd");
         Files.write(initrd, Files.readAllBytes(guest.initrd()));
         Files.write(initrd, new Initramfs().file("etc/inittab", 0644, "ttyS0::once:/measure\n").file("measure", 0755, script.toString()).toArray(), StandardOpenOption.APPEND);
         return initrd;
     }
 
-    private Map<String, String> soft(Path initrd, DeviceSource... disks) throws Exception {
+    private Map<String, String> soft(String where, Path initrd, Path measured) throws Exception {
+        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
+        command.addAll(JVM_OPTIONS);
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), DeviceComparison.class.getName(), GUEST, where, guest.kernel().toString(), initrd.toString(), image.toString(), measured.toString()));
+        return said(output(command));
+    }
+
+    private static void guest(boolean isolated, Path kernel, String initrd, Path image, Path measured) throws Exception {
         Engine soft = Engines.all().stream().filter(e -> e.name().equals("soft")).findAny().orElseThrow();
-        ByteArrayOutputStream console = new ByteArrayOutputStream();
-        MachineConfig config = MachineConfig.kernel("devices", soft, guest.kernel(), initrd.toString(), COMMAND_LINE).withConsole(console).withDevices(List.of(disks))
-            .withDevice(Devices.net("net", NetOptions.parse("user")));
+        DiskSpec system = DiskSpec.of(image).withReadOnly(true), disk = new DiskSpec(measured, "raw", false, null, 1);
+        MachineConfig config = MachineConfig.kernel("devices", soft, kernel, initrd, COMMAND_LINE).withConsole(System.out).withDevice(Devices.disk("system", system))
+            .withDevice(isolated ? Devices.isolatedDisk("measured", disk) : Devices.disk("measured", disk)).withDevice(Devices.net("net", NetOptions.parse("user")));
         try (Machine machine = Machine.create(config)) {
             Outcome outcome = machine.run();
-            if (outcome.kind() != Outcome.Kind.POWERED_OFF) throw new IOException(outcome.detail() + "\n" + console);
+            if (outcome.kind() != Outcome.Kind.POWERED_OFF) throw new IOException(outcome.detail());
         }
-        return said(console.toString(StandardCharsets.UTF_8));
+    }
+
+    private static String output(List<String> command) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        try {
+            process.getOutputStream().close();
+            String console = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            if (process.waitFor() != 0) throw new IOException(command.getFirst() + ": " + console);
+            return console;
+        } finally {
+            process.destroyForcibly();
+        }
     }
 
     private Map<String, String> qemu(Path initrd, Path measured) throws Exception {
@@ -163,14 +184,9 @@ public final class DeviceComparison {
         command.addAll(List.of("-drive", "if=none,id=a,readonly=on,format=raw,file=" + image, "-device", "virtio-blk-pci,drive=a,disable-legacy=on"));
         command.addAll(List.of("-drive", "if=none,id=b,cache=writeback,format=raw,file=" + measured, "-device", "virtio-blk-pci,drive=b,disable-legacy=on,num-queues=1"));
         command.addAll(List.of("-netdev", "stream,id=n,server=off,addr.type=unix,addr.path=" + socket, "-device", "virtio-net-pci,netdev=n,disable-legacy=on"));
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         try {
-            process.getOutputStream().close();
-            String console = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-            if (process.waitFor() != 0) throw new IOException("QEMU: " + console);
-            return said(console);
+            return said(output(command));
         } finally {
-            process.destroyForcibly();
             passt.destroy();
         }
     }
