@@ -25,7 +25,7 @@ final class Block {
     int heat;
     CompiledBlock compiled;
 
-    /** The processor that decoded it, which alone uses what follows. */
+    /** The processor that runs it: each has blocks of its own, which share their operations. What follows is written by the owner's thread only, but that anybody may take the links away. */
     final Interpreter owner;
     /** Linear address and mode under which the owner found it last, and the epoch of its execution TLB in which that was right. */
     long key = NO_KEY;
@@ -45,6 +45,11 @@ final class Block {
         memoryOperands = operands;
         this.branches = branches;
         this.instructions = instructions;
+    }
+
+    /** The same for another processor. */
+    Block(Interpreter owner, Block other) {
+        this(owner, other.ops, other.host, other.nextHostPage, other.mode, other.length, other.branches, other.instructions);
     }
 
     /** Its bytes have changed. It keeps no other blocks alive. */

@@ -44,11 +44,17 @@ final class CodeCache {
         return pages.containsKey(key(hostPage));
     }
 
-    Block find(long host, int mode) {
+    /** A block of the owner's: if only another processor has decoded it, a copy is made. One that crosses pages is not copied, since the copy would have to appear in both at once. */
+    Block find(long host, int mode, Interpreter owner) {
         CodePage page = pages.get(key(host));
         if (page == null) return null;
         synchronized (page) {
-            return page.find(host, mode);
+            Block found = page.find(host, mode, owner);
+            if (found == null || found.owner == owner) return found;
+            if (found.nextHostPage != 0) return null;
+            Block copy = new Block(owner, found);
+            file(page, copy, (int) (host & 0xfff), (int) (host & 0xfff) + copy.length);
+            return copy;
         }
     }
 
@@ -79,9 +85,13 @@ final class CodeCache {
                 block.invalidate();
                 return;
             }
-            page.add(block, from, to);
-            bytes.add(block.heapBytes());
+            file(page, block, from, to);
         }
+    }
+
+    private void file(CodePage page, Block block, int from, int to) {
+        page.add(block, from, to);
+        bytes.add(block.heapBytes());
     }
 
     /** A store of a processor's or a device's, already done. @return true when code was hit: the running block must end with this instruction */
@@ -118,17 +128,20 @@ final class CodeCache {
      * the machine starts again as a cold one. The host unloads the classes when it runs short of room.
      */
     void compile(Block block) {
+        CodePage page = pages.get(key(block.host));
+        if (page == null) return;
         if (compiledBytes.sum() + block.compiledBytes() > compiledLimitBytes) coolDown();
         CompiledBlock compiled;
+        synchronized (page) {
+            compiled = page.compiledTwin(block);
+        }
         try {
-            compiled = BlockCompiler.compile(block);
+            if (compiled == null) compiled = BlockCompiler.compile(block);
         } catch (OutOfMemoryError e) {
             coolDown();
             block.heat = 0;                                     // interpreted it goes on, and may be tried again
             return;
         }
-        CodePage page = pages.get(key(block.host));
-        if (page == null) return;
         synchronized (page) {
             if (!block.valid || block.compiled != null) return;
             block.compiled = compiled;

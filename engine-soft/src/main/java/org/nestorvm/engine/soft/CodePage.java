@@ -24,10 +24,23 @@ final class CodePage {
         return (int) (host * 0x9e3779b1L >>> 12) + mode * 31;
     }
 
-    Block find(long host, int mode) {
+    /** The owner's block, or another processor's if it has none. */
+    Block find(long host, int mode, Interpreter owner) {
         int mask = blocks.length - 1;
-        for (int i = hash(host, mode) & mask; blocks[i] != null; i = i + 1 & mask)
-            if (blocks[i].host == host && blocks[i].mode == mode) return blocks[i];
+        Block found = null;
+        for (int i = hash(host, mode) & mask; blocks[i] != null; i = i + 1 & mask) {
+            if (blocks[i].host != host || blocks[i].mode != mode) continue;
+            found = blocks[i];
+            if (found.owner == owner) return found;
+        }
+        return found;
+    }
+
+    /** The class that another processor's copy of this block has, or null. */
+    CompiledBlock compiledTwin(Block block) {
+        int mask = blocks.length - 1;
+        for (int i = hash(block.host, block.mode) & mask; blocks[i] != null; i = i + 1 & mask)
+            if (blocks[i].ops == block.ops && blocks[i].compiled != null) return blocks[i].compiled;
         return null;
     }
 

@@ -16,10 +16,8 @@ final class Interpreter {
     private final CodeCache code;
     private final SoftVcpu vcpu;
     private final Decoder decoder = new Decoder();
-    /** Blocks of this processor's own by linear address and mode; hints that are checked against the execution TLB. What the check needs stands in the block, whose memory is needed anyway. */
+    /** Blocks by linear address and mode; hints that are checked against the execution TLB. What the check needs stands in the block, whose memory is needed anyway. */
     private final Block[] blocks = new Block[CACHE_SIZE];
-    /** Those that other processors have decoded. */
-    private final ForeignBlocks foreign = new ForeignBlocks();
     /** 32 bytes for an instruction that crosses pages. */
     private final long scratch;
     private final Op[] ops = new Op[MAX_OPS + 1];
@@ -117,7 +115,7 @@ final class Interpreter {
         c.retired += i == ops.length ? b.instructions : i;
         c.memoryOperands += b.memoryOperands;
         c.block = null;
-        return i == ops.length && b.owner == this && c.codeSize == 8 ? b : null;
+        return i == ops.length && c.codeSize == 8 ? b : null;
     }
 
     /** After a fault: back to the first byte of the instruction that faulted. */
@@ -129,7 +127,7 @@ final class Interpreter {
         c.block = null;
     }
 
-    /** What follows a block of our own that has run to its end, in 64-bit code: mostly what followed it before. */
+    /** What follows a block that has run to its end, in 64-bit code: mostly what followed it before. */
     private Block after(Block last) {
         long linear = c.r[Cpu.RIP], key = linear << 5 | c.mode;
         boolean behind = linear - (last.key >> 5) == last.length;
@@ -137,7 +135,7 @@ final class Interpreter {
         if (b != null && b.key == key && b.epoch == mmu.execEpoch && b.valid) return b;
         Block found = next();
         boolean stale = b == null || b.epoch != mmu.execEpoch || !b.valid;          // the first of several targets keeps its place
-        if (stale && last.valid && found.owner == this && found.key == key) {
+        if (stale && last.valid && found.key == key) {
             if (behind) last.behind = found;
             else last.elsewhere = found;
         }
@@ -156,18 +154,11 @@ final class Interpreter {
     }
 
     private Block refill(long linear, long key, int slot) {
-        Block near = foreign.get(key, mmu.execEpoch);
-        if (near != null && fits(near)) return near;
         Block old = blocks[slot];
         boolean still = old != null && old.key == key && old.valid && holds(linear, old) && fits(old);
         Block b = still ? old : find(linear);
-        int epoch = holds(linear, b) ? mmu.execEpoch : mmu.execEpoch - 1;           // another processor's flush may have been answered meanwhile
-        if (b.owner != this) {
-            foreign.put(key, epoch, b);
-            return b;
-        }
         b.key = key;
-        b.epoch = epoch;
+        b.epoch = holds(linear, b) ? mmu.execEpoch : mmu.execEpoch - 1;             // another processor's flush may have been answered meanwhile
         blocks[slot] = b;
         return b;
     }
@@ -185,7 +176,7 @@ final class Interpreter {
     private Block find(long linear) {
         long host = mmu.translateCode(linear);
         if (host == 0) return fromDevice(linear);
-        Block b = code.find(host, c.mode);
+        Block b = code.find(host, c.mode, this);
         if (b != null && (b.nextHostPage == 0 || b.nextHostPage == crossing(linear, b)) && fits(b)) return b;
         return decode(linear, host);
     }
@@ -204,7 +195,6 @@ final class Interpreter {
         if (generation == now) return;
         generation = now;
         java.util.Arrays.fill(blocks, null);
-        foreign.clear();
     }
 
     private Block decode(long linear, long host) {
