@@ -65,23 +65,37 @@ final class CodeCache {
         return true;
     }
 
-    /** Files a block under the page of its first byte and, when it crosses, under the next as well. */
-    void add(Block block) {
+    /** How often the page was written since it has code: asked before it is decoded, for {@link #add}. */
+    int stores(long hostPage) {
+        CodePage page = pages.get(key(hostPage));
+        if (page == null) return -1;
+        synchronized (page) {
+            return page.stores;
+        }
+    }
+
+    /**
+     * Files a block under the page of its first byte and, when it crosses, under the next as well. One whose page was written while it was decoded may be of the old bytes, and is invalid at once.
+     *
+     * @param stores what {@link #stores} said of its page
+     * @param nextStores and of the next
+     */
+    void add(Block block, int stores, int nextStores) {
         long page = block.host & Cpu.PAGE_MASK;
         int from = (int) (block.host & 0xfff);
         int to = from + block.length;
-        add(page, block, from, Math.min(to, 4096));
-        if (block.nextHostPage != 0) add(block.nextHostPage, block, 0, to - 4096);
+        add(page, block, from, Math.min(to, 4096), stores);
+        if (block.nextHostPage != 0) add(block.nextHostPage, block, 0, to - 4096, nextStores);
     }
 
-    private void add(long hostPage, Block block, int from, int to) {
+    private void add(long hostPage, Block block, int from, int to, int stores) {
         CodePage page = pages.get(key(hostPage));
         if (page == null) {                                     // another processor has just overwritten the page
             block.invalidate();
             return;
         }
         synchronized (page) {
-            if (pages.get(key(hostPage)) != page) {                  // just now
+            if (pages.get(key(hostPage)) != page || page.stores != stores) {      // just now, or while it was decoded
                 block.invalidate();
                 return;
             }
@@ -99,6 +113,7 @@ final class CodeCache {
         CodePage page = pages.get(key(host));
         if (page == null) return false;
         synchronized (page) {
+            page.stores++;
             if (page.misses((int) (host & 0xfff), size)) return false;
             page.invalidate(this);
             if (pages.remove(key(host), page)) bytes.add(-CodePage.EMPTY_BYTES);     // data from now on, until somebody runs it again

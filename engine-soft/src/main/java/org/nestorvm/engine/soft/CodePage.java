@@ -15,6 +15,8 @@ final class CodePage {
     private long lines;
     /** The page as it was when its blocks were decoded; lines that no block covers do not matter. */
     private final byte[] copy = new byte[4096];
+    /** Stores to the page since it has code, also those that hit none. */
+    int stores;
 
     CodePage(long hostPage) {
         this.hostPage = hostPage;
@@ -29,7 +31,7 @@ final class CodePage {
         int mask = blocks.length - 1;
         Block found = null;
         for (int i = hash(host, mode) & mask; blocks[i] != null; i = i + 1 & mask) {
-            if (blocks[i].host != host || blocks[i].mode != mode) continue;
+            if (blocks[i].host != host || blocks[i].mode != mode || !blocks[i].valid) continue;
             found = blocks[i];
             if (found.owner == owner) return found;
         }

@@ -201,6 +201,7 @@ final class Interpreter {
         if (code.full()) vcpu.vm.forgetCode(vcpu);
         long page = host & Cpu.PAGE_MASK;
         if (code.register(page)) vcpu.codeAppeared(page);
+        int stores = code.stores(page), nextStores = 0;
         int room = 4096 - (int) (host & 0xfff);
         long ip = c.r[Cpu.RIP];
         int n = 0, length = 0;
@@ -213,10 +214,11 @@ final class Interpreter {
                 long next = mmu.translateCode(nextPage(linear));
                 if (next == 0) throw c.gp(0);
                 nextHostPage = next & Cpu.PAGE_MASK;
+                if (code.register(nextHostPage)) vcpu.codeAppeared(nextHostPage);
+                nextStores = code.stores(nextHostPage);
                 HostMemory.copy(host, scratch, room);
                 HostMemory.copy(next, scratch + room, 15);
                 result = decoder.decode(scratch, room + 15, 0, c.codeSize, c.stackSize);
-                if (code.register(nextHostPage)) vcpu.codeAppeared(nextHostPage);
             }
             if (result != Decoder.OK || outsideLimit(ip, decoder.insn.end)) {
                 if (n > 0) break;
@@ -244,7 +246,7 @@ final class Interpreter {
         }
         decoded++;
         Block b = new Block(this, java.util.Arrays.copyOf(ops, n), host, nextHostPage, c.mode, length, ops[n - 1].setsIp(), fused ? n + 1 : n);
-        if (!apart) code.add(b);
+        if (!apart) code.add(b, stores, nextStores);
         return b;
     }
 

@@ -375,8 +375,9 @@ final class Mmu {
     boolean updateEntry(long gpa, int size, long old, long now) {
         long host = hostOf(gpa, Access.WRITE, false);
         if (host == 0) return true;
-        if (code.hasCode(host & Cpu.PAGE_MASK)) code.written(host, size);
-        return size == 8 ? ATOMIC_LONG.compareAndSet(ALL, host, old, now) : ATOMIC_INT.compareAndSet(ALL, host, (int) old, (int) now);
+        boolean done = size == 8 ? ATOMIC_LONG.compareAndSet(ALL, host, old, now) : ATOMIC_INT.compareAndSet(ALL, host, (int) old, (int) now);
+        if (done && code.hasCode(host & Cpu.PAGE_MASK)) code.written(host, size);
+        return done;
     }
 
     void loadPdptes(long cr3) {
