@@ -5,7 +5,7 @@ import org.nestorvm.vmm.InterruptController;
 import org.nestorvm.vmm.InterruptPins;
 
 /** How a PC wires its interrupt lines: each to the 8259 pair and to the I/O APIC at once; the guest masks the one it does not use. */
-public final class InterruptRouter implements InterruptController {
+public final class InterruptRouter {
     /** The timer's ISA line, and the I/O APIC pin it comes in at: the one interrupt source override that every PC has. */
     public static final int TIMER_IRQ = 0, TIMER_GSI = 2;
 
@@ -37,7 +37,7 @@ public final class InterruptRouter implements InterruptController {
         });
     }
 
-    /** With the engine's chips, which tell their processors themselves: as a controller it never has anything to say. */
+    /** With the engine's chips, which tell their processors themselves. */
     public InterruptRouter(InterruptPins pins) {
         this(irq -> asserted -> pins.setPic(irq, asserted), pin -> asserted -> pins.setIoApic(pin, asserted), InterruptController.NONE);
     }
@@ -93,18 +93,8 @@ public final class InterruptRouter implements InterruptController {
         return ioApicLines.apply(gsi);
     }
 
-    @Override
-    public boolean interruptPending() {
-        return chips.interruptPending();
-    }
-
-    @Override
-    public int acknowledge() {
-        return chips.acknowledge();
-    }
-
-    @Override
-    public void endOfInterrupt(int vector) {
-        chips.endOfInterrupt(vector);
+    /** The chips as processors see them. */
+    public InterruptController controller() {
+        return chips;
     }
 }

@@ -138,7 +138,7 @@ class IoApicTest {
         entry(0, 0x51);
         router.isa(0).set(true);
         assertThat(messages).containsExactly("fee00000:50");
-        assertEquals(0x20, router.acknowledge());
+        assertEquals(0x20, router.controller().acknowledge());
         entry(4, 0x54);
         router.isa(4).set(true);
         assertThat(messages).hasSize(2);

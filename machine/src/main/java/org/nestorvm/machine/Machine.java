@@ -65,7 +65,7 @@ public final class Machine implements AutoCloseable {
         try {
             Inside inside = new Inside();
             board = new Board(inside, vm.config().memory(), config.cpus(), config.debugExit(), console, debugConsole == null ? value -> { } : debugConsole);
-            vm.attach(config.engine(), new EngineOptions(engineHasChips() ? EngineOptions.Interrupts.ALL : EngineOptions.Interrupts.LOCAL_APIC, board.interrupts, clock));
+            vm.attach(config.engine(), new EngineOptions(engineHasChips() ? EngineOptions.Interrupts.ALL : EngineOptions.Interrupts.LOCAL_APIC, board.interrupts.controller(), clock));
             if (engineHasChips()) vm.engine().prepareChips(Board.levelTriggered(), Board.ioApicId(config.cpus()));
             processors = new Processors(config.name(), vm.vcpus(), board.bus());
             place(program);

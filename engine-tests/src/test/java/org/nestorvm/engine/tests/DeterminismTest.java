@@ -82,7 +82,7 @@ class DeterminismTest {
         PicPair pics = new PicPair(() -> intrChanged[0].run());
         IoApic ioApic = new IoApic((address, data) -> { });
         InterruptRouter router = new InterruptRouter(pics, ioApic);
-        try (TestMachine vm = new TestMachine(EngineTestExtension.engine("soft"), format, 1, true, clock, router)) {
+        try (TestMachine vm = new TestMachine(EngineTestExtension.engine("soft"), format, 1, true, clock, router.controller())) {
             vm.chip(0x20, 2, pics.masterPorts()).chip(0xa0, 2, pics.slavePorts()).chip(0x40, Pit8254.PORTS, new Pit8254(clock, router.isa(InterruptRouter.TIMER_IRQ)));
             intrChanged[0] = vm.vm().engine()::externalInterruptChanged;
             vm.protectedMode();
