@@ -22,7 +22,8 @@ import org.nestorvm.vmm.InterruptController;
  * <p><b>Kicking.</b> Another thread sets {@code immediate_exit} in the shared page and, only if the processor is inside KVM_RUN, sends its thread a signal. Whichever comes first, none is lost: either
  * the kernel reads the flag when it enters and leaves at once, or it had entered before and the signal ends the call. No lock, no system call while the
  * processor is outside, no signal mask to change around every run as KVM_SET_SIGNAL_MASK would. Firecracker and crosvm do the same; their handlers set the flag, ours is a function of the C library
- * ({@link ThreadSignal}), so the kicker sets it. KVM offers no way out of guest mode without a signal.
+ * ({@link ThreadSignal}), so the kicker sets it. KVM offers no way out of guest mode without a signal. One signal is enough for an entry, and more are not sent: they would queue while the thread waits for a
+ * processor of the host, and all be taken at once on its stack.
  *
  * <p>When the kernel enters it first completes the access that the last exit began. So a run ends only with EINTR or an exit that leaves nothing
  * half done, and the registers read afterwards are those of an instruction boundary (P19).
@@ -58,6 +59,8 @@ final class KvmVcpu implements EngineVcpu {
 
     private volatile int state = OUTSIDE;
     private volatile boolean kicked;
+    /** A signal is on its way to the thread, or was taken by it since it entered last. */
+    private volatile boolean signalled;
     private volatile boolean askedWhetherStopped;
     private int quickAnswers;
     private volatile int timesAsked;                         // written by the processor's thread only
@@ -153,6 +156,7 @@ final class KvmVcpu implements EngineVcpu {
     }
 
     private int enterGuest() {
+        signalled = false;
         state = IN_GUEST;                                    // a volatile write: whoever kicks sees it, or we see immediate_exit
         int result = file.tryIoctl(Kvm.RUN, 0);
         state = IN_RUN;
@@ -235,7 +239,9 @@ final class KvmVcpu implements EngineVcpu {
             if (state == CLOSED) return;
             run.setImmediateExit(true);
             VarHandle.fullFence();
-            if (state == IN_GUEST) ThreadSignal.interrupt(ownerId);
+            if (state != IN_GUEST || signalled) return;
+            signalled = true;                                // before it is sent: an entry from now on may take it, and clears this first
+            if (!ThreadSignal.interrupt(ownerId)) signalled = false;       // the halt watch comes again
         }
     }
 

@@ -3,11 +3,15 @@ package org.nestorvm.engine.kvm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.nestorvm.memory.sys.Descriptors;
@@ -311,6 +315,30 @@ final class KvmInterruptTest {
             guest.vm.vcpu(1).kick();
             assertEquals(new Exit.Interrupted(), first.get());
             assertEquals(new Exit.Interrupted(), second.get());
+        }
+    }
+
+    /** How many signals are queued for this user's processes. */
+    private static int queuedSignals() throws IOException {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/self/status"))) {
+            return Integer.parseInt(lines.filter(line -> line.startsWith("SigQ:")).findFirst().orElseThrow().replaceAll("\\D*(\\d+)/.*", "$1"));
+        }
+    }
+
+    /** Faster than a processor can come back: it would have to take all of them on its stack. */
+    @Test void manyKicksDoNotQueueSignals() throws Exception {
+        try (Guest guest = waiting(InterruptController.NONE, 0x30)) {
+            Runner runner = new Runner(guest);
+            runner.await("out 0x1 1 0x0", 1);
+            int before = queuedSignals(), most = 0;
+            for (int i = 0; i < 400; i++) {
+                for (int j = 0; j < 100; j++) guest.engine().poke();
+                most = Math.max(most, queuedSignals() - before);
+            }
+            assertThat(most).isLessThanOrEqualTo(3);
+            guest.vm.engine().signalMsi(APIC, 0x30);
+            runner.await("out 0x30 1 0x0", 1);
+            runner.stop();
         }
     }
 

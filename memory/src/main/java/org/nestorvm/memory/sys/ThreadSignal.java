@@ -41,9 +41,14 @@ public final class ThreadSignal {
         if (Installed.NUMBER == 0) throw new IllegalStateException("no free real-time signal from " + FIRST + " to " + LAST);
     }
 
-    /** Makes a system call in which that thread of this process blocks return EINTR. Nothing happens to a thread that runs, or that has ended. */
-    public static void interrupt(int thread) {
-        syscall(SYS_TGKILL, ProcessHandle.current().pid(), thread, Installed.NUMBER);
+    /**
+     * Makes a system call in which that thread of this process blocks return EINTR. Nothing happens to a thread that runs, or that has ended. Signals of this kind queue: a thread that does not come to run keeps all that
+     * were sent, and then takes them one inside the other on its stack. So whoever sends one waits for the thread to react before the next.
+     *
+     * @return false when the user's limit of queued signals is reached (RLIMIT_SIGPENDING) and none was sent
+     */
+    public static boolean interrupt(int thread) {
+        return syscall(SYS_TGKILL, ProcessHandle.current().pid(), thread, Installed.NUMBER) != -Errno.EAGAIN;
     }
 
     private static int install() {
