@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.stream.Stream;
 import org.nestorvm.machine.Engines;
+import org.nestorvm.machine.MachineConfig;
 import org.nestorvm.vmm.Engine;
 import org.nestorvm.vmm.VmRefusedException;
 
@@ -20,8 +21,8 @@ final class EngineChoice {
     }
 
     /** {@code auto} is KVM where it works, else the processor in Java. Time by instructions needs the latter, which counts them, chips in the kernel need the former. */
-    static Result choose(RunOptions.EngineName wanted, RunOptions.ClockSource clock, RunOptions.IrqchipPlace irqchip) {
-        boolean counted = clock == RunOptions.ClockSource.INSTRUCTIONS, inKernel = irqchip == RunOptions.IrqchipPlace.KERNEL;
+    static Result choose(RunOptions.EngineName wanted, RunOptions.ClockSource clock, MachineConfig.Irqchip irqchip) {
+        boolean counted = clock == RunOptions.ClockSource.INSTRUCTIONS, inKernel = irqchip == MachineConfig.Irqchip.KERNEL;
         if (counted && wanted == RunOptions.EngineName.KVM) throw new VmRefusedException("--clock instructions with --engine kvm: the host's processor does not stop at a given instruction; pass --engine soft");
         if (inKernel && counted) throw new VmRefusedException("--irqchip kernel with --clock instructions: these chips go by the host's time; leave out one or the other");
         if (inKernel && wanted == RunOptions.EngineName.SOFT) throw new VmRefusedException("--irqchip kernel with --engine soft: only KVM has 8259s and an I/O APIC of its own; pass --engine kvm, or --irqchip split");

@@ -80,7 +80,7 @@ final class RunCommand implements Callable<Integer> {
     private MachineConfig config(Engine engine, Loader loader, ConsoleLink console) {
         MachineConfig config = MachineConfig.of("run", engine, loader).withMemory(options.memoryBytes).withCpus(options.cpus).withConsole(console.output())
             .withFormat(options.nestedPaging == RunOptions.NestedPaging.EPT ? EntryFormat.EPT : EntryFormat.NPT).withDebugExit(options.debugExit).withSealed(options.onReset == RunOptions.OnReset.EXIT)
-            .withIrqchip(options.irqchip == RunOptions.IrqchipPlace.SPLIT ? MachineConfig.Irqchip.SPLIT : MachineConfig.Irqchip.KERNEL).withDevices(devices.sources());
+            .withIrqchip(options.irqchip).withDevices(devices.sources());
         return options.clock == RunOptions.ClockSource.INSTRUCTIONS ? config.withInstructionTime(INSTRUCTION_TIME_ZERO) : config;
     }
 

@@ -1,6 +1,7 @@
 package org.nestorvm.cli;
 
 import java.nio.file.Path;
+import org.nestorvm.machine.MachineConfig;
 import picocli.CommandLine.Option;
 
 /** What {@code nestor run} takes. */
@@ -11,15 +12,13 @@ final class RunOptions {
 
     enum ClockSource { HOST, INSTRUCTIONS }
 
-    enum IrqchipPlace { SPLIT, KERNEL }
-
     enum OnReset { EXIT, REBOOT }
 
     @Option(names = "--engine", paramLabel = "auto|kvm|soft", defaultValue = "auto", description = "What runs the guest's processors: the host's KVM, the processor in Java, or the better of those that work (default: auto).")
     EngineName engine;
 
     @Option(names = "--irqchip", paramLabel = "split|kernel", defaultValue = "split", description = "Where the 8259s and the I/O APIC are: in this process, or with the local APICs in KVM (kvm engine only; default: split).")
-    IrqchipPlace irqchip;
+    MachineConfig.Irqchip irqchip;
 
     @Option(names = {"-m", "--memory"}, paramLabel = "SIZE", defaultValue = "512M", converter = SizeConverter.class, description = "The guest's memory, like 512M or 2G (default: 512M).")
     long memoryBytes;

@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.nestorvm.machine.MachineConfig;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -46,7 +47,7 @@ class OptionsTest {
         assertThat(options.console).isEqualTo(new ConsoleChoice.Stdio());
         assertThat(options.clock).isEqualTo(RunOptions.ClockSource.HOST);
         assertThat(options.onReset).isEqualTo(RunOptions.OnReset.EXIT);
-        assertThat(options.irqchip).isEqualTo(RunOptions.IrqchipPlace.SPLIT);
+        assertThat(options.irqchip).isEqualTo(MachineConfig.Irqchip.SPLIT);
         assertThat(options.debugExit || options.trace || options.quiet).isFalse();
     }
 

@@ -61,7 +61,8 @@ public final class Board {
      */
     Board(Surroundings machine, MemoryMap map, int cpus, boolean debugExit, IntConsumer console, IntConsumer debugConsole) {
         VmClock clock = machine.clock();
-        interrupts = machine.enginePins() == null ? addInterruptChips(machine, cpus) : new InterruptRouter(machine.enginePins());
+        InterruptPins pins = machine.enginePins();
+        interrupts = pins == null ? addInterruptChips(machine, cpus) : new InterruptRouter(pins);
         Hpet hpet = new Hpet(clock, interrupts, interrupts.isa(Layout.TIMER_IRQ), interrupts.isa(Layout.RTC_IRQ));
         Pit8254 pit = new Pit8254(clock, hpet.timerInput());
         Rtc146818 rtc = new Rtc146818(clock, hpet.clockInput(), lowRamEnd(map), highRamBytes(map));

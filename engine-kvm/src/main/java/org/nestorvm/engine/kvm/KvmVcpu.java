@@ -241,7 +241,7 @@ final class KvmVcpu implements EngineVcpu {
             VarHandle.fullFence();
             if (state != IN_GUEST || signalled) return;
             signalled = true;                                // before it is sent: an entry from now on may take it, and clears this first
-            if (!ThreadSignal.interrupt(ownerId)) signalled = false;       // the halt watch comes again
+            if (!ThreadSignal.interrupt(ownerId)) signalled = false;       // the halt watch, or who waits for the kick, comes again
         }
     }
 

@@ -27,7 +27,6 @@ public final class MemoryCalls {
     private static final LibcFunction MINCORE = LibcFunction.of("mincore");
     private static final LibcFunction MLOCK = LibcFunction.of("mlock");
     private static final LibcFunction MUNLOCK = LibcFunction.of("munlock");
-    private static final LibcFunction SYSCALL3 = LibcFunction.variadic("syscall");
     private static final LibcFunction SYSCONF = LibcFunction.of("sysconf");
 
     /** Bytes of the host's smallest page: 4096 on x86-64. */
@@ -98,7 +97,7 @@ public final class MemoryCalls {
     }
 
     static long tryMseal(long hostAddress, long sizeBytes) {
-        return SYSCALL3.tryLong(SYS_MSEAL, hostAddress, sizeBytes, 0L);
+        return SystemCall.call(SYS_MSEAL, hostAddress, sizeBytes, 0);
     }
 
     /** Bit 0 of the byte at {@code vectorAddress + n} tells whether page n of the range is resident in the page cache. */

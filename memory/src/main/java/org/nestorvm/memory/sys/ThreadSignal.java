@@ -22,7 +22,6 @@ public final class ThreadSignal {
     private static final long SIGACTION_BYTES = 152, SA_HANDLER = 0, SA_FLAGS = 136;
 
     private static final LibcFunction SIGACTION = LibcFunction.of("sigaction");
-    private static final LibcFunction SYSCALL = LibcFunction.variadic("syscall");
 
     private static final class Installed {
         static final int NUMBER = install();
@@ -33,7 +32,7 @@ public final class ThreadSignal {
 
     /** The kernel's number of the calling thread, which must be a platform thread. */
     public static int currentThread() {
-        return (int) syscall(SYS_GETTID, 0, 0, 0);
+        return (int) SystemCall.call(SYS_GETTID, 0, 0, 0);
     }
 
     /** Installs the handler, if that was not done yet. Before the first {@link #interrupt} of a thread that must not miss it. */
@@ -48,7 +47,7 @@ public final class ThreadSignal {
      * @return false when the user's limit of queued signals is reached (RLIMIT_SIGPENDING) and none was sent
      */
     public static boolean interrupt(int thread) {
-        return syscall(SYS_TGKILL, ProcessHandle.current().pid(), thread, Installed.NUMBER) != -Errno.EAGAIN;
+        return SystemCall.call(SYS_TGKILL, ProcessHandle.current().pid(), thread, Installed.NUMBER) != -Errno.EAGAIN;
     }
 
     private static int install() {
@@ -67,9 +66,5 @@ public final class ThreadSignal {
 
     private static int sigaction(int number, long newAction, long oldAction) {
         return SIGACTION.tryInt(number, newAction, oldAction);
-    }
-
-    private static long syscall(long number, long a, long b, long c) {
-        return SYSCALL.tryLong(number, a, b, c);
     }
 }
