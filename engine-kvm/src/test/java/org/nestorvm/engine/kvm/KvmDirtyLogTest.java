@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.FutureTask;
@@ -144,8 +145,18 @@ final class KvmDirtyLogTest {
                 state.gpr[CpuState.RCX] = 3000;
             });
             Exit exit = guest.run();
-            if (exit instanceof Exit.InternalError error) assertThat(error.detail()).contains("overrun");
-            else assertThat(collect(guest, slot)).containsAll(IntStream.range(FIRST, FIRST + 3000).boxed().toList());
+            if (exit instanceof Exit.InternalError error) {
+                assertThat(error.detail()).contains("overrun");
+                return;
+            }
+            List<Integer> told;
+            try {
+                told = collect(guest, slot);
+            } catch (UncheckedIOException e) {                // by the last pages, after the processor's last look at its ring
+                assertThat(e).hasMessageContaining("overrun");
+                return;
+            }
+            assertThat(told).containsAll(IntStream.range(FIRST, FIRST + 3000).boxed().toList());
         }
     }
 
