@@ -58,17 +58,19 @@ final class CodeCache {
         }
     }
 
-    /** @return true when the page had no code before: the caller makes sure that no processor keeps a write tag for it, before it decodes */
-    boolean register(long hostPage) {
-        if (pages.containsKey(key(hostPage)) || pages.putIfAbsent(key(hostPage), new CodePage(hostPage)) != null) return false;
+    /** The page's place here, from now on if it had none. Unless it is {@link CodePage#settled} the caller sees to it that no processor keeps a write tag for it, and says so, before decoding. */
+    CodePage page(long hostPage) {
+        CodePage page = pages.get(key(hostPage));
+        if (page != null) return page;
+        CodePage fresh = new CodePage(hostPage);
+        page = pages.putIfAbsent(key(hostPage), fresh);
+        if (page != null) return page;
         bytes.add(CodePage.EMPTY_BYTES);
-        return true;
+        return fresh;
     }
 
     /** How often the page was written since it has code: asked before it is decoded, for {@link #add}. */
-    int stores(long hostPage) {
-        CodePage page = pages.get(key(hostPage));
-        if (page == null) return -1;
+    int stores(CodePage page) {
         synchronized (page) {
             return page.stores;
         }
@@ -78,28 +80,20 @@ final class CodeCache {
      * Files a block under the page of its first byte and, when it crosses, under the next as well. One whose page was written while it was decoded may be of the old bytes, and is invalid at once.
      *
      * @param stores what {@link #stores} said of its page
-     * @param nextStores and of the next
+     * @param next the page that it goes on in, or null
+     * @param nextStores and what it said of that
      */
-    void add(Block block, int stores, int nextStores) {
-        long page = block.host & Cpu.PAGE_MASK;
+    void add(Block block, CodePage page, int stores, CodePage next, int nextStores) {
         int from = (int) (block.host & 0xfff);
         int to = from + block.length;
         add(page, block, from, Math.min(to, 4096), stores);
-        if (block.nextHostPage != 0) add(block.nextHostPage, block, 0, to - 4096, nextStores);
+        if (next != null) add(next, block, 0, to - 4096, nextStores);
     }
 
-    private void add(long hostPage, Block block, int from, int to, int stores) {
-        CodePage page = pages.get(key(hostPage));
-        if (page == null) {                                     // another processor has just overwritten the page
-            block.invalidate();
-            return;
-        }
+    private void add(CodePage page, Block block, int from, int to, int stores) {
         synchronized (page) {
-            if (pages.get(key(hostPage)) != page || page.stores != stores) {      // just now, or while it was decoded
-                block.invalidate();
-                return;
-            }
-            file(page, block, from, to);
+            if (page.dropped || page.stores != stores) block.invalidate();
+            else file(page, block, from, to);
         }
     }
 
@@ -116,7 +110,7 @@ final class CodeCache {
             page.stores++;
             if (page.misses((int) (host & 0xfff), size)) return false;
             page.invalidate(this);
-            if (pages.remove(key(host), page)) bytes.add(-CodePage.EMPTY_BYTES);     // data from now on, until somebody runs it again
+            drop(page);                                         // data from now on, until somebody runs it again
             return true;
         }
     }
@@ -126,8 +120,15 @@ final class CodeCache {
         CodePage page = pages.get(key(hostPage));
         if (page == null) return;
         synchronized (page) {
-            if (!page.unchanged()) page.invalidate(this);
+            if (page.unchanged()) return;
+            page.stores++;
+            page.invalidate(this);
         }
+    }
+
+    private void drop(CodePage page) {
+        page.dropped = true;
+        if (pages.remove(key(page.hostPage), page)) bytes.add(-CodePage.EMPTY_BYTES);
     }
 
     /** A page has dropped a block, under its lock. */
@@ -199,10 +200,9 @@ final class CodeCache {
         for (CodePage page : pages.values()) {
             synchronized (page) {
                 page.invalidate(this);
-                pages.remove(key(page.hostPage), page);
+                drop(page);
             }
         }
-        bytes.reset();
         generation++;
     }
 }

@@ -15,8 +15,12 @@ final class CodePage {
     private long lines;
     /** The page as it was when its blocks were decoded; lines that no block covers do not matter. */
     private final byte[] copy = new byte[4096];
-    /** Stores to the page since it has code, also those that hit none. */
+    /** Stores to the page since it has code, also those that hit none, and changes found by {@link #unchanged}. */
     int stores;
+    /** Out of the cache: the page holds data now, or code under another object of this class. */
+    boolean dropped;
+    /** No processor has a write tag for the page: from then on it can be decoded without missing a store. */
+    volatile boolean settled;
 
     CodePage(long hostPage) {
         this.hostPage = hostPage;

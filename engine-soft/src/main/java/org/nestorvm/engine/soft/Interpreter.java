@@ -199,8 +199,7 @@ final class Interpreter {
 
     private Block decode(long linear, long host) {
         if (code.full()) vcpu.vm.forgetCode(vcpu);
-        long page = host & Cpu.PAGE_MASK;
-        if (code.register(page)) vcpu.codeAppeared(page);
+        CodePage page = codePage(host & Cpu.PAGE_MASK), nextPage = null;
         int stores = code.stores(page), nextStores = 0;
         int room = 4096 - (int) (host & 0xfff);
         long ip = c.r[Cpu.RIP];
@@ -214,8 +213,8 @@ final class Interpreter {
                 long next = mmu.translateCode(nextPage(linear));
                 if (next == 0) throw c.gp(0);
                 nextHostPage = next & Cpu.PAGE_MASK;
-                if (code.register(nextHostPage)) vcpu.codeAppeared(nextHostPage);
-                nextStores = code.stores(nextHostPage);
+                nextPage = codePage(nextHostPage);
+                nextStores = code.stores(nextPage);
                 HostMemory.copy(host, scratch, room);
                 HostMemory.copy(next, scratch + room, 15);
                 result = decoder.decode(scratch, room + 15, 0, c.codeSize, c.stackSize);
@@ -246,8 +245,18 @@ final class Interpreter {
         }
         decoded++;
         Block b = new Block(this, java.util.Arrays.copyOf(ops, n), host, nextHostPage, c.mode, length, ops[n - 1].setsIp(), fused ? n + 1 : n);
-        if (!apart) code.add(b, stores, nextStores);
+        if (!apart) code.add(b, page, stores, nextPage, nextStores);
         return b;
+    }
+
+    /** The page as one that no processor writes unseen. Two that come at once both see to it: neither may decode before, and each may wait for the other. */
+    private CodePage codePage(long hostPage) {
+        CodePage page = code.page(hostPage);
+        if (!page.settled) {
+            vcpu.codeAppeared(hostPage);
+            page.settled = true;
+        }
+        return page;
     }
 
     private boolean outsideLimit(long ip, int end) {

@@ -1,6 +1,8 @@
 package org.nestorvm.engine.soft;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -32,9 +34,9 @@ class CodeCacheTest {
     }
 
     @Test void aBlockIsFoundUntilItsBytesAreWritten() {
-        code.register(page);
+        CodePage first = code.page(page);
         Block block = block(page + 100, 5);
-        code.add(block, code.stores(page), 0);
+        code.add(block, first, code.stores(first), null, 0);
         assertSame(block, code.find(page + 100, MODE, null));
         store(page + 2000);
         assertSame(block, code.find(page + 100, MODE, null), "another line");
@@ -45,41 +47,88 @@ class CodeCacheTest {
 
     /** The store hits nothing yet: no other block is in that line. */
     @Test void aBlockWhosePageWasWrittenWhileItWasDecodedIsInvalid() {
-        code.register(page);
-        int stores = code.stores(page);
+        CodePage first = code.page(page);
+        int stores = code.stores(first);
         Block block = block(page + 100, 5);
         store(page + 102);
-        code.add(block, stores, 0);
+        code.add(block, first, stores, null, 0);
         assertFalse(block.valid);
         assertNull(code.find(page + 100, MODE, null));
         Block again = block(page + 100, 5);
-        code.add(again, code.stores(page), 0);
+        code.add(again, first, code.stores(first), null, 0);
         assertTrue(again.valid);
         assertSame(again, code.find(page + 100, MODE, null));
     }
 
+    /** Another processor's store makes data of the page, and a third one runs it again: as often written as the page was then, but not the same. */
+    @Test void aBlockOfAPageThatWentAndCameBackWhileItWasDecodedIsInvalid() {
+        CodePage first = code.page(page);
+        Block there = block(page, 1);
+        code.add(there, first, code.stores(first), null, 0);
+        int stores = code.stores(first);
+        Block block = block(page, 5);
+        store(page);
+        CodePage again = code.page(page);
+        assertNotSame(first, again);
+        assertEquals(stores, code.stores(again));
+        code.add(block, first, stores, null, 0);
+        assertFalse(block.valid);
+        assertNull(code.find(page, MODE, null));
+    }
+
+    /** Until the first of them has taken all write tags away, others must not decode there either. */
+    @Test void aPageThatComesBackIsNotSettledYet() {
+        CodePage first = code.page(page);
+        assertFalse(first.settled);
+        first.settled = true;
+        assertSame(first, code.page(page));
+        code.add(block(page, 1), first, code.stores(first), null, 0);
+        store(page);
+        assertFalse(code.page(page).settled);
+        code.page(page).settled = true;
+        code.clear();
+        assertFalse(code.page(page).settled);
+    }
+
     /** It is in the first page by then, and must not be found there. */
     @Test void aBlockWhoseSecondPageChangesIsNotFoundInTheFirst() {
-        code.register(page);
-        code.register(next);
-        int stores = code.stores(page), nextStores = code.stores(next);
+        CodePage first = code.page(page), second = code.page(next);
+        int stores = code.stores(first), nextStores = code.stores(second);
         Block crossing = block(next - 2, 5);
         store(next + 1);
-        code.add(crossing, stores, nextStores);
+        code.add(crossing, first, stores, second, nextStores);
         assertFalse(crossing.valid);
         assertNull(code.find(next - 2, MODE, null));
     }
 
     @Test void aBlockWhoseSecondPageIsDroppedIsNotFoundInTheFirst() {
-        code.register(page);
-        code.register(next);
+        CodePage first = code.page(page), second = code.page(next);
         Block there = block(next, 1);
-        code.add(there, code.stores(next), 0);
-        int stores = code.stores(page), nextStores = code.stores(next);
+        code.add(there, second, code.stores(second), null, 0);
+        int stores = code.stores(first), nextStores = code.stores(second);
         Block crossing = block(next - 2, 5);
         store(next);                                                  // the page holds data from now on
-        code.add(crossing, stores, nextStores);
+        code.add(crossing, first, stores, second, nextStores);
         assertFalse(crossing.valid || there.valid);
         assertNull(code.find(next - 2, MODE, null));
+    }
+
+    /** Whatever became of pages and blocks, what they took is given back. */
+    @Test void anEmptyCacheTakesNothing() {
+        CodeCache small = new CodeCache(0, 0);
+        CodePage first = small.page(page), second = small.page(next);
+        small.add(block(next - 2, 5), first, 0, second, 0);
+        small.add(block(page, 5), first, 0, null, 0);
+        small.add(block(page + 64, 5), first, 7, null, 0);            // written meanwhile
+        assertTrue(small.full());
+        small.written(next, 1);
+        assertTrue(small.full());
+        small.written(page, 1);
+        assertFalse(small.full());
+        CodePage again = small.page(page);
+        small.add(block(page, 5), again, 0, null, 0);
+        small.clear();
+        assertFalse(small.full());
+        assertEquals(0, small.pageCount());
     }
 }
