@@ -6,13 +6,13 @@ import static org.nestorvm.memory.sys.Libc.LONG;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Properties of a process and its end: prctl(2), getrlimit(2), kill(2), pidfd_open(2), waitpid(2). */
+/** Properties of a process and its end: prctl(2), prlimit(2), clock_getcpuclockid(3), kill(2), pidfd_open(2), waitpid(2). */
 public final class Processes {
     public static final int PR_SET_PDEATHSIG = 1, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4, PR_SET_NAME = 15;
     public static final int PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39;
-    public static final int RLIMIT_FSIZE = 1, RLIMIT_DATA = 2, RLIMIT_CORE = 4, RLIMIT_NPROC = 6, RLIMIT_NOFILE = 7, RLIMIT_MEMLOCK = 8, RLIMIT_AS = 9;
+    public static final int RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_DATA = 2, RLIMIT_CORE = 4, RLIMIT_NPROC = 6, RLIMIT_NOFILE = 7, RLIMIT_MEMLOCK = 8, RLIMIT_AS = 9;
     public static final int CLONE_NEWNET = 0x40000000;
-    public static final int SIGKILL = 9, SIGTERM = 15;
+    public static final int SIGKILL = 9, SIGTERM = 15, SIGCONT = 18, SIGSTOP = 19, SIGXCPU = 24;
     /** A limit that is none, RLIM_INFINITY. */
     public static final long UNLIMITED = -1L;
 
@@ -22,10 +22,15 @@ public final class Processes {
     private static final long SYS_PIDFD_OPEN = 434;
     private static final int WNOHANG = 1;
     private static final int RLIMIT_BYTES = 16, RLIM_MAX = 8;
+    private static final int TV_NSEC = 8;
+    private static final long NS_PER_SECOND = 1_000_000_000;
 
     private static final LibcFunction PRCTL = LibcFunction.variadic("prctl");
     private static final LibcFunction GETRLIMIT = LibcFunction.of("getrlimit");
     private static final LibcFunction SETRLIMIT = LibcFunction.of("setrlimit");
+    private static final LibcFunction PRLIMIT = LibcFunction.of("prlimit");
+    private static final LibcFunction GETCPUCLOCKID = LibcFunction.of("clock_getcpuclockid");
+    private static final LibcFunction GETTIME = LibcFunction.of("clock_gettime");
     private static final LibcFunction UNSHARE = LibcFunction.of("unshare");
     private static final LibcFunction KILL = LibcFunction.of("kill");
     private static final LibcFunction GETPID = LibcFunction.of("getpid");
@@ -68,6 +73,24 @@ public final class Processes {
             rlimit.set(LONG, RLIM_MAX, limit.hard);
             Libc.check("setrlimit", "resource " + resource, rlimit(SETRLIMIT, resource, rlimit));
         }
+    }
+
+    /** Changes how far another process may go, as {@link #setLimit} does for this one; the hard limit stays. For processes of the same user, or with CAP_SYS_RESOURCE. @return 0 or a negated errno */
+    public static int trySetSoftLimit(int pid, int resource, long soft) {
+        MemorySegment rlimit = CallState.get().small;
+        int result = PRLIMIT.tryInt(pid, resource, 0L, rlimit.address());
+        if (result < 0) return result;
+        rlimit.set(LONG, 0, soft);
+        return PRLIMIT.tryInt(pid, resource, rlimit.address(), 0L);
+    }
+
+    /** @return time on processors that a process has used, or a negated errno */
+    public static long tryCpuTimeNs(int pid) {
+        CallState state = CallState.get();
+        int error = GETCPUCLOCKID.tryInt(pid, state.value.address());      // which answers with the errno itself
+        if (error != 0) return -error;
+        int result = GETTIME.tryInt(state.value.get(INT, 0), state.small.address());
+        return result < 0 ? result : state.small.get(LONG, 0) * NS_PER_SECOND + state.small.get(LONG, TV_NSEC);
     }
 
     private static int rlimit(LibcFunction call, int resource, MemorySegment rlimit) {

@@ -14,6 +14,7 @@ public final class Sockets {
 
     private static final int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000;
     private static final int SOL_SOCKET = 1, SO_SNDBUF = 7, SO_RCVBUF = 8, SO_PEERCRED = 17, SO_SNDBUFFORCE = 32;
+    private static final int TIOCOUTQ = 0x5411, FIONREAD = 0x541b;  // SIOCOUTQ and SIOCINQ
     private static final int SUN_PATH = 2, SOCKADDR_UN_BYTES = 110;
     private static final int UCRED_BYTES = 12, UCRED_UID = 4, UCRED_GID = 8;
 
@@ -133,6 +134,22 @@ public final class Sockets {
         if (result != 0) result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_SNDBUF, state.value.address(), Integer.BYTES);
         if (result == 0) result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_RCVBUF, state.value.address(), Integer.BYTES);
         Libc.check("setsockopt(SO_SNDBUF)", object, result);
+    }
+
+    /** @return what of the bytes that went into a socket its peer has not read yet takes of the kernel's memory, so 0 when it has read all; or a negated errno */
+    public static int tryUnsent(int socket) {
+        return amount(socket, TIOCOUTQ);
+    }
+
+    /** @return bytes that can be read from a stream socket, or a negated errno */
+    public static int tryUnread(int socket) {
+        return amount(socket, FIONREAD);
+    }
+
+    private static int amount(int socket, int request) {
+        CallState state = CallState.get();
+        int result = Ioctl.tryIoctl(socket, request, state.value.address());
+        return result < 0 ? result : state.value.get(INT, 0);
     }
 
     public static Credentials peer(Object object, int socket) throws ErrnoException {

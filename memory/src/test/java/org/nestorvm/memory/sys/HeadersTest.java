@@ -21,7 +21,7 @@ class HeadersTest {
         SocketMessages.class, Processes.class, FileLocks.class, FileStatus.class, Seccomp.class, Landlock.class, Spawn.class);
     /** Names of our own, which no header has or which it has as a structure. */
     private static final String OURS = "MFD_NAME_MAX|PATH_MAX_BYTES|DESCRIPTORS_MAX|PAGE_BYTES|UNLIMITED|SUN_PATH|PACKED|.*_BYTES|STX_.*|F_TYPE|F_BSIZE|MSG_IOV.*|MSG_CONTROL.*|MSG_FLAGS|CMSG_.*"
-        + "|UCRED_.*|IT_VALUE_.*|NS_PER_SECOND|IOV_LEN|RLIM_MAX|L_.*|POLLFD_.*|EPOLL_DATA|SYS_.*|SC_PAGESIZE|FPROG_.*|ATTR_.*|BENEATH_.*|STILL_RUNNING";
+        + "|UCRED_.*|IT_VALUE_.*|TV_NSEC|NS_PER_SECOND|IOV_LEN|RLIM_MAX|L_.*|POLLFD_.*|EPOLL_DATA|SYS_.*|SC_PAGESIZE|FPROG_.*|ATTR_.*|BENEATH_.*|STILL_RUNNING";
     /** Younger than the headers of Debian 12. */
     private static final String YOUNGER = "MFD_NOEXEC_SEAL|F_SEAL_EXEC|LANDLOCK_.*";
 
@@ -45,7 +45,7 @@ class HeadersTest {
             {"sizeof(struct statx)", "256"}, {"offsetof(struct statx, stx_mode)", "28"}, {"offsetof(struct statx, stx_size)", "40"}, {"offsetof(struct statx, stx_blocks)", "48"},
             {"sizeof(struct statfs)", "120"}, {"offsetof(struct statfs, f_bsize)", "8"}, {"sizeof(struct sockaddr_un)", "110"},
             {"sizeof(struct epoll_event)", Integer.toString(Events.EPOLL_EVENT_BYTES)}, {"sizeof(struct pollfd)", "8"}, {"sizeof(struct ucred)", "12"},
-            {"sizeof(struct itimerspec)", "32"}, {"offsetof(struct itimerspec, it_value.tv_sec)", "16"}, {"offsetof(struct itimerspec, it_value.tv_nsec)", "24"}, {"sizeof(struct rlimit)", "16"},
+            {"sizeof(struct itimerspec)", "32"}, {"offsetof(struct itimerspec, it_value.tv_sec)", "16"}, {"offsetof(struct itimerspec, it_value.tv_nsec)", "24"}, {"sizeof(struct rlimit)", "16"}, {"offsetof(struct timespec, tv_nsec)", "8"},
             {"sizeof(struct sock_filter)", "8"}, {"sizeof(struct sock_fprog)", "16"}, {"offsetof(struct sock_fprog, filter)", "8"}, {"sizeof(struct landlock_path_beneath_attr)", "12"},
             {"sizeof(posix_spawn_file_actions_t)", "80"}, {"sizeof(posix_spawnattr_t)", "336"}, {"sizeof(sigset_t)", "128"}};
         StringBuilder body = new StringBuilder();
@@ -81,7 +81,7 @@ class HeadersTest {
 
     private static List<String> compileAndRun(Path directory, String body) throws IOException, InterruptedException {
         StringBuilder source = new StringBuilder("#define _GNU_SOURCE\n");
-        for (String header : List.of("stdio.h", "stddef.h", "errno.h", "fcntl.h", "poll.h", "signal.h", "unistd.h", "sys/epoll.h", "sched.h", "sys/eventfd.h", "sys/file.h", "sys/mman.h", "sys/prctl.h",
+        for (String header : List.of("stdio.h", "stddef.h", "errno.h", "fcntl.h", "poll.h", "signal.h", "unistd.h", "sys/epoll.h", "sched.h", "sys/eventfd.h", "sys/file.h", "sys/ioctl.h", "sys/mman.h", "sys/prctl.h",
             "sys/resource.h", "sys/socket.h", "sys/stat.h", "sys/timerfd.h", "sys/un.h", "sys/vfs.h", "linux/falloc.h", "linux/magic.h", "linux/memfd.h", "linux/seccomp.h", "linux/filter.h", "linux/landlock.h", "spawn.h", "sys/wait.h")) {
             source.append("#include <").append(header).append(">\n");
         }

@@ -57,6 +57,15 @@ class SpawnTest {
         assertEquals("b\n", readAll(sources[0] == first[1] ? first : second));
     }
 
+    @Test void theTimeOfAnotherProcessIsCountedAndBounded() throws IOException {
+        int pid = Spawn.start(SHELL, List.of("sh", "-c", "while :; do :; done"), List.of(), 0, 1, 2);
+        assertThat(Processes.tryCpuTimeNs(pid)).isNotNegative();
+        assertEquals(0, Processes.trySetSoftLimit(pid, Processes.RLIMIT_CPU, 1));
+        assertEquals(128 + Processes.SIGXCPU, Processes.reap(pid, true));
+        assertEquals(-Errno.ESRCH, Processes.tryCpuTimeNs(pid));
+        assertEquals(-Errno.ESRCH, Processes.trySetSoftLimit(pid, Processes.RLIMIT_CPU, 1));
+    }
+
     @Test void statusIsTheShells() throws IOException {
         assertEquals(7, Processes.reap(Spawn.start(SHELL, List.of("sh", "-c", "exit 7"), List.of(), 0, 1, 2), true));
         assertEquals(128 + Processes.SIGKILL, Processes.reap(Spawn.start(SHELL, List.of("sh", "-c", "kill -9 $$"), List.of(), 0, 1, 2), true));
