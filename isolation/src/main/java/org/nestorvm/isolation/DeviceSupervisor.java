@@ -7,6 +7,7 @@ import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.vhost.Connector;
+import org.nestorvm.virtio.RestartBudget;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,7 +25,7 @@ final class DeviceSupervisor implements Connector, AutoCloseable {
     private final DeviceArguments arguments;
     private final Given given;
     private final RestartPolicy policy;
-    private final RestartPolicy.Budget budget;
+    private final RestartBudget budget;
     private volatile DeviceProcess process;
     private boolean closed;
 
@@ -36,6 +37,15 @@ final class DeviceSupervisor implements Connector, AutoCloseable {
         int[] open() throws IOException;
 
         default void close() {
+        }
+
+        /** @param kill to be called when a process cannot go on with what it was given */
+        default void whenLost(Runnable kill) {
+        }
+
+        /** Whether that has happened to what was opened last. */
+        default boolean isLost() {
+            return false;
         }
 
         /** The same each time. */
@@ -64,7 +74,8 @@ final class DeviceSupervisor implements Connector, AutoCloseable {
         this.arguments = arguments.with("name", name).with("fd", DeviceProcess.FIRST_DESCRIPTOR);
         this.policy = policy;
         this.given = given;
-        budget = policy.new Budget();
+        budget = policy.budget();
+        given.whenLost(this::kill);
     }
 
     /** The number under which the process has the first of the descriptors. */
@@ -105,6 +116,7 @@ final class DeviceSupervisor implements Connector, AutoCloseable {
             all[0] = pair[1];
             System.arraycopy(descriptors, 0, all, 1, descriptors.length);
             process = DeviceProcess.start(name, command, all);
+            if (given.isLost()) kill();                              // which has found the former process
             return DescriptorChannel.of(name, pair[0]);
         } catch (Throwable t) {
             Descriptors.close(pair[0]);
@@ -112,6 +124,11 @@ final class DeviceSupervisor implements Connector, AutoCloseable {
         } finally {
             Descriptors.close(pair[1]);
         }
+    }
+
+    private void kill() {
+        DeviceProcess current = process;
+        if (current != null) current.kill();
     }
 
     /** The one that runs, or ran last; null before the first. */

@@ -9,7 +9,7 @@ import org.nestorvm.memory.sys.Spawn;
 import org.nestorvm.virtio.net.NetHandover;
 import org.nestorvm.virtio.net.NetOptions;
 
-/** {@code nestor device}: a device for somebody else's front end, such as QEMU. It has a JVM of its own, as any device has, since the one of the command is made for something else. */
+/** {@code nestor device}: a device for somebody else's front end, such as QEMU. It has a JVM of its own, as any device has, since the one of the command is made for something else. It ends with its passt, as it does with its front end. */
 public final class ForegroundDevice {
     private ForegroundDevice() {
     }
@@ -32,7 +32,12 @@ public final class ForegroundDevice {
             descriptors = joined(descriptors, named);
         }
         try (NetHandover passt = kind == DeviceKind.NET ? passt(parsed, descriptors.length) : null) {
-            return start(kind, parsed, passt == null ? descriptors : joined(descriptors, passt.open()));
+            if (passt == null) return Processes.reap(start(kind, parsed, descriptors), true);
+            int pid = start(kind, parsed, joined(descriptors, passt.open()));
+            ProcessHandle device = ProcessHandle.of(pid).orElseThrow();      // a child that is not reaped is always there
+            passt.whenLost(device::destroyForcibly);
+            if (passt.isLost()) device.destroyForcibly();
+            return Processes.reap(pid, true);
         }
     }
 
@@ -51,7 +56,7 @@ public final class ForegroundDevice {
         command.add(1, "-Dnestor.device.foreground=true");
         command.add(kind.label());
         command.addAll(arguments.toList());
-        return Processes.reap(Spawn.start(JavaCommand.program(), command, JavaCommand.environment(), descriptors), true);
+        return Spawn.start(JavaCommand.program(), command, JavaCommand.environment(), descriptors);
     }
 
     private static int[] joined(int[] first, int[] second) {

@@ -65,6 +65,16 @@ public final class IsolatedDevice implements VirtioDevice {
             }
 
             @Override
+            public void whenLost(Runnable kill) {
+                handover.whenLost(kill);
+            }
+
+            @Override
+            public boolean isLost() {
+                return handover.isLost();
+            }
+
+            @Override
             public void close() {
                 handover.close();
             }

@@ -1,7 +1,7 @@
 package org.nestorvm.isolation;
 
-import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
+import org.nestorvm.virtio.RestartBudget;
 
 /**
  * How often the process of a device is started again before the device fails: at most so many times within a time, whatever it has done in between. Besides, one that fails again and again before it has done
@@ -11,16 +11,7 @@ public record RestartPolicy(int most, long withinMs) {
     public static final RestartPolicy USUAL = new RestartPolicy(30, 10_000);
     public static final RestartPolicy NEVER = new RestartPolicy(0, 1);
 
-    /** Counts. */
-    final class Budget {
-        private final ArrayDeque<Long> starts = new ArrayDeque<>();
-
-        /** @return whether one more is allowed; it is counted then */
-        boolean take(long nowNs) {
-            while (!starts.isEmpty() && nowNs - starts.peekFirst() > TimeUnit.MILLISECONDS.toNanos(withinMs)) starts.removeFirst();
-            if (starts.size() >= most) return false;
-            starts.addLast(nowNs);
-            return true;
-        }
+    RestartBudget budget() {
+        return new RestartBudget(most, TimeUnit.MILLISECONDS.toNanos(withinMs));
     }
 }

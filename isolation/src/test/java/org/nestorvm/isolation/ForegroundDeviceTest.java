@@ -18,7 +18,7 @@ import org.nestorvm.memory.sys.Processes;
 /** {@code nestor device}, with a front end of the test's. */
 @Timeout(60)
 class ForegroundDeviceTest {
-    private static final int SIGSTOP = 19, POLL_MS = 20;
+    private static final int POLL_MS = 20;
 
     /** Some versions of it come to spin, and see neither packets nor the end of their socket any more; a stopped one stands for them. */
     @Test void aPasstThatDoesNotLookIsGoneWithTheDevice(@TempDir Path directory) throws Exception {
@@ -29,10 +29,22 @@ class ForegroundDeviceTest {
         ProcessHandle passt;
         try (DescriptorChannel front = connect(socket, status)) {
             passt = ProcessHandle.current().descendants().filter(child -> name(child).startsWith("passt")).findAny().orElseThrow();
-            Processes.tryKill((int) passt.pid(), SIGSTOP);
+            Processes.tryKill((int) passt.pid(), Processes.SIGSTOP);
         }
         assertEquals(0, status.get(30, TimeUnit.SECONDS));
         assertThat(passt.isAlive()).isFalse();
+    }
+
+    /** Who looks after the command may start it again. */
+    @Test void theDeviceIsGoneWithItsPasst(@TempDir Path directory) throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/passt")), "passt is not here: apt-get install passt");
+        Path socket = directory.resolve("net");
+        FutureTask<Integer> status = new FutureTask<>(() -> ForegroundDevice.run("net", "--socket", socket.toString(), "--net", "user"));
+        Thread.ofPlatform().start(status);
+        try (DescriptorChannel _ = connect(socket, status)) {
+            ProcessHandle.current().descendants().filter(child -> name(child).startsWith("passt")).findAny().orElseThrow().destroyForcibly();
+            assertEquals(128 + Processes.SIGKILL, status.get(30, TimeUnit.SECONDS));
+        }
     }
 
     private static DescriptorChannel connect(Path socket, FutureTask<Integer> running) throws Exception {
@@ -43,7 +55,7 @@ class ForegroundDeviceTest {
         return DescriptorChannel.connect(socket);
     }
 
-    private static String name(ProcessHandle process) {
+    static String name(ProcessHandle process) {
         try {
             return Files.readString(Path.of("/proc/" + process.pid() + "/comm"));
         } catch (IOException e) {

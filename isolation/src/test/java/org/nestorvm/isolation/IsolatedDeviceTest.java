@@ -14,6 +14,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,6 +27,7 @@ import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.DescriptorListener;
 import org.nestorvm.memory.sys.Primitive;
 import org.nestorvm.memory.sys.Processes;
+import org.nestorvm.virtio.Features;
 import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.testkit.DriverMemory;
 import org.nestorvm.virtio.testkit.TestDriver;
@@ -32,7 +35,6 @@ import org.nestorvm.virtio.testkit.Used;
 
 /** A driver, with the device in a confined process of its own. */
 class IsolatedDeviceTest {
-    private static final int SIGSTOP = 19;
     private static final int READ = 0, WRITE = 1, SECTOR = 512;
 
     @Test void rngFillsBuffersFromAConfinedProcess() throws Exception {
@@ -54,7 +56,7 @@ class IsolatedDeviceTest {
             driver.request(0, new byte[0], 64);
             for (int round = 0; round < 2; round++) {
                 int pid = rng.process().pid();
-                Processes.tryKill(pid, SIGSTOP);
+                Processes.tryKill(pid, Processes.SIGSTOP);
                 driver.queue(0).offer(new byte[0], 512);             // under way when the process dies
                 driver.forceKick(0);
                 Processes.tryKill(pid, Processes.SIGKILL);
@@ -131,6 +133,39 @@ class IsolatedDeviceTest {
             }
         }
         assertThatThrownBy(() -> IsolatedDevice.net("net0", NetOptions.parse("unix=" + path + ",server"), RestartPolicy.USUAL)).hasMessageContaining("isolate=off");
+    }
+
+    /** With the next passt comes the next process. */
+    @Test void netGoesOnAfterItsPasstHasEnded() throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/passt")), "passt is not here: apt-get install passt");
+        try (DriverMemory memory = new DriverMemory(); IsolatedDevice net = IsolatedDevice.net("net0", NetOptions.parse("user,mac=52:54:00:12:34:56"), RestartPolicy.USUAL);
+             TestDriver driver = TestDriver.start(net, memory, Features.VERSION_1, 16)) {
+            driver.queue(0).offer(new byte[0], 2048);
+            driver.kick(0);
+            ProcessHandle former = passt();
+            int device = net.process().pid();
+            former.destroyForcibly();
+            former.onExit().get(20, TimeUnit.SECONDS);
+            FutureTask<Used> answer = new FutureTask<>(() -> driver.await(0));
+            Thread.ofPlatform().start(answer);
+            while (!answer.isDone()) {                               // as one does who has no answer
+                driver.request(1, packet(question()), 0);
+                Thread.sleep(20);
+            }
+            assertThat(answer.get().written()).as("an answer of ARP").isGreaterThanOrEqualTo(12 + 42);
+            assertNotEquals(former.pid(), passt().pid());
+            assertNotEquals(device, net.process().pid());
+        }
+    }
+
+    private static ProcessHandle passt() {
+        return ProcessHandle.current().children().filter(child -> ForegroundDeviceTest.name(child).startsWith("passt")).findAny().orElseThrow();
+    }
+
+    /** Who has 192.0.2.1? passt answers for all. */
+    private static byte[] question() {
+        byte[] mac = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
+        return ByteBuffer.allocate(42).putLong(-1L).position(6).put(mac).putShort((short) 0x0806).putLong(0x0001080006040001L).put(mac).putInt(0xc0000202).position(38).putInt(0xc0000201).array();
     }
 
     /** After a header of twelve zero bytes. */

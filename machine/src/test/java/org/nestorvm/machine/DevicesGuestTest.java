@@ -23,12 +23,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.DescriptorListener;
 import org.nestorvm.memory.sys.Privileges;
+import org.nestorvm.memory.sys.Processes;
 import org.nestorvm.vhost.BackEnd;
 import org.nestorvm.virtio.VirtioDevice;
 import org.nestorvm.virtio.net.NetOptions;
@@ -177,12 +179,14 @@ class DevicesGuestTest {
         assertThat(runs.get(1)).isEqualTo(runs.get(0)).containsKeys("random", "uptime");
     }
 
-    private static final String NET_IN_QEMU = """
+    private static final String AWAIT_GATEWAY = """
         for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
           gateway=$(ip route | sed -n 's/default via \\([0-9.]*\\).*/\\1/p')
           [ -n "$gateway" ] && break
           sleep 1
         done
+        """;
+    private static final String NET_IN_QEMU = AWAIT_GATEWAY + """
         say download "$(wget -q -O - http://$gateway:PORT/ | sha256sum)"
         """;
 
@@ -200,6 +204,36 @@ class DevicesGuestTest {
             backEnd.join();
             assertThat(said).containsEntry("download", sha256(expected));
         }
+    }
+
+    private static final String DOWNLOADS = AWAIT_GATEWAY + """
+        say first "$(wget -q -O - http://$gateway:PORT/ | sha256sum)"
+        say second "$(wget -q -O - http://$gateway:PORT/ | sha256sum)"
+        """;
+
+    /** A stopped passt stands for one that spins. The guest asks for its connection again and again, until another one is there. */
+    @Test void downloadsGoOnAfterPasstHasHung() throws Exception {
+        assumeTrue(program("/usr/bin/passt") != null, "passt is not here: apt-get install passt");
+        byte[] content = new byte[1 << 20];
+        new SplittableRandom(7).nextBytes(content);
+        try (ServerSocket server = new ServerSocket(0, 8, InetAddress.getLoopbackAddress())) {
+            Thread.ofVirtual().start(() -> {
+                answer(server, content);
+                answer(server, content);
+            });
+            Path expected = Files.write(directory.resolve("content"), content);
+            NetOptions user = NetOptions.parse("user");
+            Map<String, String> said = CheckedGuest.with(directory, DOWNLOADS.replace("PORT", Integer.toString(server.getLocalPort())))
+                .run(config -> config.withDevice(Devices.isolatedNet("net", user)), (_, line) -> {
+                    if (line.startsWith("first")) passt().forEach(program -> Processes.tryKill((int) program.pid(), Processes.SIGSTOP));
+                });
+            assertThat(said).containsEntry("first", sha256(expected)).containsEntry("second", sha256(expected));
+            assertThat(passt()).isEmpty();
+        }
+    }
+
+    private static Stream<ProcessHandle> passt() {
+        return ProcessHandle.current().children().filter(child -> child.info().command().orElse("").contains("/passt"));
     }
 
     /** One request, whatever it is: HTTP as far as it takes. */

@@ -12,11 +12,14 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.nestorvm.memory.sys.Processes;
 
 /** A program in passt's place that does not end when its socket is closed, as versions of 2023 sometimes do not. */
 @Timeout(60)
 class PasstEndTest {
-    private static final List<String> STAYS = List.of("sh", "-c", "echo ready >&4; exec sleep 1000");
+    private static final List<String> STAYS = List.of("sh", "-c", "echo ready >&4; exec sleep 1000"), SPINS = List.of("sh", "-c", "echo ready >&4; while :; do :; done");
+    private static final PasstProgram.Pace LIMITED = new PasstProgram.Pace(100, 20, 10, 10, 2);
+    private static final int POLL_MS = 50;
 
     private static boolean runs(long pid) throws IOException {
         try {
@@ -34,8 +37,7 @@ class PasstEndTest {
     }
 
     @Test void theEndOfTheMonitorEndsIt() throws Exception {
-        Process monitor = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED", "-cp",
-            System.getProperty("java.class.path"), Monitor.class.getName()).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        Process monitor = monitor("stays");
         try {
             long pid = Long.parseLong(monitor.inputReader().readLine());
             assertTrue(runs(pid));
@@ -48,10 +50,31 @@ class PasstEndTest {
         }
     }
 
+    /** Nobody is left then who could end it, but for the kernel. */
+    @Test void oneThatSpinsDoesNotSurviveAMonitorThatIsKilled() throws Exception {
+        Process monitor = monitor("spins");
+        int pid = 0;
+        try {
+            pid = Integer.parseInt(monitor.inputReader().readLine());
+            while (Processes.tryCpuTimeNs(pid) < TimeUnit.SECONDS.toNanos(LIMITED.processorSeconds() + 1)) Thread.sleep(POLL_MS);
+            assertTrue(runs(pid), "as long as the monitor lives it may go on");
+            monitor.destroyForcibly().waitFor();
+            while (runs(pid)) Thread.sleep(POLL_MS);
+        } finally {
+            monitor.destroyForcibly();
+            if (pid > 0 && runs(pid)) Processes.tryKill(pid, Processes.SIGKILL);
+        }
+    }
+
+    private static Process monitor(String program) throws IOException {
+        return new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED", "-cp",
+            System.getProperty("java.class.path"), Monitor.class.getName(), program).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+    }
+
     /** The other process. */
     static final class Monitor {
         public static void main(String[] arguments) throws Exception {
-            System.out.println(PasstBackend.start("/bin/sh", STAYS).pid());
+            System.out.println(PasstBackend.start("/bin/sh", arguments[0].equals("spins") ? SPINS : STAYS, LIMITED, null).pid());
             new CountDownLatch(1).await();
         }
     }

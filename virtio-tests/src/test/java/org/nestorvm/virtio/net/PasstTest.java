@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.abort;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.net.InetAddress;
@@ -16,9 +18,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.nestorvm.memory.sys.Processes;
 import org.nestorvm.virtio.Features;
 import org.nestorvm.virtio.testkit.DriverMemory;
 
@@ -27,6 +33,7 @@ import org.nestorvm.virtio.testkit.DriverMemory;
 class PasstTest {
     private static final byte[] BROADCAST = {-1, -1, -1, -1, -1, -1};
     private static final long FEATURES = Features.VERSION_1 | NetFeatures.HOST_OFFLOADS | NetFeatures.GUEST_CSUM | NetFeatures.MRG_RXBUF | NetFeatures.STATUS;
+    private static final Path PASST = Path.of("/usr/bin/passt");
     private static final int SYN = 2, PSH = 8, ACK = 16;
 
     private static NetDevice open(String options) throws IOException {
@@ -96,18 +103,28 @@ class PasstTest {
             assertTrue(ProcessHandle.of(pid).isPresent());
             driver.post(32, 1600);
             driver.send(discover());
-            byte[] offer = await(driver, frame -> frame.limit() > 282 && frame.getShort(12) == 0x0800 && frame.get(23) == Packets.UDP && frame.getShort(36) == 68);
-            byte[] address = at(offer, 14 + 28 + 16, 4), router = option(offer, 3);
-            assertArrayEquals(new byte[] {2}, option(offer, 53));
-
-            byte[] question = ByteBuffer.allocate(28).putInt(0x00010800).putInt(0x06040001).put(Packets.GUEST_MAC).put(address).put(new byte[6]).put(router).array();
-            driver.send(Packets.plain(ethernet(BROADCAST, 0x0806, question)));
-            byte[] answer = await(driver, frame -> frame.getShort(12) == 0x0806 && frame.getShort(20) == 2);
-            assertArrayEquals(router, at(answer, 28, 4));
-            converse(driver, server, address, router, at(answer, 22, 6));
+            talk(driver, server, await(driver, PasstTest::isOffer));
             assertEquals(0, device.count(NetCounters.Kind.SEND_DROPPED));
         }
         assertThat(ProcessHandle.of(pid).filter(ProcessHandle::isAlive)).as("passt is gone with the device").isEmpty();
+    }
+
+    private static boolean isOffer(ByteBuffer frame) {
+        return frame.limit() > 282 && frame.getShort(12) == 0x0800 && frame.get(23) == Packets.UDP && frame.getShort(36) == 68;
+    }
+
+    private static byte[] addressOf(byte[] offer) {
+        return at(offer, 14 + 28 + 16, 4);
+    }
+
+    private static void talk(NetDriver driver, ServerSocket server, byte[] offer) throws Exception {
+        byte[] address = addressOf(offer), router = option(offer, 3);
+        assertArrayEquals(new byte[] {2}, option(offer, 53));
+        byte[] question = ByteBuffer.allocate(28).putInt(0x00010800).putInt(0x06040001).put(Packets.GUEST_MAC).put(address).put(new byte[6]).put(router).array();
+        driver.send(Packets.plain(ethernet(BROADCAST, 0x0806, question)));
+        byte[] answer = await(driver, frame -> frame.getShort(12) == 0x0806 && frame.getShort(20) == 2);
+        assertArrayEquals(router, at(answer, 28, 4));
+        converse(driver, server, address, router, at(answer, 22, 6));
     }
 
     /** passt takes what goes to the router for this host's loopback. */
@@ -133,8 +150,8 @@ class PasstTest {
 
     @Test void whatPasstSaysIsTold() {
         assertThatThrownBy(() -> PasstBackend.start("/usr/bin/false", List.of("passt"))).hasMessageContaining("passt did not start: it ended without a word, with status 1").hasMessageContaining("--net none");
-        if (Files.isExecutable(Path.of("/usr/bin/passt"))) {
-            assertThatThrownBy(() -> PasstBackend.start("/usr/bin/passt", PasstBackend.arguments(List.of("22-"), List.of(), 0))).hasMessageContaining("passt did not start: ").hasMessageContaining("22-")
+        if (Files.isExecutable(PASST)) {
+            assertThatThrownBy(() -> PasstBackend.start(PASST.toString(), PasstBackend.arguments(List.of("22-"), List.of(), 0))).hasMessageContaining("passt did not start: ").hasMessageContaining("22-")
                 .hasMessageNotContaining("\n").hasMessageNotContaining("syslog");
         }
         assertThatThrownBy(() -> PasstBackend.start("/nonexistent/passt", List.of("passt"))).hasMessageContaining("posix_spawn of /nonexistent/passt: ENOENT");
@@ -148,13 +165,37 @@ class PasstTest {
         assertThat(program.isAlive()).isFalse();
     }
 
-    @Test void aPasstThatDiesTakesTheLinkDown() throws Exception {
-        try (DriverMemory memory = new DriverMemory(); NetDevice device = open("user"); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
-            driver.post(4, 1600);
+    /** Which stands for one that spins: it reads nothing any more. */
+    @Test void aPasstThatIsStoppedGetsASuccessorThatGoesOn() throws Exception {
+        assumeTrue(Files.isExecutable(PASST), "passt is not here: apt-get install passt");
+        PasstBackend passt = PasstBackend.start(PASST.toString(), PasstBackend.arguments(List.of(), List.of(), 0), PasstRestartTest.QUICK, null);
+        try (DriverMemory memory = new DriverMemory(); NetDevice device = new NetDevice("net0", passt, MacAddress.parse("52:54:00:00:00:01"), 0, null); NetDriver driver = new NetDriver(device, memory, FEATURES);
+            ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            driver.post(32, 1600);
+            driver.send(discover());
+            byte[] address = addressOf(await(driver, PasstTest::isOffer));
+            int stopped = passt.pid();
+            Processes.tryKill(stopped, Processes.SIGSTOP);
+            byte[] offer = ask(driver);
+            assertArrayEquals(address, addressOf(offer), "the same address");
+            assertNotEquals(stopped, passt.pid());
+            assertThat(ProcessHandle.of(stopped)).isEmpty();
+            talk(driver, server, offer);
             assertEquals(1, device.config().get(6, 2));
-            ProcessHandle.of(((PasstBackend) device.backend()).pid()).orElseThrow().destroyForcibly();
-            driver.driver.awaitConfigChange();
-            assertEquals(0, device.config().get(6, 2));
+        }
+    }
+
+    /** As a client does, again and again until somebody answers. */
+    private static byte[] ask(NetDriver driver) throws Exception {
+        FutureTask<byte[]> answer = new FutureTask<>(() -> await(driver, PasstTest::isOffer));
+        Thread.ofPlatform().start(answer);
+        for (;;) {
+            driver.send(discover());
+            try {
+                return answer.get(100, TimeUnit.MILLISECONDS);
+            } catch (TimeoutException e) {
+                continue;
+            }
         }
     }
 }

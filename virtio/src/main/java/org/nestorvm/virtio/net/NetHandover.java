@@ -2,11 +2,13 @@ package org.nestorvm.virtio.net;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.util.concurrent.TimeUnit;
 import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.virtio.RestartBudget;
 
 /**
  * The host's side of a network device that is in another process: descriptors to give to it, each time that it is started. A tap's are the same every time, since a packet is whole or not there. A stream may have ended
- * in the middle of a frame, and so its successor gets a new one.
+ * in the middle of a frame, and so its successor gets a new one; and the other way round, with a new passt comes another process.
  */
 public final class NetHandover implements Closeable {
     /** Connects. */
@@ -16,7 +18,7 @@ public final class NetHandover implements Closeable {
 
     /** Starts the program. */
     interface Passt {
-        PasstBackend start() throws IOException;
+        PasstBackend start(Runnable lost) throws IOException;
     }
 
     /** What the next process gets. */
@@ -28,6 +30,9 @@ public final class NetHandover implements Closeable {
     private int[] given = {};
     private boolean keepsDescriptors;
     private PasstBackend passt;
+    private final RestartBudget budget = new RestartBudget(PasstBackend.RESTARTS, TimeUnit.SECONDS.toNanos(PasstBackend.WITHIN_S));
+    private volatile boolean isLost;
+    private volatile Runnable whenLost = () -> { };
 
     private NetHandover(Source source) {
         this.source = source;
@@ -57,14 +62,30 @@ public final class NetHandover implements Closeable {
 
     static NetHandover passt(Passt program) {
         NetHandover[] handover = new NetHandover[1];
-        handover[0] = new NetHandover(() -> {
-            PasstBackend former = handover[0].passt;
-            if (former != null) former.release();
-            handover[0].passt = null;
-            handover[0].passt = program.start();
-            return new int[] {handover[0].passt.duplicate()};
-        });
+        handover[0] = new NetHandover(() -> handover[0].next(program));
         return handover[0];
+    }
+
+    private int[] next(Passt program) throws IOException {
+        if (passt != null) passt.release();
+        passt = null;
+        if (isLost && !budget.take(System.nanoTime())) throw new IOException("passt was started again " + PasstBackend.RESTARTS + " times within " + PasstBackend.WITHIN_S + " s and is not any more");
+        isLost = false;
+        passt = program.start(() -> {
+            isLost = true;
+            whenLost.run();
+        });
+        return new int[] {passt.duplicate()};
+    }
+
+    /** @param action when what was opened last is of no use any more: the device's process had better end, since its successor gets another one. Perhaps more than once, on any thread. */
+    public void whenLost(Runnable action) {
+        whenLost = action;
+    }
+
+    /** Whether what was opened last is of no use any more. */
+    public boolean isLost() {
+        return isLost;
     }
 
     /** @return descriptors that stay this object's; those of before are closed, unless they are the same */

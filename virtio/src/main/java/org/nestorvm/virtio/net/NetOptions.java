@@ -222,7 +222,7 @@ public final class NetOptions {
     public NetHandover handOver() throws IOException {
         if (server || reconnectMs > 0) throw new IOException("net unix=" + target + ": a device in a process of its own neither listens nor connects again by itself; leave out server and reconnect, or say isolate=off");
         return switch (kind) {
-            case USER -> NetHandover.passt(() -> PasstBackend.start(tcp, udp, mtu));
+            case USER -> NetHandover.passt(lost -> PasstBackend.start(tcp, udp, mtu, lost));
             case TAP -> NetHandover.tap(descriptors.length > 0 ? descriptors : TapBackend.attach(target, queues));
             case UNIX -> descriptors.length > 0 ? NetHandover.stream(descriptors[0]) : NetHandover.stream(() -> StreamBackend.open(target));
             case NONE -> throw new IllegalStateException("--net none is no device");

@@ -2,49 +2,40 @@ package org.nestorvm.virtio.net;
 
 import java.io.File;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.nestorvm.memory.sys.Descriptors;
-import org.nestorvm.memory.sys.Errno;
-import org.nestorvm.memory.sys.Events;
-import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.Processes;
-import org.nestorvm.memory.sys.Sockets;
-import org.nestorvm.memory.sys.Spawn;
+import org.nestorvm.virtio.EventLoop;
+import org.nestorvm.virtio.RestartBudget;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * passt(1) as the other end of a stream: the guest's connections become sockets of that program, without any right on the host. One process of it for each device; it inherits its end of the socket, and ends by itself when
- * ours is closed, however that comes about. Started as root it changes to the user nobody.
+ * passt(1) as the other end of a stream: the guest's connections become sockets of that program, without any right on the host. One process of it for each device. Started as root it changes to the user nobody.
  *
- * <p>Versions of 2023 do not always: one that still has data for a guest that is gone looks for more of them for ever. So when this process ends by a signal or by exit it takes the program with it.
+ * <p>One that hangs ({@link PasstProgram}) or ends by itself gets a successor with the same arguments and another socket. The link stays up, since the successor tells the guest the same address and the same router; what is
+ * on the way is lost, and so are the guest's connections, which the successor does not know. If that happens too often the link goes down.
  *
- * <p>It has no word for "ready" but its pid file, so that is a pipe: it opens it anew through /proc, after it has changed its user.
+ * <p>When this process ends by a signal or by exit it takes the program with it.
  */
 public final class PasstBackend implements NetBackend {
+    static final String PROGRAM = "passt";
+    /** Successors that it may have within a time. */
+    static final int RESTARTS = 5, WITHIN_S = 60;
     private static final Logger LOG = LoggerFactory.getLogger(PasstBackend.class);
-    private static final String PROGRAM = "passt";
-    private static final int READY_MS = 10_000, END_MS = 2_000, KEPT_LINES = 8, LINE_BYTES = 4096, POLL_MS = 10;
-    /** Room for what the program sends: it drops what finds none, and then sends a whole window again. For a socket that it inherits it does not ask itself. */
-    private static final int SOCKET_BYTES = 4 << 20;
-    /** Descriptors of the program. */
-    private static final int SOCKET = 3, READY = 4;
-    private static final int ANYBODY_WRITES = 0666;
 
-    private final StreamBackend stream;
-    private final int pid;
-    private final Deque<String> lastWords = new ArrayDeque<>();
-    private final Thread watcher, atExit = new Thread(this::abandon);
-    private boolean reaped, closing, isReady;
-    private int status;
+    private final String program;
+    private final List<String> arguments;
+    private final PasstProgram.Pace pace;
+    private final Runnable lost;                                     // null where successors are this object's matter
+    private final StreamPort port;
+    private final RestartBudget budget = new RestartBudget(RESTARTS, TimeUnit.SECONDS.toNanos(WITHIN_S));
+    private final Thread atExit = new Thread(this::abandon);
+    private volatile PasstProgram running;
+    private volatile boolean closing, isGivenUp;
 
     /**
      * @param tcp what its option -t takes, each: {@code 8080:80}
@@ -55,8 +46,28 @@ public final class PasstBackend implements NetBackend {
         return start(find(), arguments(tcp, udp, mtu));
     }
 
+    static PasstBackend start(String program, List<String> arguments) throws IOException {
+        return start(program, arguments, PasstProgram.Pace.USUAL, null);
+    }
+
+    /** For a device in another process: see {@link #duplicate}. @param lost called, perhaps twice, when the program hangs or has ended, which has no successor then */
+    static PasstBackend start(List<String> tcp, List<String> udp, int mtu, Runnable lost) throws IOException {
+        return start(find(), arguments(tcp, udp, mtu), PasstProgram.Pace.USUAL, lost);
+    }
+
+    static PasstBackend start(String program, List<String> arguments, PasstProgram.Pace pace, Runnable lost) throws IOException {
+        PasstBackend passt = new PasstBackend(program, arguments, pace, lost);
+        try {
+            passt.launch();
+        } catch (IOException e) {
+            passt.release();
+            throw new IOException(e.getMessage() + " (or use --net none)", e);
+        }
+        return passt;
+    }
+
     static List<String> arguments(List<String> tcp, List<String> udp, int mtu) {
-        List<String> arguments = new ArrayList<>(List.of(PROGRAM, "--foreground", "--quiet", "--stderr", "--fd", Integer.toString(SOCKET), "--pid", "/proc/self/fd/" + READY));
+        List<String> arguments = new ArrayList<>(List.of(PROGRAM, "--foreground", "--quiet", "--stderr", "--fd", Integer.toString(PasstProgram.SOCKET), "--pid", "/proc/self/fd/" + PasstProgram.READY));
         for (String spec : tcp) arguments.addAll(List.of("--tcp-ports", spec));
         for (String spec : udp) arguments.addAll(List.of("--udp-ports", spec));
         if (mtu != 0) arguments.addAll(List.of("--mtu", Integer.toString(mtu)));
@@ -72,44 +83,12 @@ public final class PasstBackend implements NetBackend {
         throw new IOException("--net user needs the program passt, which is not on PATH: apt-get install passt, or use --net none");
     }
 
-    static PasstBackend start(String program, List<String> arguments) throws IOException {
-        int[] sockets = Sockets.pair(PROGRAM);
-        StreamBackend stream;
-        try {
-            stream = StreamBackend.of(PROGRAM, sockets[0]);
-        } catch (IOException e) {
-            Descriptors.close(sockets[1]);
-            throw e;
-        }
-        int[] ready = null, output = null;
-        int none = -1, pid;
-        try {
-            ready = Descriptors.pipe(PROGRAM);
-            Descriptors.fchmod(PROGRAM, ready[1], ANYBODY_WRITES);
-            output = Descriptors.pipe(PROGRAM);
-            none = Descriptors.open("/dev/null", Descriptors.O_RDWR);
-            Sockets.buffers(PROGRAM, sockets[1], SOCKET_BYTES);
-            pid = Spawn.start(program, arguments, List.of("PATH=" + System.getenv().getOrDefault("PATH", "/usr/bin:/bin")), none, output[1], output[1], sockets[1], ready[1]);
-        } catch (IOException e) {
-            stream.port(0).close();
-            if (ready != null) Descriptors.close(ready[0]);
-            if (output != null) Descriptors.close(output[0]);
-            throw e;
-        } finally {
-            Descriptors.close(sockets[1]);
-            if (ready != null) Descriptors.close(ready[1]);
-            if (output != null) Descriptors.close(output[1]);
-            if (none >= 0) Descriptors.close(none);
-        }
-        PasstBackend passt = new PasstBackend(stream, pid, output[0]);
-        passt.awaitReady(ready[0]);
-        return passt;
-    }
-
-    private PasstBackend(StreamBackend stream, int pid, int output) {
-        this.stream = stream;
-        this.pid = pid;
-        watcher = Thread.ofPlatform().name("passt-" + pid).daemon().start(() -> watch(output));
+    private PasstBackend(String program, List<String> arguments, PasstProgram.Pace pace, Runnable lost) throws IOException {
+        this.program = program;
+        this.arguments = arguments;
+        this.pace = pace;
+        this.lost = lost;
+        port = new StreamPort(PROGRAM, -1, connector(), StreamPort.STALL_NS);
         try {
             Runtime.getRuntime().addShutdownHook(atExit);
         } catch (IllegalStateException e) {
@@ -117,88 +96,92 @@ public final class PasstBackend implements NetBackend {
         }
     }
 
-    /** @param descriptor closed when this returns */
-    private void awaitReady(int descriptor) throws IOException {
-        boolean ready;
-        try (Arena arena = Arena.ofConfined()) {
-            int events = Events.tryPoll(descriptor, Events.POLLIN, READY_MS);
-            ready = events > 0 && Descriptors.tryRead(descriptor, arena.allocate(16).address(), 16) > 0;
-        } finally {
-            Descriptors.close(descriptor);
-        }
+    private void launch() throws IOException {
+        PasstProgram next;
         synchronized (this) {
-            isReady = ready;
+            if (closing) throw new IOException("passt is closed");
+            next = PasstProgram.start(program, arguments, pace, owner());
+            running = next;
         }
-        if (ready) return;
-        stream.port(0).close();
-        close();
-        throw new IOException("passt did not start: " + words() + " (or use --net none)");
-    }
-
-    /** Keeps what the program says, and waits for its end. */
-    private void watch(int output) {
-        StringBuilder line = new StringBuilder();
-        try (Arena arena = Arena.ofConfined()) {
-            long buffer = arena.allocate(LINE_BYTES).address();
-            for (long read; (read = Descriptors.tryRead(output, buffer, LINE_BYTES)) > 0 || read == -Errno.EINTR; ) {
-                byte[] bytes = new byte[(int) Math.max(0, read)];
-                HostMemory.copyOut(buffer, bytes, 0, bytes.length);
-                for (char c : new String(bytes, StandardCharsets.UTF_8).toCharArray()) {
-                    if (c != '\n') {
-                        if (line.length() < LINE_BYTES) line.append(c);
-                    } else {
-                        said(line.toString());
-                        line.setLength(0);
-                    }
-                }
-            }
-        } finally {
-            Descriptors.close(output);
-        }
-        while (!reap()) {
-            try {
-                Thread.sleep(POLL_MS);
-            } catch (InterruptedException e) {
-                return;
-            }
-        }
-        synchronized (this) {                                        // it ends with 0 when its socket is closed
-            if (isReady && !closing && status != 0) LOG.warn("passt has ended: {}", words());
-        }
-    }
-
-    /** It says for each line that there is no system log to say it to, where there is none, and that it will not be root. */
-    private synchronized void said(String line) {
-        if (line.isBlank() || line.startsWith("Failed to send ") || line.startsWith("Don't run as root")) return;
-        LOG.debug("passt: {}", line);
-        lastWords.addLast(line.strip());
-        if (lastWords.size() > KEPT_LINES) lastWords.removeFirst();
-    }
-
-    private synchronized String words() {
-        if (!lastWords.isEmpty()) return String.join("; ", lastWords);
-        return reaped ? "it ended without a word, with status " + status : "it does not answer";
-    }
-
-    private synchronized boolean reap() {
+        next.awaitReady();
         try {
-            int result = Processes.reap(pid, false);
-            if (result == Processes.STILL_RUNNING) return false;
-            status = result;
+            port.replace(next.takeSocket());
         } catch (IOException e) {
-            LOG.debug("passt: {}", e.getMessage());                  // somebody else has taken its status
+            next.close();
+            throw e;
         }
-        reaped = true;
-        return true;
     }
 
-    private synchronized void kill(int signal) {
-        if (!reaped) Processes.tryKill(pid, signal);
+    private PasstProgram.Owner owner() {
+        return new PasstProgram.Owner() {
+            @Override
+            public void hangs(PasstProgram program) {
+                LOG.warn("passt reads nothing any more of what the guest sends, and is killed; the guest's connections are lost");
+                if (lost != null) lost.run();
+            }
+
+            @Override
+            public void ended(PasstProgram program) {
+                if (!program.hangs()) LOG.warn("passt has ended, and with it the guest's connections: {}", program.words());
+                if (lost != null) lost.run();
+                else succeed(program);
+            }
+        };
+    }
+
+    /** On the thread of the program that has ended. */
+    private void succeed(PasstProgram former) {
+        port.detach();                                               // so that the end of its stream is not taken for that of its successor's
+        String why = former.words();
+        while (budget.take(System.nanoTime())) {
+            try {
+                launch();
+                LOG.info("passt: another one goes on");
+                return;
+            } catch (IOException e) {
+                LOG.debug("passt: {}", e.getMessage());
+                why = e.getMessage();
+            }
+            if (pausedUntilClosing()) return;
+        }
+        LOG.warn("passt was started again {} times within {} s and is not any more; the link stays down: {}", RESTARTS, WITHIN_S, why);
+        isGivenUp = true;
+        port.giveUp();
+    }
+
+    private synchronized boolean pausedUntilClosing() {
+        long deadlineNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(pace.pauseMs());
+        try {
+            for (long leftMs; !closing && (leftMs = TimeUnit.NANOSECONDS.toMillis(deadlineNs - System.nanoTime())) > 0; ) wait(leftMs);
+        } catch (InterruptedException e) {
+            return true;
+        }
+        return closing;
+    }
+
+    private StreamPort.Connector connector() {
+        return new StreamPort.Connector() {
+            @Override
+            public void start(EventLoop loop, StreamPort port) {
+                if (isGivenUp) port.giveUp();
+            }
+
+            /** A program without its stream is of no use any more, if it has not ended. */
+            @Override
+            public void lost() {
+                running.kill(Processes.SIGKILL);
+            }
+
+            @Override
+            public boolean keepsLink() {
+                return lost == null && !isGivenUp;
+            }
+        };
     }
 
     private synchronized void abandon() {
         closing = true;
-        kill(Processes.SIGKILL);
+        if (running != null) running.abandon();
     }
 
     @Override
@@ -213,7 +196,7 @@ public final class PasstBackend implements NetBackend {
 
     @Override
     public NetPort port(int pair) {
-        return stream.port(pair);
+        return port;
     }
 
     @Override
@@ -223,57 +206,33 @@ public final class PasstBackend implements NetBackend {
 
     /** A duplicate of our end of the stream, for a device in another process; this one only keeps the program then. */
     int duplicate() throws IOException {
-        return stream.duplicate();
+        return port.duplicate();
     }
 
     /** Ends a program whose stream another process had. */
     void release() {
-        stream.port(0).close();
+        port.close();
         close();
     }
 
     int pid() {
-        return pid;
+        return running.pid();
     }
 
-    /** Its socket is closed already, which ends it; one that does not end is killed. */
+    /** The port is closed already. */
     @Override
     public void close() {
+        PasstProgram last;
         synchronized (this) {
             closing = true;
+            last = running;
+            notifyAll();
         }
-        end();
+        if (last != null) last.close();
         try {
             Runtime.getRuntime().removeShutdownHook(atExit);
         } catch (IllegalStateException e) {
             LOG.debug("passt: the hook runs already");
-        }
-    }
-
-    private void end() {
-        if (ends(END_MS)) return;
-        kill(Processes.SIGTERM);
-        if (ends(END_MS)) return;
-        kill(Processes.SIGKILL);
-        ends(END_MS);
-    }
-
-    private boolean ends(int ms) {
-        boolean interrupted = false;
-        long deadlineNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(ms);
-        try {
-            while (watcher.isAlive()) {
-                long leftMs = TimeUnit.NANOSECONDS.toMillis(deadlineNs - System.nanoTime());
-                if (leftMs <= 0) return false;
-                try {
-                    watcher.join(leftMs);
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-            return true;
-        } finally {
-            if (interrupted) Thread.currentThread().interrupt();
         }
     }
 }

@@ -28,6 +28,11 @@ final class StreamPort implements NetPort {
         default void lost() {
         }
 
+        /** Whether there will be another connection at once after one that was lost, so that the driver need not know of it. */
+        default boolean keepsLink() {
+            return false;
+        }
+
         default void close() {
         }
     }
@@ -57,7 +62,7 @@ final class StreamPort implements NetPort {
     private Listener listener;
     private volatile int socket = -1;
     private int stagingStart, stagingEnd, frames, packets, restStart, restEnd;
-    private boolean listening, blocked, stalled;
+    private boolean listening, blocked, stalled, closed;
 
     /** @param socket connected, and the port's from now on, or -1 */
     StreamPort(String name, int socket, Connector connector, long stallNs) throws IOException {
@@ -81,38 +86,93 @@ final class StreamPort implements NetPort {
 
     @Override
     public void start(EventLoop newLoop, Listener newListener) throws IOException {
-        loop = newLoop;
-        listener = newListener;
-        loop.add(stallTimer, Events.EPOLLIN, _ -> stall());
-        if (socket >= 0) loop.add(socket, wanted(), this::ready);
+        synchronized (this) {                                        // replace may come before
+            loop = newLoop;
+            listener = newListener;
+            loop.add(stallTimer, Events.EPOLLIN, _ -> stall());
+            if (socket >= 0) loop.add(socket, wanted(), this::ready);
+        }
         connector.start(loop, this);
     }
 
     /** There is a connection again. @param newSocket the port's from now on, also when this fails */
     void connect(int newSocket) throws IOException {
+        open(newSocket);
+        LOG.info("{}: connected", name);
+        listener.linkChanged(true);
+    }
+
+    private void open(int newSocket) throws IOException {
         try {
             prepare(newSocket);
-            loop.add(newSocket, wanted(), this::ready);
+            if (loop != null) loop.add(newSocket, wanted(), this::ready);
         } catch (IOException e) {
             Descriptors.close(newSocket);
             throw e;
         }
         socket = newSocket;
-        LOG.info("{}: connected", name);
-        listener.linkChanged(true);
+    }
+
+    /** Ends the connection; nobody is told. What the driver sends before {@link #replace} is lost. From any thread. */
+    void detach() {
+        exclusive(() -> {
+            if (drop()) listener.writable();
+        });
+    }
+
+    /** A connection in place of the one that is gone. From any thread. @param newSocket the port's from now on, also when this fails */
+    void replace(int newSocket) throws IOException {
+        IOException[] failure = new IOException[1];
+        exclusive(() -> {
+            try {
+                if (closed) Descriptors.close(newSocket);
+                else open(newSocket);
+            } catch (IOException e) {
+                failure[0] = e;
+            }
+        });
+        if (failure[0] != null) throw failure[0];
+    }
+
+    /** There will be no other connection. From any thread. */
+    void giveUp() {
+        exclusive(() -> {
+            if (!closed && listener != null) listener.linkChanged(false);
+        });
+    }
+
+    private void exclusive(Runnable action) {
+        synchronized (this) {
+            if (loop == null) {
+                action.run();
+                return;
+            }
+        }
+        loop.exclusive(action);
     }
 
     private void disconnect(String why) {
-        LOG.warn("{}: {}; the link is down", name, why);
-        loop.remove(socket);
+        boolean waited = drop();
+        if (connector.keepsLink()) {
+            LOG.debug("{}: {}", name, why);
+        } else {
+            LOG.warn("{}: {}; the link is down", name, why);
+            listener.linkChanged(false);
+        }
+        if (waited) listener.writable();
+        connector.lost();
+    }
+
+    /** Forgets the connection, with what has come or gone in part. @return whether something waited for it to take more */
+    private boolean drop() {
+        if (socket < 0) return false;
+        if (loop != null) loop.remove(socket);
         Descriptors.close(socket);
         socket = -1;
         stagingStart = stagingEnd = 0;
         boolean waited = blocked;
         unblock();
-        listener.linkChanged(false);
-        if (waited) listener.writable();
-        connector.lost();
+        return waited;
     }
 
     private int wanted() {
@@ -148,7 +208,7 @@ final class StreamPort implements NetPort {
 
     @Override
     public boolean isUp() {
-        return socket >= 0;
+        return socket >= 0 || connector.keepsLink();
     }
 
     @Override
@@ -318,22 +378,13 @@ final class StreamPort implements NetPort {
 
     @Override
     public void close() {
-        if (loop != null) {
-            connector.close();
-            loop.exclusive(this::release);
-            loop.remove(stallTimer);
-        } else {
-            connector.close();
-            if (socket >= 0) Descriptors.close(socket);
-        }
+        connector.close();
+        exclusive(() -> {
+            drop();
+            closed = true;
+        });
+        if (loop != null) loop.remove(stallTimer);
         Descriptors.close(stallTimer);
-    }
-
-    private void release() {
-        if (socket < 0) return;
-        loop.remove(socket);
-        Descriptors.close(socket);
-        socket = -1;
     }
 
     /** Another descriptor of the socket, which must be connected. */
