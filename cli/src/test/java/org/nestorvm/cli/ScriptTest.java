@@ -24,7 +24,7 @@ class ScriptTest {
         root = Files.createDirectories(directory.resolve("a tree"));
         jdk = directory.resolve("jdk");
         Path source = Path.of("..").toAbsolutePath().normalize();
-        for (String file : new String[] {"nestor", ".mvn/find-jdk.sh"}) {
+        for (String file : new String[] {"nestor", ".mvn/find-jdk.sh", ".mvn/jvm-options.sh"}) {
             Files.createDirectories(root.resolve(file).getParent());
             Files.copy(source.resolve(file), root.resolve(file), StandardCopyOption.COPY_ATTRIBUTES);
         }
