@@ -41,7 +41,7 @@ public final class Uart16550 implements PortDevice {
     private int fifoHead, fifoCount;
     private int ier, lcr, mcr, scratch, divisor = 1, trigger = 1;
     private int msr = MSR_CTS | MSR_DSR | MSR_DCD;
-    private boolean fifoEnabled, overrun, threPending, timeoutPending, modemControlWritten;
+    private boolean fifoEnabled, overrun, threPending, timeoutPending, modemControlWritten, hungUp;
     private long arrivalNs = NEVER, timeoutNs = NEVER;
 
     /**
@@ -56,23 +56,22 @@ public final class Uart16550 implements PortDevice {
         timeoutTimer = clock.newTimer(this::timeout);
     }
 
-    /** Queues bytes for the guest, waiting while the queue is full. Any thread. */
-    public synchronized void receive(byte[] bytes, int offset, int length) throws InterruptedException {
-        for (int done = 0; done < length; ) {
-            done += offer(bytes, offset + done, length - done);
-            if (done < length) awaitRoom();
-        }
+    /** Waits until {@link #offer} would take a byte. @return false when it never will */
+    public synchronized boolean awaitRoom() throws InterruptedException {
+        while (queue.isFull() && !hungUp) wait();
+        return !hungUp;
     }
 
-    /** Waits until {@link #offer} would take a byte. */
-    public synchronized void awaitRoom() throws InterruptedException {
-        while (queue.isFull()) wait();
+    /** Nobody reads any more: the guest has ended. Who waits to type need not, and nothing is taken. */
+    public synchronized void hangUp() {
+        hungUp = true;
+        notifyAll();
     }
 
     /** Queues as many bytes as there is room for, and says how many. Any thread. */
     public synchronized int offer(byte[] bytes, int offset, int length) {
         int done = 0;
-        while (done < length && !queue.isFull()) queue.add(bytes[offset + done++]);
+        while (done < length && !hungUp && !queue.isFull()) queue.add(bytes[offset + done++]);
         scheduleArrival();
         return done;
     }

@@ -10,6 +10,7 @@ import static org.nestorvm.devices.Uart16550.*;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Random;
+import java.util.concurrent.FutureTask;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
@@ -249,7 +250,7 @@ class Uart16550Test {
         new Random(1).nextBytes(typed);
         Thread typist = Thread.ofPlatform().start(() -> {
             try {
-                uart.receive(typed, 0, typed.length);
+                for (int done = 0; done < typed.length; assertTrue(uart.awaitRoom())) done += uart.offer(typed, done, typed.length - done);
             } catch (InterruptedException e) {
                 throw new AssertionError(e);
             }
@@ -268,6 +269,22 @@ class Uart16550Test {
         byte[] much = new byte[QUEUE_BYTES + 10];
         assertEquals(QUEUE_BYTES, uart.offer(much, 0, much.length));
         assertEquals(0, uart.offer(much, 0, 1));
+    }
+
+    @Test
+    @Timeout(20)
+    void whoWaitsToTypeIsToldThatNobodyReadsAnyMore() throws Exception {
+        byte[] much = new byte[QUEUE_BYTES];
+        uart.offer(much, 0, much.length);
+        FutureTask<Boolean> typist = new FutureTask<>(uart::awaitRoom);
+        Thread thread = Thread.ofPlatform().start(typist);
+        while (thread.getState() != Thread.State.WAITING) Thread.onSpinWait();
+        uart.hangUp();
+        assertFalse(typist.get());
+        open(0);
+        guest.pass(CHARACTER_NS);
+        assertEquals(0, uart.offer(much, 0, 1));
+        assertFalse(uart.awaitRoom());
     }
 
     /** A divisor of 65535 is a character in six seconds; a user would take the machine for dead. */

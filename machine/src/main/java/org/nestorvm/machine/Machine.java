@@ -67,7 +67,7 @@ public final class Machine implements AutoCloseable {
             board = new Board(inside, vm.config().memory(), config.cpus(), config.debugExit(), console, debugConsole == null ? value -> { } : debugConsole);
             vm.attach(config.engine(), new EngineOptions(engineHasChips() ? EngineOptions.Interrupts.ALL : EngineOptions.Interrupts.LOCAL_APIC, board.interrupts.controller(), clock));
             if (engineHasChips()) vm.engine().prepareChips(Board.levelTriggered(), Board.ioApicId(config.cpus()));
-            processors = new Processors(config.name(), vm.vcpus(), board.bus());
+            processors = new Processors(config.name(), vm.vcpus(), board.bus(), this::hangUp);
             place(program);
             engine = vm.engine();
             virtio = VirtioBus.create(config, vm, board, inside.localApics());
@@ -176,17 +176,25 @@ public final class Machine implements AutoCloseable {
         wakeUp();
     }
 
-    /** Types on the guest's console: the virtio one, if there is one, else the serial port. Waits while the guest has not read enough of what came before. */
-    public void type(byte[] bytes, int offset, int length) throws InterruptedException {
-        for (int done = 0; done < length; ) {
+    /**
+     * Types on the guest's console: the virtio one, if there is one, else the serial port. Waits while the guest has not read enough of what came before.
+     *
+     * @return false when the guest has ended, and so there is nobody who would take all of it
+     */
+    public boolean type(byte[] bytes, int offset, int length) throws InterruptedException {
+        for (int done = 0; ; ) {
             done += offer(bytes, offset + done, length - done);
-            if (done == length) return;
-            if (typedTo == null) board.com1.awaitRoom();
-            else typedTo.awaitRoom();
+            if (done == length) return true;
+            if (!(typedTo == null ? board.com1.awaitRoom() : typedTo.awaitRoom())) return false;
         }
     }
 
-    /** Types as much as there is room for, and says how much. */
+    private void hangUp() {
+        board.com1.hangUp();
+        if (typedTo != null) typedTo.hangUp();
+    }
+
+    /** Types as much as there is room for, and says how much; nothing when the guest has ended. */
     public int offer(byte[] bytes, int offset, int length) {
         int accepted = typedTo != null ? typedTo.offer(bytes, offset, length) : board.com1.offer(bytes, offset, length);
         wakeUp();

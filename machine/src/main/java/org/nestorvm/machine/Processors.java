@@ -27,10 +27,13 @@ final class Processors {
     private final List<CountingBus> buses = new ArrayList<>();
     private final List<long[]> exits = new ArrayList<>();                   // by ExitKind; written by the virtual CPU's thread only
     private final HaltCensus census;
+    private final Runnable whenEnded;
     private volatile Outcome outcome;
 
-    Processors(String machine, List<Vcpu> vcpus, GuestBus devices) {
+    /** @param whenEnded called once, on any thread */
+    Processors(String machine, List<Vcpu> vcpus, GuestBus devices, Runnable whenEnded) {
         this.machine = machine;
+        this.whenEnded = whenEnded;
         this.vcpus = vcpus;
         census = new HaltCensus(vcpus.size());
         for (Vcpu _ : vcpus) {
@@ -103,6 +106,7 @@ final class Processors {
         if (reached.kind() == Outcome.Kind.FAILED) LOG.error("machine \"{}\" failed: {}", machine, reached.detail());
         else LOG.info("machine \"{}\" ended: {}", machine, reached.detail());
         kickAll();
+        whenEnded.run();
     }
 
     private void kickAll() {

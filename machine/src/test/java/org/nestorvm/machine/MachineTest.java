@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -12,13 +13,16 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.nestorvm.memory.MemoryObject;
+import org.nestorvm.virtio.console.ConsoleOptions;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.Exit;
 import org.nestorvm.vmm.GuestBus;
@@ -257,6 +261,41 @@ class MachineTest {
             machine.await();
         }
         assertArrayEquals(typed, echoed.toByteArray());
+    }
+
+    /** Of a guest that reads nothing and then ends, and of one that never began. */
+    @Test
+    @Timeout(20)
+    void whoTypesIsToldThatTheGuestHasEnded() throws Exception {
+        byte[] much = new byte[100_000];
+        CountDownLatch typing = new CountDownLatch(1);
+        for (MachineConfig config : List.of(config((cpu, bus) -> awaited(typing)), config((cpu, bus) -> awaited(typing)).withDevice(Devices.console("console", ConsoleOptions.parse("cols=80,rows=25"))))) {
+            FutureTask<Boolean> typist;
+            try (Machine machine = Machine.create(config)) {
+                typist = new FutureTask<>(() -> machine.type(much, 0, much.length));
+                Thread thread = Thread.ofPlatform().start(typist);
+                while (thread.getState() != Thread.State.WAITING) Thread.onSpinWait();
+                machine.start();
+                typing.countDown();
+                assertFalse(typist.get(), "the guest has ended by itself");
+                assertFalse(machine.type(much, 0, 1));
+            }
+            try (Machine machine = Machine.create(config)) {
+                typist = new FutureTask<>(() -> machine.type(much, 0, much.length));
+                Thread thread = Thread.ofPlatform().start(typist);
+                while (thread.getState() != Thread.State.WAITING) Thread.onSpinWait();
+            }
+            assertFalse(typist.get(), "closed");
+        }
+    }
+
+    private static Exit awaited(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+        return new Exit.Shutdown();
     }
 
     @Test

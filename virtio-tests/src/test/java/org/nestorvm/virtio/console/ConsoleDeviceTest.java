@@ -200,10 +200,7 @@ class ConsoleDeviceTest {
             int accepted = console.offer(typed, 0, typed.length);
             assertEquals(StreamEnd.BUFFER_BYTES, accepted);
             assertEquals(0, console.offer(typed, accepted, typed.length - accepted));
-            FutureTask<Void> waits = new FutureTask<>(() -> {
-                console.awaitRoom();
-                return null;
-            });
+            FutureTask<Boolean> waits = new FutureTask<>(console::awaitRoom);
             Thread.ofPlatform().daemon().start(waits);
             ByteArrayOutputStream heard = new ByteArrayOutputStream();
             while (heard.size() < typed.length) {
@@ -211,8 +208,20 @@ class ConsoleDeviceTest {
                 accepted += console.offer(typed, accepted, typed.length - accepted);
             }
             assertArrayEquals(typed, heard.toByteArray());
-            waits.get();
+            assertTrue(waits.get());
         }
+    }
+
+    @Test
+    void whoWaitsToTypeIsToldThatNobodyReadsAnyMore() throws Exception {
+        FutureTask<Boolean> waits;
+        try (ConsoleDevice console = plain()) {
+            console.offer(new byte[StreamEnd.BUFFER_BYTES], 0, StreamEnd.BUFFER_BYTES);
+            waits = new FutureTask<>(console::awaitRoom);
+            Thread typist = Thread.ofPlatform().daemon().start(waits);
+            while (typist.getState() != Thread.State.WAITING) Thread.onSpinWait();
+        }
+        assertFalse(waits.get());
     }
 
     /** The guest waits for a stream that does not take; nothing is lost, not even by a pause amid a request. */

@@ -26,6 +26,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.nestorvm.memory.sys.Errno;
+import org.nestorvm.memory.sys.FaultPoints;
+import org.nestorvm.virtio.EventLoop;
 import org.nestorvm.virtio.Features;
 import org.nestorvm.virtio.testkit.Buffer;
 import org.nestorvm.virtio.testkit.DriverMemory;
@@ -149,6 +152,21 @@ class VsockDeviceTest {
                 try (SocketChannel rude = connect(path(), line)) {
                     assertTrue(isEnded(rude), line);
                 }
+            }
+        }
+    }
+
+    /** Nothing else happens that would make the device look again. */
+    @Test
+    void programThatCouldNotBeAcceptedIsAcceptedLater() throws Exception {
+        try (Guest guest = guest()) {
+            EventLoop loop = guest.device.loop();
+            CompletableFuture<FaultPoints.Plan> armed = new CompletableFuture<>();
+            loop.exclusive(() -> loop.again(_ -> armed.complete(FaultPoints.failAll("accept4", Errno.EMFILE))));
+            try (FaultPoints.Plan shortage = armed.get(); SocketChannel program = connect(path(), "CONNECT " + GUEST_PORT + "\n")) {
+                while (!shortage.fired()) Thread.onSpinWait();
+                shortage.close();
+                accept(guest, program, 1000);
             }
         }
     }

@@ -78,9 +78,14 @@ public final class ConsoleDevice extends RingDevice {
         return console.offer(bytes, offset, length);
     }
 
-    /** Waits until {@link #offer} would take a byte; a guest that does not read makes it wait for ever. */
-    public void awaitRoom() throws InterruptedException {
-        console.awaitRoom();
+    /** Waits until {@link #offer} would take a byte, as long as the guest does not read. @return false when it never will */
+    public boolean awaitRoom() throws InterruptedException {
+        return console.awaitRoom();
+    }
+
+    /** The guest has ended: who waits to type need not, and nothing is taken. Any thread. */
+    public void hangUp() {
+        console.hangUp();
     }
 
     /** The console's terminal has another size; 0 and 0 when that is not known any more. Any thread. */

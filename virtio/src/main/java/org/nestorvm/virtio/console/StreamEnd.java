@@ -22,7 +22,7 @@ final class StreamEnd implements HostEnd {
     private final byte[] input = new byte[BUFFER_BYTES];
     private byte[] filling = new byte[BUFFER_BYTES], emptying = new byte[BUFFER_BYTES];
     private int filled, inputFrom, inputCount;
-    private boolean wanted, closed, broken;
+    private boolean wanted, closed, broken, hungUp;
 
     /** @param ready told on any thread, with no lock held, that there is room for output that was asked for, or input */
     StreamEnd(String name, OutputStream stream, Runnable ready) {
@@ -58,7 +58,7 @@ final class StreamEnd implements HostEnd {
     int offer(byte[] bytes, int offset, int length) {
         int accepted;
         synchronized (this) {
-            accepted = Math.min(length, BUFFER_BYTES - inputCount);
+            accepted = hungUp ? 0 : Math.min(length, BUFFER_BYTES - inputCount);
             for (int i = 0; i < accepted; i++) input[(inputFrom + inputCount + i) % BUFFER_BYTES] = bytes[offset + i];
             inputCount += accepted;
         }
@@ -76,9 +76,16 @@ final class StreamEnd implements HostEnd {
         return piece;
     }
 
-    /** Waits until {@link #offer} would take a byte. */
-    synchronized void awaitRoom() throws InterruptedException {
-        while (inputCount == BUFFER_BYTES) wait();
+    /** Waits until {@link #offer} would take a byte. @return false when it never will */
+    synchronized boolean awaitRoom() throws InterruptedException {
+        while (inputCount == BUFFER_BYTES && !hungUp) wait();
+        return !hungUp;
+    }
+
+    /** Nobody reads what is typed any more. */
+    synchronized void hangUp() {
+        hungUp = true;
+        notifyAll();
     }
 
     @Override
@@ -134,7 +141,7 @@ final class StreamEnd implements HostEnd {
     public void close() {
         synchronized (this) {
             closed = true;
-            notifyAll();
+            hangUp();
         }
         try {
             writer.join(PATIENCE_MS);

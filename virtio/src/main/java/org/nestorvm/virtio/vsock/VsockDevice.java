@@ -40,6 +40,8 @@ public final class VsockDevice extends RingDevice {
     /** Packets served before other handlers and a stop get their turn; no less than the queue has. */
     private static final int SHARE = 256;
     private static final int ACCEPT_SHARE = 16;
+    /** After a connection could not be accepted: for want of descriptors, say, of which nobody tells when there are some again. */
+    private static final long RETRY_NS = 500_000_000;
     /** Ports above these are given to programs of the host that connect. */
     private static final int FIRST_HOST_PORT = 1 << 30;
     private static final int LARGEST_WINDOW = 256 << 10, SMALLEST_WINDOW = 16 << 10;
@@ -51,6 +53,7 @@ public final class VsockDevice extends RingDevice {
     final Backlog.Pool pool = new Backlog.Pool();
     private final VsockOptions options;
     private final UnixListener listener;
+    private final int retry;
     private final ConnectionTable table;
     private final Set<Greeting> greetings = new HashSet<>();
     private final ArrayDeque<Connection> waiting = new ArrayDeque<>();
@@ -59,7 +62,7 @@ public final class VsockDevice extends RingDevice {
     private final Header in = new Header(), out = new Header();
     private int nextHostPort = FIRST_HOST_PORT;
     private long windows;
-    private boolean delivering, senderWaits, listenerWaits, eventPending, closed;
+    private boolean delivering, senderWaits, listenerWaits, acceptFails, eventPending, closed;
 
     /** Listens at the path from now on; who connects is answered when a driver is there. @throws IOException when another program listens at the path, for instance */
     public VsockDevice(String name, VsockOptions options) throws IOException {
@@ -67,6 +70,12 @@ public final class VsockDevice extends RingDevice {
         this.options = options;
         table = new ConnectionTable(options.connections());
         listener = UnixListener.listen("vsock", options.path());
+        try {
+            retry = Events.timerfd(name);
+        } catch (IOException e) {
+            listener.close();
+            throw e;
+        }
     }
 
     EventLoop loop() {
@@ -81,6 +90,7 @@ public final class VsockDevice extends RingDevice {
     public void activate(DeviceSession session) throws IOException {
         super.activate(session);
         loop().add(listener.descriptor(), Events.EPOLLIN, _ -> acceptPrograms());
+        loop().add(retry, Events.EPOLLIN, _ -> retry());
         listenerWaits = false;
     }
 
@@ -92,6 +102,7 @@ public final class VsockDevice extends RingDevice {
 
     private void disconnect() {
         loop().remove(listener.descriptor());
+        loop().remove(retry);
         listenerWaits = false;
         greetings.forEach(Greeting::close);
         greetings.clear();
@@ -279,10 +290,17 @@ public final class VsockDevice extends RingDevice {
         try {
             acceptSome();
         } catch (IOException e) {
-            failed(e);
+            if (!acceptFails) failed(e);
+            acceptFails = true;
             listenLater();
+            Events.trySetTimer(retry, RETRY_NS);
         }
         deliver();
+    }
+
+    private void retry() {
+        Events.tryDrain(retry);
+        if (listenerWaits) listenAgain();
     }
 
     private void acceptSome() throws IOException {
@@ -294,6 +312,7 @@ public final class VsockDevice extends RingDevice {
             int socket = listener.accept();
             if (socket < 0) return;
             greetings.add(greeting(socket));
+            acceptFails = false;
         }
     }
 
@@ -319,6 +338,7 @@ public final class VsockDevice extends RingDevice {
             listenerWaits = false;
         } catch (IOException e) {
             failed(e);
+            Events.trySetTimer(retry, RETRY_NS);
         }
     }
 
@@ -364,6 +384,7 @@ public final class VsockDevice extends RingDevice {
         closed = true;
         if (loop() != null) loop().exclusive(this::disconnect);
         super.close();
+        Descriptors.close(retry);
         listener.close();
     }
 }
