@@ -16,7 +16,7 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The devices that {@code nestor run} takes. They come on the PCI bus in the order in which they stand here. */
 final class DeviceOptions {
-    @Option(names = "--disk", paramLabel = "FILE[,format=raw|qcow2][,readonly][,serial=TEXT][,queues=N][,isolate=on|off]", converter = DiskChoice.Converter.class,
+    @Option(names = "--disk", paramLabel = "FILE[,format=raw|qcow2][,readonly][,serial=TEXT][,queues=N][,threads=N][,isolate=on|off]", converter = DiskChoice.Converter.class,
         description = "A disk image, told by its first bytes to be raw or qcow2 when the format is not given. May be given several times: /dev/vda, /dev/vdb, ...")
     List<DiskChoice> disks = new ArrayList<>();
 

@@ -18,14 +18,14 @@ record DiskChoice(DiskSpec disk, Boolean isolated) {
     }
 
     static final class Converter implements ITypeConverter<DiskChoice> {
-        private static final List<String> KEYS = List.of("format", "readonly", "serial", "queues", "isolate");
+        private static final List<String> KEYS = List.of("format", "readonly", "serial", "queues", "threads", "isolate");
 
         @Override
         public DiskChoice convert(String text) {
             OptionParts parts = OptionParts.parse("disk", text, KEYS);
             if (parts.first().isEmpty()) throw new TypeConversionException("disk '" + text + "': begins with the image's path");
             try {
-                DiskSpec disk = new DiskSpec(Path.of(parts.first()), parts.get("format"), Boolean.TRUE.equals(parts.flag("readonly")), parts.get("serial"), parts.number("queues"));
+                DiskSpec disk = new DiskSpec(Path.of(parts.first()), parts.get("format"), Boolean.TRUE.equals(parts.flag("readonly")), parts.get("serial"), parts.number("queues"), parts.number("threads"));
                 return new DiskChoice(disk, parts.flag("isolate"));
             } catch (VmRefusedException e) {
                 throw new TypeConversionException(e.getMessage());

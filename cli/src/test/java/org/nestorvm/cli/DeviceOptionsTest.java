@@ -32,8 +32,8 @@ class DeviceOptionsTest {
     }
 
     @Test void disksAreTakenInTheirOrder() {
-        DeviceOptions devices = parse("--disk", "a.raw", "--disk", "b,,c.qcow2,format=qcow2,readonly,serial=S1,queues=3,isolate=on");
-        assertThat(devices.disks).containsExactly(new DiskChoice(DiskSpec.of(Path.of("a.raw")), null), new DiskChoice(new DiskSpec(Path.of("b,c.qcow2"), "qcow2", true, "S1", 3), true));
+        DeviceOptions devices = parse("--disk", "a.raw", "--disk", "b,,c.qcow2,format=qcow2,readonly,serial=S1,queues=3,threads=0,isolate=on");
+        assertThat(devices.disks).containsExactly(new DiskChoice(DiskSpec.of(Path.of("a.raw")), null), new DiskChoice(new DiskSpec(Path.of("b,c.qcow2"), "qcow2", true, "S1", 3, 0), true));
         assertThat(devices.sources()).hasSize(2);
     }
 
@@ -58,7 +58,7 @@ class DeviceOptionsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
-        "--disk|a,format=vmdk|vmdk", "--disk|,format=raw|path", "--disk|a,size=3|is not known", "--disk|a,readonly=maybe|on or off", "--disk|a,queues=x|a number", "--disk|a,queues=65|1 to 64",
+        "--disk|a,format=vmdk|vmdk", "--disk|,format=raw|path", "--disk|a,size=3|is not known", "--disk|a,readonly=maybe|on or off", "--disk|a,queues=x|a number", "--disk|a,queues=65|1 to 64", "--disk|a,threads=65|0 to 64",
         "--disk|a,serial=123456789012345678901|20 printable", "--disk|a,format=raw,format=raw|given twice", "--share|,tag=a|path", "--share|a,tag=|1 to 36", "--vhost-user|toaster,path=/x|no kind of device",
         "--vhost-user|blk|add path=SOCKET", "--vhost-user|blk,path=/x,size=100|power of two", "--vhost-user|blk,path=/x,queues=0|1 to 256", "--net|wifi|not known", "--vsock|cid=3|path", "--balloon|target=1|whole pages"})
     void whatIsWrongIsNamed(String option, String value, String message) {

@@ -22,6 +22,11 @@ interface BlockFile extends AutoCloseable {
 
     void read(long offset, long toHostAddress, long sizeBytes) throws IOException;
 
+    /** {@link #read} of what is in the host's memory. @return false when not all of it is, or nobody can say */
+    default boolean tryRead(long offset, IoVector into) {
+        return false;
+    }
+
     void write(long offset, IoVector from) throws IOException;
 
     void write(long offset, long fromHostAddress, long sizeBytes) throws IOException;

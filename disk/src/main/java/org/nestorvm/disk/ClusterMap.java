@@ -118,6 +118,12 @@ final class ClusterMap implements AutoCloseable {
         return l2Tables.get(offset);
     }
 
+    /** Whether {@link #lookup} and {@link #lookupInPlace} need not read a table. */
+    boolean isAtHand(long guestOffset) {
+        long offset = l1[(int) (guestOffset >>> clusterBits >>> l2Bits)] & Refcounts.OFFSET_MASK;
+        return offset == 0 || l2Tables.has(offset);
+    }
+
     private long fileEnd() throws IOException {
         return refcounts != null ? refcounts.end() << clusterBits : Math.ceilDiv(file.length(), clusterBytes()) << clusterBits;
     }

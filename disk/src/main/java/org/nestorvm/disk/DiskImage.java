@@ -25,6 +25,20 @@ public interface DiskImage extends AutoCloseable {
 
     void write(long offset, IoVector from) throws IOException;
 
+    /**
+     * {@link #read} where that surely does not wait: for the host's disk, for another request, for much work.
+     *
+     * @return false when it might; the vector's bytes may have changed then, and who wants them calls {@link #read}
+     */
+    default boolean tryRead(long offset, IoVector into) throws IOException {
+        return false;
+    }
+
+    /** {@link #write} where that surely does not wait, but for room in the host's cache. @return false when it might, and nothing was written */
+    default boolean tryWrite(long offset, IoVector from) throws IOException {
+        return false;
+    }
+
     /** When it returns every write that had returned before survives a loss of power. */
     void flush() throws IOException;
 

@@ -22,8 +22,8 @@ final class HostFile implements BlockFile {
 
     private final String name;
     private final int descriptor;
-    private final boolean device;
-    private volatile boolean cannotPunch, cannotZero, syncFailed;
+    private final boolean device, inMemory;
+    private volatile boolean cannotPunch, cannotZero, cannotTry, syncFailed;
     private volatile boolean closed;
     private boolean unsynchronised;
 
@@ -32,9 +32,11 @@ final class HostFile implements BlockFile {
         this.name = name;
         this.descriptor = descriptor;
         try {
-            int type = FileStatus.of(name, descriptor).mode() & FileStatus.S_IFMT;
+            FileStatus status = FileStatus.of(name, descriptor);
+            int type = status.mode() & FileStatus.S_IFMT;
             if (type != FileStatus.S_IFREG && type != FileStatus.S_IFBLK) throw new IOException(name + ": neither a file nor a block device");
             device = type == FileStatus.S_IFBLK;
+            inMemory = !device && status.fileSystem() == FileStatus.TMPFS_MAGIC;        // has no RWF_NOWAIT, and needs none
         } catch (IOException e) {
             Descriptors.close(descriptor);
             throw e;
@@ -77,6 +79,14 @@ final class HostFile implements BlockFile {
             }
             if (got != -Errno.EINTR) done += check("preadv", got);
         }
+    }
+
+    @Override
+    public boolean tryRead(long offset, IoVector into) {
+        if (cannotTry || into.count() > IoVector.KERNEL_LIMIT) return false;
+        long got = Descriptors.tryPreadv2(descriptor, into.address(), into.count(), offset, inMemory ? 0 : Descriptors.RWF_NOWAIT);
+        if (got == -Errno.EOPNOTSUPP || got == -Errno.ENOSYS || got == -Errno.EPERM) cannotTry = true;
+        return got == into.totalBytes();
     }
 
     private long tryRead(long offset, IoVector into, long done) {

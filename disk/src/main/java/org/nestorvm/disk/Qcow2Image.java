@@ -2,6 +2,7 @@ package org.nestorvm.disk;
 
 import java.io.IOException;
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.nestorvm.disk.ClusterMap.Run;
@@ -12,7 +13,8 @@ import org.nestorvm.memory.sys.IoVector;
  *
  * <p><b>Threads.</b> One lock guards the tables. A request holds it to find out where its bytes lie, and moves them without it. A write to clusters that have no place of their own yet
  * takes free ones, fills them (with what was there around the request's bytes), and only then enters them in the tables; another request that wants to change one of these clusters
- * waits until that is done, one that reads sees the old bytes. Writing tables back holds the lock.
+ * waits until that is done, one that reads sees the old bytes. Writing tables back holds the lock. So {@link #tryRead} and {@link #tryWrite} never wait for it: not even to end, which who has the lock next does
+ * for them.
  *
  * <p><b>Discarded</b> whole clusters read zero and give their space back, but for version 2 with a backing file, where they keep their bytes; the parts of clusters at the ends of the
  * range keep their bytes.
@@ -42,6 +44,8 @@ final class Qcow2Image implements DiskImage {
     private Qcow2Request[] allocating = new Qcow2Request[8];
     private int allocatingCount;
     private Qcow2Request free;
+    /** Those that have ended while another had the lock. */
+    private final AtomicReference<Qcow2Request> ended = new AtomicReference<>();
     private long packedEnd, packedRoom;
     private boolean closed;
 
@@ -107,25 +111,66 @@ final class Qcow2Image implements DiskImage {
     private Qcow2Request begin() throws IOException {
         lock.lock();
         try {
-            if (closed) throw new IOException(file.name() + ": the disk is closed");
-            Qcow2Request request = free;
-            if (request == null) request = new Qcow2Request(header);
-            else free = request.next;
-            request.began = map.freed().begin();
-            return request;
+            return take();
         } finally {
             lock.unlock();
         }
     }
 
+    /** @return null when another has the lock */
+    private Qcow2Request tryBegin() throws IOException {
+        if (!lock.tryLock()) return null;
+        try {
+            return take();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private Qcow2Request take() throws IOException {
+        if (closed) throw new IOException(file.name() + ": the disk is closed");
+        collectEnded();
+        Qcow2Request request = free;
+        if (request == null) request = new Qcow2Request(header);
+        else free = request.next;
+        request.began = map.freed().begin();
+        return request;
+    }
+
     private void end(Qcow2Request request) {
         lock.lock();
         try {
-            map.freed().end(request.began);
-            request.next = free;
-            free = request;
+            giveBack(request);
         } finally {
             lock.unlock();
+        }
+    }
+
+    private void tryEnd(Qcow2Request request) {
+        if (lock.tryLock()) {
+            try {
+                giveBack(request);
+            } finally {
+                lock.unlock();
+            }
+            return;
+        }
+        do request.next = ended.get();
+        while (!ended.compareAndSet(request.next, request));
+    }
+
+    private void giveBack(Qcow2Request request) {
+        map.freed().end(request.began);
+        request.next = free;
+        free = request;
+    }
+
+    private void collectEnded() {
+        if (ended.get() == null) return;
+        for (Qcow2Request request = ended.getAndSet(null); request != null;) {
+            Qcow2Request next = request.next;
+            giveBack(request);
+            request = next;
         }
     }
 
@@ -141,6 +186,43 @@ final class Qcow2Image implements DiskImage {
         } finally {
             end(request);
         }
+    }
+
+    @Override
+    public boolean tryRead(long offset, IoVector into) throws IOException {
+        Bounds.check(this, offset, into.totalBytes());
+        Qcow2Request request = tryBegin();
+        if (request == null) return false;
+        try {
+            for (long done = 0, total = into.totalBytes(); done < total; done += request.run.bytes) {
+                if (!tryLookup(request.run, offset + done, total - done) || !tryReadRun(request, offset + done, into, done)) return false;
+            }
+            return true;
+        } finally {
+            tryEnd(request);
+        }
+    }
+
+    private boolean tryLookup(Run run, long offset, long bytes) throws IOException {
+        if (!lock.tryLock()) return false;
+        try {
+            if (!map.isAtHand(offset)) return false;
+            map.lookup(run, offset, bytes);
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Unpacking is no waiting, but much work. */
+    private boolean tryReadRun(Qcow2Request request, long offset, IoVector into, long at) throws IOException {
+        Run run = request.run;
+        if (run.kind == ClusterMap.Kind.DATA) return file.tryRead(run.hostOffset, request.part(into, at, run.bytes));
+        if (run.kind == ClusterMap.Kind.COMPRESSED) return false;
+        long covered = run.kind == ClusterMap.Kind.ZERO ? 0 : covered(offset, run.bytes);
+        if (covered > 0 && !backing.tryRead(offset, request.part(into, at, covered))) return false;
+        zero(into, at + covered, run.bytes - covered);
+        return true;
     }
 
     private void lookup(Run run, long offset, long bytes) throws IOException {
@@ -163,9 +245,14 @@ final class Qcow2Image implements DiskImage {
     }
 
     private void readBacking(Qcow2Request request, long offset, IoVector into, long at) throws IOException {
-        long covered = backing == null ? 0 : Math.clamp(backing.sizeBytes() - offset, 0, request.run.bytes);
+        long covered = covered(offset, request.run.bytes);
         if (covered > 0) backing.read(offset, request.part(into, at, covered));
         zero(into, at + covered, request.run.bytes - covered);
+    }
+
+    /** How many of these bytes the backing file has. */
+    private long covered(long offset, long bytes) {
+        return backing == null ? 0 : Math.clamp(backing.sizeBytes() - offset, 0, bytes);
     }
 
     // Copying zeroes allocates nothing; filling makes a segment for each piece.
@@ -194,6 +281,41 @@ final class Qcow2Image implements DiskImage {
         } finally {
             end(request);
         }
+    }
+
+    @Override
+    public boolean tryWrite(long offset, IoVector from) throws IOException {
+        Bounds.checkWrite(this, offset, from.totalBytes());
+        if (from.isEmpty()) return true;
+        Qcow2Request request = tryBegin();
+        if (request == null) return false;
+        try {
+            if (!tryPlace(request.run, offset, from.totalBytes())) return false;
+            file.write(request.run.hostOffset, from);
+            return true;
+        } finally {
+            tryEnd(request);
+        }
+    }
+
+    /** Whether all the bytes go side by side where they are. */
+    private boolean tryPlace(Run run, long offset, long bytes) throws IOException {
+        if (!lock.tryLock()) return false;
+        try {
+            if (!map.isAtHand(offset) || isDisturbed(offset, bytes)) return false;
+            map.lookupInPlace(run, offset, bytes);
+            return run.bytes == bytes;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean isDisturbed(long offset, long bytes) {
+        long first = offset >>> header.clusterBits, last = offset + bytes - 1 >>> header.clusterBits;
+        for (int i = 0; i < allocatingCount; i++) {
+            if (allocating[i].cluster + allocating[i].clusters > first && allocating[i].cluster <= last) return true;
+        }
+        return false;
     }
 
     // @return true when the bytes go where they are; else clusters were taken for them
@@ -307,6 +429,7 @@ final class Qcow2Image implements DiskImage {
         lock.lock();
         try {
             if (closed) throw new IOException(file.name() + ": the disk is closed");
+            collectEnded();
             if (map.dirty()) {
                 map.writeBack();
                 return;
@@ -515,6 +638,7 @@ final class Qcow2Image implements DiskImage {
         try {
             if (closed) return;
             closed = true;
+            collectEnded();
         } finally {
             lock.unlock();
         }

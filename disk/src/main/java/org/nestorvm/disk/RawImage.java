@@ -54,6 +54,18 @@ final class RawImage implements DiskImage {
         file.write(offset, from);
     }
 
+    @Override
+    public boolean tryRead(long offset, IoVector into) throws IOException {
+        Bounds.check(this, offset, into.totalBytes());
+        return file.tryRead(offset, into);
+    }
+
+    @Override
+    public boolean tryWrite(long offset, IoVector from) throws IOException {
+        write(offset, from);
+        return true;
+    }
+
     private void refuseMagic(IoVector from) throws IOException {
         for (int i = 0; i < Integer.BYTES; i++) {
             if (byteAt(from, i) != (byte) (Qcow2Header.MAGIC >>> 24 - 8 * i)) return;

@@ -73,6 +73,11 @@ final class TableCache implements AutoCloseable {
         return table;
     }
 
+    /** Whether {@link #get} finds it here. */
+    boolean has(long offset) {
+        return find(offset) != null;
+    }
+
     /** A new table, all zeroes, to be written as a whole. */
     Table create(long offset) throws IOException {
         forget(offset);

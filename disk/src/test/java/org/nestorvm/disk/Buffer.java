@@ -24,13 +24,36 @@ final class Buffer implements AutoCloseable {
     }
 
     static byte[] read(DiskImage image, long offset, int sizeBytes) throws IOException {
+        return read(offset, sizeBytes, vector -> {
+            image.read(offset, vector);
+            return true;
+        });
+    }
+
+    /** @return null when it may wait */
+    static byte[] tryRead(DiskImage image, long offset, int sizeBytes) throws IOException {
+        return read(offset, sizeBytes, vector -> image.tryRead(offset, vector));
+    }
+
+    @FunctionalInterface
+    private interface Reader {
+        boolean read(IoVector into) throws IOException;
+    }
+
+    private static byte[] read(long offset, int sizeBytes, Reader reader) throws IOException {
         try (Buffer buffer = new Buffer()) {
             byte[] bytes = new byte[sizeBytes];
             new Random(offset).nextBytes(bytes);
             IoVector vector = buffer.vector(bytes, new Random(offset));
-            image.read(offset, vector);
+            if (!reader.read(vector)) return null;
             vector.copyOut(0, bytes, 0, sizeBytes);
             return bytes;
+        }
+    }
+
+    static boolean tryWrite(DiskImage image, long offset, byte[] bytes) throws IOException {
+        try (Buffer buffer = new Buffer()) {
+            return image.tryWrite(offset, buffer.vector(bytes, new Random(offset)));
         }
     }
 

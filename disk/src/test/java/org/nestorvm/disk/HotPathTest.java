@@ -39,6 +39,19 @@ class HotPathTest {
         allocateNothing("qcow2", (image, vector, offset) -> image.write(offset, vector));
     }
 
+    @Test void whatDoesNotWaitOnRaw() throws IOException {
+        allocateNothing("raw", HotPathTest::tryBoth);
+    }
+
+    @Test void whatDoesNotWaitOnQcow2() throws IOException {
+        allocateNothing("qcow2", HotPathTest::tryBoth);
+    }
+
+    private static void tryBoth(DiskImage image, IoVector vector, long offset) throws IOException {
+        if (!image.tryWrite(offset, vector)) throw new AssertionError("a write may wait at " + offset);
+        image.tryRead(offset, vector);                               // where the file system cannot say, it may
+    }
+
     @Test void readsOfHolesInQcow2() throws IOException {
         allocateNothing("qcow2", (image, vector, offset) -> image.read(offset + (4 << 20) - 4096, vector));
     }

@@ -94,10 +94,14 @@ class Qcow2ModelTest {
         switch (random.nextInt(10)) {
             case 0, 1, 2, 3 -> {
                 byte[] data = Buffer.random(bytes, random.nextLong());
-                Buffer.write(image, offset, data);
+                if (!random.nextBoolean() || !Buffer.tryWrite(image, offset, data)) Buffer.write(image, offset, data);
                 System.arraycopy(data, 0, model, offset, bytes);
             }
-            case 4, 5 -> assertThat(Buffer.read(image, offset, bytes)).isEqualTo(Arrays.copyOfRange(model, offset, offset + bytes));
+            case 4 -> assertThat(Buffer.read(image, offset, bytes)).isEqualTo(Arrays.copyOfRange(model, offset, offset + bytes));
+            case 5 -> {
+                byte[] read = Buffer.tryRead(image, offset, bytes);
+                if (read != null) assertThat(read).isEqualTo(Arrays.copyOfRange(model, offset, offset + bytes));
+            }
             case 6 -> {
                 image.writeZeroes(offset, bytes, random.nextBoolean());
                 Arrays.fill(model, offset, offset + bytes, (byte) 0);

@@ -2,6 +2,7 @@ package org.nestorvm.disk;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -37,6 +38,40 @@ class RawImageTest {
         }
         System.arraycopy(written, 0, content, 1024, written.length);
         assertThat(Files.readAllBytes(file)).isEqualTo(content);
+    }
+
+    /** What the host has in memory is read at once; after it was dropped from there it may wait, and an ordinary read brings it back. */
+    @Test void whatIsInTheHostsMemoryIsReadWithoutWaiting() throws Exception {
+        try (DiskImage image = Disks.open(file, OpenOptions.WRITE); Buffer buffer = new Buffer()) {
+            IoVector vector = buffer.vector(new byte[65_536], new java.util.Random(4));
+            assumeTrue(image.tryRead(512, vector), "the file system of " + directory + " does not say what is in memory");
+            assertThat(bytes(vector)).isEqualTo(Arrays.copyOfRange(content, 512, 66_048));
+            image.flush();
+            Process dd = new ProcessBuilder("dd", "if=" + file, "iflag=nocache", "count=0", "status=none").inheritIO().start();
+            assumeTrue(dd.waitFor() == 0, "dd cannot drop a file from memory");
+            assumeTrue(!image.tryRead(512, vector), "the file stays in memory");
+            image.read(512, vector);
+            assertThat(image.tryRead(512, vector)).isTrue();
+            assertThat(bytes(vector)).isEqualTo(Arrays.copyOfRange(content, 512, 66_048));
+            assertThatThrownBy(() -> image.tryRead(SIZE - 512, vector)).isInstanceOf(IOException.class);
+        }
+    }
+
+    private static byte[] bytes(IoVector vector) {
+        byte[] bytes = new byte[(int) vector.totalBytes()];
+        vector.copyOut(0, bytes, 0, bytes.length);
+        return bytes;
+    }
+
+    @Test void aFileInMemoryNeverWaits(@TempDir(factory = MemoryFolder.class) Path inMemory) throws IOException {
+        Path other = Files.write(inMemory.resolve("disk.raw"), content);
+        try (DiskImage image = Disks.open(other, OpenOptions.WRITE); Buffer buffer = new Buffer()) {
+            IoVector vector = buffer.vector(new byte[4096], new java.util.Random(5));
+            assertThat(image.tryRead(8192, vector)).isTrue();
+            assertThat(bytes(vector)).isEqualTo(Arrays.copyOfRange(content, 8192, 12_288));
+            assertThat(image.tryWrite(0, vector)).isTrue();
+        }
+        assertThat(Arrays.copyOf(Files.readAllBytes(other), 4096)).isEqualTo(Arrays.copyOfRange(content, 8192, 12_288));
     }
 
     @Test void moreThanTheKernelsLimitOfPiecesGoThrough() throws IOException {

@@ -18,10 +18,11 @@ final class BlkArguments {
         String file = arguments.take("file");
         OpenOptions options = new OpenOptions(arguments.take("format"), arguments.takeSwitch("readonly", false), arguments.takeSwitch("lock", true));
         String serial = arguments.take("serial", "");
-        int queues = arguments.takeNumber("queues", 1);
+        int queues = arguments.takeNumber("queues", 1), threads = arguments.takeNumber("threads", BlkDevice.DEFAULT_THREADS);
         if (file == null && descriptors.length == 0) throw new IOException("device blk needs --file NAME, or --files with descriptors");
         if (queues < 1 || queues > BlkDevice.MAX_QUEUES) throw new IOException("--queues " + queues + " must be 1 to " + BlkDevice.MAX_QUEUES);
+        if (threads < 0 || threads > BlkDevice.MAX_THREADS) throw new IOException("--threads " + threads + " must be 0 to " + BlkDevice.MAX_THREADS);
         DiskImage image = descriptors.length > 0 ? Disks.open(file == null ? name : file, options, descriptors) : Disks.open(Path.of(file), options);
-        return new BlkDevice(name, image, serial, queues);
+        return new BlkDevice(name, image, serial, queues, threads);
     }
 }

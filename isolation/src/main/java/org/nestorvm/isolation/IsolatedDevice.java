@@ -46,11 +46,12 @@ public final class IsolatedDevice implements VirtioDevice {
      * A disk: its file, and the files that it is based on, are opened here and passed on.
      *
      * @param serial null for none
+     * @param threads for requests that wait, see {@link BlkDevice}
      */
-    public static IsolatedDevice disk(String name, Path file, OpenOptions options, String serial, int queues, RestartPolicy policy) throws IOException {
+    public static IsolatedDevice disk(String name, Path file, OpenOptions options, String serial, int queues, int threads, RestartPolicy policy) throws IOException {
         int[] files = open(Disks.chain(file, options), options);
         DeviceArguments arguments = new DeviceArguments().with("files", numbers(files.length)).with("file", file).with("format", options.format()).with("readonly", options.readOnly() ? "on" : "off")
-            .with("lock", options.locked() ? "on" : "off").with("serial", serial == null || serial.isEmpty() ? null : serial).with("queues", queues);
+            .with("lock", options.locked() ? "on" : "off").with("serial", serial == null || serial.isEmpty() ? null : serial).with("queues", queues).with("threads", threads);
         DeviceSupervisor supervisor = new DeviceSupervisor(name, DeviceKind.BLK, arguments, policy, Given.of(files));
         return connect(FrontEndOptions.of(BlkDevice.TYPE, name, queues, BLK_QUEUE_SIZE, supervisor), supervisor);
     }

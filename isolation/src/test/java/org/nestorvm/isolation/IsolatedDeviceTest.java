@@ -81,7 +81,7 @@ class IsolatedDeviceTest {
         byte[] data = new byte[2 * SECTOR];
         Arrays.fill(data, (byte) 0x5a);
         try (DriverMemory memory = new DriverMemory();
-             IsolatedDevice disk = IsolatedDevice.disk("disk0", file, OpenOptions.WRITE.withFormat("raw"), "serial", 1, RestartPolicy.USUAL);
+             IsolatedDevice disk = IsolatedDevice.disk("disk0", file, OpenOptions.WRITE.withFormat("raw"), "serial", 1, 4, RestartPolicy.USUAL);
              TestDriver driver = TestDriver.start(disk, memory, disk.features(), 16)) {
             assertEquals(128, disk.config().get(0, 8), "sectors");
             assertArrayEquals(new byte[] {0}, driver.request(0, request(WRITE, 7, data), 1));
@@ -100,7 +100,7 @@ class IsolatedDeviceTest {
         Path raw = Files.write(directory.resolve("base.img"), data), base = directory.resolve("base.qcow2"), overlay = directory.resolve("overlay.qcow2");
         Converter.convert(raw, OpenOptions.READ.withFormat("raw"), base, "qcow2", ImageOptions.parse("qcow2", "compression_type=zstd"), true, _ -> { });
         Images.create(overlay, "qcow2", data.length, ImageOptions.parse("qcow2", "backing_file=base.qcow2,backing_fmt=qcow2"));
-        try (DriverMemory memory = new DriverMemory(); IsolatedDevice disk = IsolatedDevice.disk("disk0", overlay, OpenOptions.WRITE, null, 1, RestartPolicy.USUAL);
+        try (DriverMemory memory = new DriverMemory(); IsolatedDevice disk = IsolatedDevice.disk("disk0", overlay, OpenOptions.WRITE, null, 1, 4, RestartPolicy.USUAL);
              TestDriver driver = TestDriver.start(disk, memory, disk.features(), 16)) {
             byte[] read = driver.request(0, request(READ, 200, new byte[0]), SECTOR + 1);
             assertArrayEquals(Arrays.copyOfRange(data, 200 * SECTOR, 201 * SECTOR), Arrays.copyOf(read, SECTOR));
@@ -182,8 +182,8 @@ class IsolatedDeviceTest {
     /** The device process finds the fault, since only it reads the file. */
     @Test void aDiskThatCannotBeOpenedSaysWhy(@TempDir Path directory) throws Exception {
         Path file = Files.write(directory.resolve("disk.img"), new byte[4096]);
-        assertThatThrownBy(() -> IsolatedDevice.disk("disk0", directory.resolve("none.img"), OpenOptions.WRITE, null, 1, RestartPolicy.USUAL)).isInstanceOf(IOException.class).hasMessageContaining("none.img");
-        assertThatThrownBy(() -> IsolatedDevice.disk("disk0", file, OpenOptions.WRITE, null, 1000, RestartPolicy.USUAL)).isInstanceOf(IOException.class).hasMessageContaining("--queues 1000 must be 1 to 64");
+        assertThatThrownBy(() -> IsolatedDevice.disk("disk0", directory.resolve("none.img"), OpenOptions.WRITE, null, 1, 4, RestartPolicy.USUAL)).isInstanceOf(IOException.class).hasMessageContaining("none.img");
+        assertThatThrownBy(() -> IsolatedDevice.disk("disk0", file, OpenOptions.WRITE, null, 1000, 4, RestartPolicy.USUAL)).isInstanceOf(IOException.class).hasMessageContaining("--queues 1000 must be 1 to 64");
     }
 
     @Test void withoutPidfdsAndCloseFromItIsTheSame() throws Exception {

@@ -33,12 +33,12 @@ public final class Devices {
     }
 
     public static DeviceSource disk(String name, DiskSpec disk) {
-        return machine -> new BlkDevice(name, Disks.open(disk.file(), options(disk)), disk.serial() == null ? "" : disk.serial(), queues(disk, machine));
+        return machine -> new BlkDevice(name, Disks.open(disk.file(), options(disk)), disk.serial() == null ? "" : disk.serial(), queues(disk, machine), threads(disk));
     }
 
     /** The same in a confined process of its own, which is started again when it dies. */
     public static DeviceSource isolatedDisk(String name, DiskSpec disk) {
-        return machine -> IsolatedDevice.disk(name, disk.file(), options(disk), disk.serial(), queues(disk, machine), RestartPolicy.USUAL);
+        return machine -> IsolatedDevice.disk(name, disk.file(), options(disk), disk.serial(), queues(disk, machine), threads(disk), RestartPolicy.USUAL);
     }
 
     private static OpenOptions options(DiskSpec disk) {
@@ -47,6 +47,10 @@ public final class Devices {
 
     private static int queues(DiskSpec disk, DeviceSource.Host machine) {
         return disk.queues() != null ? disk.queues() : Math.min(machine.cpus(), MOST_DEFAULT_QUEUES);
+    }
+
+    private static int threads(DiskSpec disk) {
+        return disk.threads() != null ? disk.threads() : BlkDevice.DEFAULT_THREADS;
     }
 
     /** Streams between the guest and Unix sockets of the host. */

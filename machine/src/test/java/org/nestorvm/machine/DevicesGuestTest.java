@@ -76,7 +76,7 @@ class DevicesGuestTest {
         byte[] content = new byte[1 << 20];
         new SplittableRandom(4).nextBytes(content);
         Path second = Files.write(directory.resolve("second"), content);
-        Map<String, String> said = CheckedGuest.with(directory, SCRIPT).run(config -> config.withDevice(Devices.disk("disk0", new DiskSpec(first, "raw", false, "NESTOR-1", null)))
+        Map<String, String> said = CheckedGuest.with(directory, SCRIPT).run(config -> config.withDevice(Devices.disk("disk0", new DiskSpec(first, "raw", false, "NESTOR-1", null, null)))
             .withDevice(Devices.disk("disk1", DiskSpec.of(second).withReadOnly(true))).withDevice(Devices.disk("disk2", DiskSpec.of(third))).withDevice(Devices.rng("rng")));
         assertThat(said).containsEntry("serial", "NESTOR-1").containsEntry("written", sha256(first)).containsEntry("read", sha256(second)).containsEntry("readonly", "1")
             .containsEntry("copy", sha256(second)).containsEntry("random", "100").containsEntry("interrupts", "3");
@@ -151,7 +151,7 @@ class DevicesGuestTest {
         Path qemu = program("/usr/bin/qemu-system-x86_64");
         assumeTrue(qemu != null, "qemu-system-x86_64 is not here: apt-get install qemu-system-x86");
         Path image = disk("image", 2 << 20), blk = directory.resolve("blk"), rng = directory.resolve("rng");
-        List<Thread> servers = List.of(serve(Devices.disk("disk", new DiskSpec(image, null, false, "NESTOR-2", null)).open(NO_MACHINE), blk), serve(Devices.rng("rng").open(NO_MACHINE), rng));
+        List<Thread> servers = List.of(serve(Devices.disk("disk", new DiskSpec(image, null, false, "NESTOR-2", null, null)).open(NO_MACHINE), blk), serve(Devices.rng("rng").open(NO_MACHINE), rng));
         Map<String, String> said = CheckedGuest.with(directory, IN_QEMU).runInQemu(qemu, List.of("-chardev", "socket,id=blk,path=" + blk, "-device", "vhost-user-blk-pci,chardev=blk,disable-legacy=on",
             "-chardev", "socket,id=rng,path=" + rng, "-device", "vhost-user-rng-pci,chardev=rng"));
         for (Thread server : servers) server.join();

@@ -52,7 +52,7 @@ class IsolatedDiskTest {
         AtomicInteger killed = new AtomicInteger();
         List<Integer> processes = new ArrayList<>();
         Map<String, String> said = CheckedGuest.with(directory, SCRIPT.replace("ROUNDS", Integer.toString(kills)))
-            .run(config -> config.withDevice(Devices.isolatedDisk("disk", new DiskSpec(image, "raw", false, null, null))), (machine, line) -> {
+            .run(config -> config.withDevice(Devices.isolatedDisk("disk", new DiskSpec(image, "raw", false, null, null, null))), (machine, line) -> {
                 if (!line.startsWith("kill ")) return;
                 IsolatedDevice disk = (IsolatedDevice) machine.devices().getFirst().device();
                 processes.add(disk.process().pid());

@@ -71,7 +71,7 @@ public final class SyscallLists {
 
     /** A disk: files and block devices that are open already. */
     public static SyscallFilter disk(int pid) {
-        return base(pid).allow(PWRITE64, PREADV, PWRITEV, READV, WRITEV, FDATASYNC, FSYNC, COPY_FILE_RANGE, FLOCK)
+        return base(pid).allow(PWRITE64, PREADV, PREADV2, PWRITEV, READV, WRITEV, FDATASYNC, FSYNC, COPY_FILE_RANGE, FLOCK)
             .allowIf(FCNTL, descriptorCommands(FileLocks.F_OFD_GETLK, FileLocks.F_OFD_SETLK))
             .allowIf(IOCTL, Check.oneOf(1, "BLKDISCARD, BLKGETSIZE64, BLKZEROOUT, BLKSSZGET, BLKPBSZGET", DISK_IOCTLS));
     }

@@ -153,7 +153,7 @@ public final class DeviceComparison {
 
     private static void guest(boolean isolated, Path kernel, String initrd, Path image, Path measured) throws Exception {
         Engine soft = Engines.all().stream().filter(e -> e.name().equals("soft")).findAny().orElseThrow();
-        DiskSpec system = DiskSpec.of(image).withReadOnly(true), disk = new DiskSpec(measured, "raw", false, null, 1);
+        DiskSpec system = DiskSpec.of(image).withReadOnly(true), disk = new DiskSpec(measured, "raw", false, null, 1, null);
         MachineConfig config = MachineConfig.kernel("devices", soft, kernel, initrd, COMMAND_LINE).withConsole(System.out).withDevice(Devices.disk("system", system))
             .withDevice(isolated ? Devices.isolatedDisk("measured", disk) : Devices.disk("measured", disk)).withDevice(Devices.net("net", NetOptions.parse("user")));
         try (Machine machine = Machine.create(config)) {

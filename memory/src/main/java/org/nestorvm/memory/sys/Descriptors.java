@@ -20,6 +20,7 @@ public final class Descriptors {
 
     public static final int FALLOC_FL_KEEP_SIZE = 0x1, FALLOC_FL_PUNCH_HOLE = 0x2, FALLOC_FL_ZERO_RANGE = 0x10;
     public static final int SEEK_END = 2, SEEK_DATA = 3, SEEK_HOLE = 4;
+    public static final int RWF_NOWAIT = 0x8;
 
     private static final LibcFunction OPEN = LibcFunction.variadic("open");
     private static final LibcFunction PIPE2 = LibcFunction.of("pipe2");
@@ -37,6 +38,7 @@ public final class Descriptors {
     private static final LibcFunction READV = LibcFunction.of("readv");
     private static final LibcFunction WRITEV = LibcFunction.of("writev");
     private static final LibcFunction PREADV = LibcFunction.of("preadv");
+    private static final LibcFunction PREADV2 = LibcFunction.of("preadv2");
     private static final LibcFunction PWRITEV = LibcFunction.of("pwritev");
 
     private Descriptors() {
@@ -141,6 +143,15 @@ public final class Descriptors {
     /** Reads into {@code count} buffers: an array of struct iovec (address, size; 8 bytes each) at {@code vectorAddress}. At most 1024. */
     public static long tryPreadv(int descriptor, long vectorAddress, int count, long offset) {
         return PREADV.tryLong(descriptor, vectorAddress, count, offset);
+    }
+
+    /**
+     * {@link #tryPreadv} with flags of preadv2(2).
+     *
+     * @param flags {@link #RWF_NOWAIT}: only what is in memory. -{@link Errno#EAGAIN} when not even the first byte is, -{@link Errno#EOPNOTSUPP} where the file system cannot say
+     */
+    public static long tryPreadv2(int descriptor, long vectorAddress, int count, long offset, int flags) {
+        return PREADV2.tryLong(descriptor, vectorAddress, count, offset, flags);
     }
 
     /** Writes from {@code count} buffers; see {@link #tryPreadv}. */

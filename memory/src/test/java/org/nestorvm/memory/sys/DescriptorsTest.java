@@ -33,6 +33,8 @@ class DescriptorsTest {
             MemorySegment vector = arena.allocateFrom(ValueLayout.JAVA_LONG, one.address(), 7, two.address(), 8);
             assertEquals(12, Descriptors.tryPreadv(descriptor, vector.address(), 2, 4));
             assertEquals("nestor", one.getString(0));
+            assertEquals(12, Descriptors.tryPreadv2(descriptor, vector.address(), 2, 4, 0));
+            assertThat(Descriptors.tryPreadv2(descriptor, vector.address(), 2, 4, Descriptors.RWF_NOWAIT)).as("in memory, where the file system can say").isIn(12L, (long) -Errno.EOPNOTSUPP);
             assertEquals(15, Descriptors.tryPwritev(descriptor, vector.address(), 2, 4));
             assertEquals(0, Descriptors.tryPread(descriptor, one.address(), 8, 100), "the end of the file");
             assertEquals(-Errno.EINVAL, Descriptors.tryPread(descriptor, one.address(), 8, -1));

@@ -82,7 +82,7 @@ class HeadersTest {
     private static List<String> compileAndRun(Path directory, String body) throws IOException, InterruptedException {
         StringBuilder source = new StringBuilder("#define _GNU_SOURCE\n");
         for (String header : List.of("stdio.h", "stddef.h", "errno.h", "fcntl.h", "poll.h", "signal.h", "unistd.h", "sys/epoll.h", "sched.h", "sys/eventfd.h", "sys/file.h", "sys/ioctl.h", "sys/mman.h", "sys/prctl.h",
-            "sys/resource.h", "sys/socket.h", "sys/stat.h", "sys/timerfd.h", "sys/un.h", "sys/vfs.h", "linux/falloc.h", "linux/magic.h", "linux/memfd.h", "linux/seccomp.h", "linux/filter.h", "linux/landlock.h", "spawn.h", "sys/wait.h")) {
+            "sys/resource.h", "sys/socket.h", "sys/stat.h", "sys/timerfd.h", "sys/uio.h", "sys/un.h", "sys/vfs.h", "linux/falloc.h", "linux/magic.h", "linux/memfd.h", "linux/seccomp.h", "linux/filter.h", "linux/landlock.h", "spawn.h", "sys/wait.h")) {
             source.append("#include <").append(header).append(">\n");
         }
         // Enumerators, which #ifdef does not see unless the header also defines them.

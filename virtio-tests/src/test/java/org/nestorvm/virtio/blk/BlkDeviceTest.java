@@ -41,7 +41,7 @@ class BlkDeviceTest {
     private void plugIn(MemoryDisk newDisk, long features) throws Exception {
         disk = newDisk;
         memory = new DriverMemory();
-        device = new BlkDevice("disk", disk, "SERIAL-1", 1);
+        device = new BlkDevice("disk", disk, "SERIAL-1", 1, BlkDevice.DEFAULT_THREADS);
         driver = TestDriver.start(device, memory, features, 64);
     }
 
@@ -229,7 +229,7 @@ class BlkDeviceTest {
     }
 
     @Test void queuesAreServedSideBySide() throws Exception {
-        BlkDevice wide = new BlkDevice("wide", new MemoryDisk(SECTORS, false), "", 4);
+        BlkDevice wide = new BlkDevice("wide", new MemoryDisk(SECTORS, false), "", 4, BlkDevice.DEFAULT_THREADS);
         try (TestDriver many = TestDriver.start(wide, memory, ALL | BlkDevice.F_MQ, 16)) {
             for (int i = 0; i < 4; i++) many.queue(i).offer(header(FLUSH, 0), 1);
             for (int i = 0; i < 4; i++) many.kick(i);

@@ -5,7 +5,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.nestorvm.disk.DiskImage;
+import org.nestorvm.memory.sys.Events;
 import org.nestorvm.virtio.ConfigSpace;
+import org.nestorvm.virtio.DeviceSession;
 import org.nestorvm.virtio.RingDevice;
 import org.nestorvm.virtio.queue.Chain;
 import org.nestorvm.virtio.queue.QueueViolation;
@@ -14,13 +16,19 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Block device: virtio 1.2, section 5.2. One thread a queue; a request is done when its thread has done it. Not offered: geometry, SCSI commands, secure erase, lifetime, zones.
+ * Block device: virtio 1.2, section 5.2. Not offered: geometry, SCSI commands, secure erase, lifetime, zones.
+ *
+ * <p><b>Threads.</b> A queue's thread does at once what surely does not wait: a read of what is in the host's memory, a write into its cache. What may wait (another read, a flush, a discard, zeroes, a write that must be durable)
+ * goes to a few workers that all queues share ({@link BlkWorkers}), and comes back to the queue's thread when it is done ({@link BlkQueue}); meanwhile that serves others. So requests end in any order, which is the driver's
+ * concern (5.2.6.2): a flush covers the writes that were completed before it was offered, and a worker begins it after that. Before a queue stops, all that is away is awaited and given back.
+ *
+ * <p>Without workers, and where the driver's own thread serves the queue, each request is done before the next is taken.
  */
 public final class BlkDevice extends RingDevice {
     public static final int TYPE = 2;
     public static final long F_SEG_MAX = 1L << 2, F_RO = 1L << 5, F_BLK_SIZE = 1L << 6, F_FLUSH = 1L << 9, F_TOPOLOGY = 1L << 10, F_CONFIG_WCE = 1L << 11, F_MQ = 1L << 12, F_DISCARD = 1L << 13,
             F_WRITE_ZEROES = 1L << 14;
-    public static final int MAX_QUEUES = 64, SERIAL_BYTES = 20;
+    public static final int MAX_QUEUES = 64, MAX_THREADS = 64, DEFAULT_THREADS = 4, SERIAL_BYTES = 20;
 
     /** Offsets in the configuration space, 5.2.4. */
     static final int CAPACITY = 0, SEG_MAX = 12, BLK_SIZE = 20, PHYSICAL_BLOCK_EXP = 24, MIN_IO_SIZE = 26, OPT_IO_SIZE = 28, WRITEBACK = 32, NUM_QUEUES = 34, MAX_DISCARD_SECTORS = 36, MAX_DISCARD_SEG = 40,
@@ -34,19 +42,24 @@ public final class BlkDevice extends RingDevice {
 
     private final DiskImage image;
     private final byte[] serial;
-    private final BlkRequest[] requests;
+    private final BlkQueue[] queues;
+    private final ChainHandler[] handlers;
+    private final BlkWorkers workers;
     private final AtomicBoolean failed = new AtomicBoolean();
 
     /**
      * @param image belongs to the device, which closes it
      * @param serial what the guest reads as the disk's identity: its first {@value #SERIAL_BYTES} bytes
+     * @param threads most workers; 0 for none
      */
-    public BlkDevice(String name, DiskImage image, String serial, int queues) {
+    public BlkDevice(String name, DiskImage image, String serial, int queues, int threads) {
         super(TYPE, name, features(image, queues), config(image, queues), queues, queueSizes(queues));
         this.image = image;
         this.serial = Arrays.copyOf(serial.getBytes(StandardCharsets.US_ASCII), SERIAL_BYTES);
-        requests = new BlkRequest[queues];
-        for (int i = 0; i < queues; i++) requests[i] = new BlkRequest(this);
+        this.queues = new BlkQueue[queues];
+        handlers = new ChainHandler[queues];
+        if (threads < 0 || threads > MAX_THREADS) throw new IllegalArgumentException("a block device has up to " + MAX_THREADS + " workers: " + threads);
+        workers = new BlkWorkers(name, threads);
     }
 
     private static int[] queueSizes(int queues) {
@@ -88,18 +101,60 @@ public final class BlkDevice extends RingDevice {
     }
 
     @Override
-    protected void process(int index, Virtqueue queue) throws QueueViolation {
-        BlkRequest request = requests[index];
-        drain(queue, chain -> serve(request, queue, chain));
+    public void activate(DeviceSession session) throws IOException {
+        super.activate(session);
+        for (int i = 0; i < queues.length; i++) {
+            if (queues[i] == null) queues[i] = connect(i);
+        }
     }
 
-    private long serve(BlkRequest request, Virtqueue queue, Chain chain) throws QueueViolation {
+    private BlkQueue connect(int index) throws IOException {
+        BlkQueue requests = new BlkQueue(this);
+        try {
+            loop(index).add(requests.event, Events.EPOLLIN, _ -> {
+                Events.tryDrain(requests.event);
+                serve(index);
+            });
+            return requests;
+        } catch (IOException | RuntimeException | Error e) {
+            requests.close();
+            throw e;
+        }
+    }
+
+    @Override
+    protected void queueStarted(int index, Virtqueue queue) {
+        boolean inLine = !hasKick(index);
+        handlers[index] = chain -> serve(queues[index], queue, chain, inLine);
+    }
+
+    @Override
+    protected void process(int index, Virtqueue queue) throws QueueViolation {
+        if (queues[index].giveBack(queue)) interrupt(queue);
+        drain(queue, handlers[index]);
+    }
+
+    private long serve(BlkQueue requests, Virtqueue queue, Chain chain, boolean inLine) throws QueueViolation {
         long bytes = chain.readable().totalBytes() + chain.writable().totalBytes();
-        long written = request.serve(chain);
-        if (bytes < LARGE_BYTES) return written;
-        queue.push(chain, written);
+        BlkRequest request = requests.next();
+        request.begin(chain);
+        if (inLine) request.serve();
+        else if (!request.serveAtOnce()) {
+            requests.leaves();
+            if (workers.submit(request)) return PENDING;
+            requests.returns(request);
+            request.serve();
+        }
+        if (bytes < LARGE_BYTES) return request.written();
+        queue.push(chain, request.written());
         interrupt(queue);
         return PENDING;
+    }
+
+    @Override
+    protected void queueStopped(int index, Virtqueue queue) {
+        queues[index].settle(queue);
+        interrupt(queue);
     }
 
     /** The host could not do what the guest asked for. Told once; the guest hears of it each time. */
@@ -111,6 +166,11 @@ public final class BlkDevice extends RingDevice {
     @Override
     public void close() {
         super.close();
+        workers.close();
+        for (int i = 0; i < queues.length; i++) {
+            if (queues[i] != null) queues[i].close();
+            queues[i] = null;
+        }
         try {
             image.close();
         } catch (IOException e) {

@@ -7,56 +7,111 @@ import org.nestorvm.virtio.queue.QueueViolation;
 
 /**
  * One request of the driver's: virtio 1.2, section 5.2.6. A header of 16 bytes comes first and a byte of status last, however the driver has cut its buffers. Used again for request after
- * request by the thread of one queue.
+ * request: begun by the thread of its queue, and served there at once where that surely does not wait, or else by a worker.
  */
 final class BlkRequest {
     static final int IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, WRITE_ZEROES = 13;
     static final int OK = 0, IOERR = 1, UNSUPP = 2;
     static final int HEADER_BYTES = 16, RANGE_BYTES = 16;
     private static final int UNMAP = 1;
+    /** In place of a status: not done, since it may wait. */
+    private static final int WAITS = -1;
+
+    /** In the list that it is in: those to be served, those that are done, or those that are vacant. */
+    BlkRequest next;
 
     private final BlkDevice device;
+    private final BlkQueue home;
     private final IoVector data = new IoVector(16);
     private final byte[] header = new byte[HEADER_BYTES], range = new byte[RANGE_BYTES], status = new byte[1];
+    private Chain chain;
+    private int type;
+    private boolean mayWait;
+    private long sector, written;
+    private Throwable failure;
 
-    BlkRequest(BlkDevice device) {
+    BlkRequest(BlkDevice device, BlkQueue home) {
         this.device = device;
+        this.home = home;
     }
 
-    /** @return bytes written into the chain's buffers, the status among them */
-    long serve(Chain chain) throws QueueViolation {
-        IoVector out = chain.readable(), in = chain.writable();
-        if (in.isEmpty()) throw new QueueViolation("a request has no room for its status");
+    Chain chain() {
+        return chain;
+    }
+
+    /** Bytes written into the chain's buffers, the status among them. */
+    long written() {
+        return written;
+    }
+
+    /** What has ended it other than an error of the disk; null if nothing did. */
+    Throwable failure() {
+        return failure;
+    }
+
+    void begin(Chain newChain) throws QueueViolation {
+        if (newChain.writable().isEmpty()) throw new QueueViolation("a request has no room for its status");
+        chain = newChain;
+        failure = null;
+        if (chain.readable().totalBytes() < HEADER_BYTES) return;
+        chain.readable().copyOut(0, header, 0, HEADER_BYTES);
+        type = (int) little(header, 0, 4);
+        sector = little(header, 8, 8);
+    }
+
+    /** @return false when it may wait, and is not done */
+    boolean serveAtOnce() {
+        mayWait = false;
+        return finish(execute());
+    }
+
+    void serve() {
+        mayWait = true;
+        finish(execute());
+    }
+
+    /** On a worker's thread: whatever happens, the queue gets it back. */
+    void serveForQueue() {
+        try {
+            serve();
+        } catch (Throwable t) {
+            failure = t;
+        }
+        home.done(this);
+    }
+
+    private boolean finish(int result) {
+        if (result == WAITS) return false;
+        IoVector in = chain.writable();
         long room = in.totalBytes() - 1;
-        int result = out.totalBytes() < HEADER_BYTES ? IOERR : execute(out, in, room);
         // The bytes before the status count as written, so they are, whatever came of the request.
         if (result != OK && room > 0) in.fill(0, room, (byte) 0);
         status[0] = (byte) result;
         in.copyIn(room, status, 0, 1);
-        return room + 1;
+        written = room + 1;
+        return true;
     }
 
-    private int execute(IoVector out, IoVector in, long room) {
-        out.copyOut(0, header, 0, HEADER_BYTES);
-        int type = (int) little(header, 0, 4);
-        long sector = little(header, 8, 8);
+    private int execute() {
+        IoVector out = chain.readable(), in = chain.writable();
+        if (out.totalBytes() < HEADER_BYTES) return IOERR;
+        long length = out.totalBytes() - HEADER_BYTES, room = in.totalBytes() - 1;
         data.clear();
-        long length = out.totalBytes() - HEADER_BYTES;
         switch (type) {
             case IN -> data.add(in, 0, room);
             case OUT, DISCARD, WRITE_ZEROES -> data.add(out, HEADER_BYTES, length);
             default -> { }
         }
-        if (room > 0 && type != IN && type != GET_ID) in.fill(0, room, (byte) 0);
-        return switch (type) {
-            case IN -> read(sector);
-            case OUT -> write(sector);
+        int result = switch (type) {
+            case IN -> read();
+            case OUT -> write();
             case FLUSH -> flush();
             case GET_ID -> identify(in, room);
-            case DISCARD -> ranges(type, length);
-            case WRITE_ZEROES -> ranges(type, length);
+            case DISCARD, WRITE_ZEROES -> mayWait ? ranges(length) : WAITS;
             default -> UNSUPP;
         };
+        if (result == OK && room > 0 && type != IN && type != GET_ID) in.fill(0, room, (byte) 0);
+        return result;
     }
 
     private static long little(byte[] bytes, int at, int size) {
@@ -72,10 +127,11 @@ final class BlkRequest {
         return inside ? sector * BlkDevice.SECTOR_BYTES : -1;
     }
 
-    private int read(long sector) {
+    private int read() {
         long offset = offset(sector, data.totalBytes());
         if (offset < 0) return IOERR;
         try {
+            if (!mayWait) return data.isEmpty() || device.image().tryRead(offset, data) ? OK : WAITS;
             if (!data.isEmpty()) device.image().read(offset, data);
             return OK;
         } catch (IOException e) {
@@ -84,10 +140,11 @@ final class BlkRequest {
         }
     }
 
-    private int write(long sector) {
+    private int write() {
         long offset = offset(sector, data.totalBytes());
         if (offset < 0 || device.image().readOnly()) return IOERR;
         try {
+            if (!mayWait) return !device.writeThrough() && (data.isEmpty() || device.image().tryWrite(offset, data)) ? OK : WAITS;
             if (!data.isEmpty()) device.image().write(offset, data);
             if (device.writeThrough()) device.image().flush();
             return OK;
@@ -99,7 +156,9 @@ final class BlkRequest {
 
     private int flush() {
         try {
-            if (!device.image().readOnly()) device.image().flush();
+            if (device.image().readOnly()) return OK;
+            if (!mayWait) return WAITS;
+            device.image().flush();
             return OK;
         } catch (IOException e) {
             device.failed("flush", 0, 0, e);
@@ -116,22 +175,22 @@ final class BlkRequest {
     }
 
     /** DISCARD and WRITE ZEROES: all ranges are looked at before the first is done. */
-    private int ranges(int type, long length) {
+    private int ranges(long length) {
         long feature = type == DISCARD ? BlkDevice.F_DISCARD : BlkDevice.F_WRITE_ZEROES;
         if (!device.negotiated(feature)) return UNSUPP;
         if (length == 0 || length % RANGE_BYTES != 0 || length > (long) BlkDevice.MAX_RANGES * RANGE_BYTES) return IOERR;
         for (int at = 0; at < length; at += RANGE_BYTES) {
-            int result = range(type, at, false);
+            int result = range(at, false);
             if (result != OK) return result;
         }
         for (int at = 0; at < length; at += RANGE_BYTES) {
-            int result = range(type, at, true);
+            int result = range(at, true);
             if (result != OK) return result;
         }
         return OK;
     }
 
-    private int range(int type, int at, boolean execute) {
+    private int range(int at, boolean execute) {
         data.copyOut(at, range, 0, RANGE_BYTES);
         long sectors = little(range, 8, 4), flags = little(range, 12, 4), sizeBytes = sectors * BlkDevice.SECTOR_BYTES;
         if ((flags & ~UNMAP) != 0 || type == DISCARD && flags != 0) return UNSUPP;
