@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
@@ -12,13 +14,19 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.nestorvm.disk.Converter;
 import org.nestorvm.disk.ImageOptions;
 import org.nestorvm.disk.Images;
@@ -29,13 +37,15 @@ import org.nestorvm.memory.sys.Primitive;
 import org.nestorvm.memory.sys.Processes;
 import org.nestorvm.virtio.Features;
 import org.nestorvm.virtio.net.NetOptions;
+import org.nestorvm.virtio.testkit.Buffer;
 import org.nestorvm.virtio.testkit.DriverMemory;
 import org.nestorvm.virtio.testkit.TestDriver;
 import org.nestorvm.virtio.testkit.Used;
 
 /** A driver, with the device in a confined process of its own. */
 class IsolatedDeviceTest {
-    private static final int READ = 0, WRITE = 1, SECTOR = 512;
+    private static final int READ = 0, WRITE = 1, FLUSH = 4, WRITE_ZEROES = 13, SECTOR = 512;
+    private static final long FLUSHES = 1L << 9, ZEROES = 1L << 14;
 
     @Test void rngFillsBuffersFromAConfinedProcess() throws Exception {
         try (DriverMemory memory = new DriverMemory(); IsolatedDevice rng = IsolatedDevice.rng("rng0", RestartPolicy.USUAL)) {
@@ -91,6 +101,72 @@ class IsolatedDeviceTest {
             assertEquals(0, read[data.length], "status");
         }
         assertArrayEquals(data, Arrays.copyOfRange(Files.readAllBytes(file), 7 * SECTOR, 9 * SECTOR));
+    }
+
+    /** Flushes and zeroes are with the workers when the process is killed, and are given back in any order: its successor finishes what was under way, each once. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, Features.RING_PACKED})
+    void aKilledDiskLosesNothingOfWhatItsWorkersHad(long ring, @TempDir Path directory) throws Exception {
+        Path file = Files.write(directory.resolve("disk.img"), new byte[64 << 10]);
+        long features = Features.VERSION_1 | Features.EVENT_IDX | FLUSHES | ZEROES | ring;
+        try (DriverMemory memory = new DriverMemory();
+             IsolatedDevice disk = IsolatedDevice.disk("disk0", file, OpenOptions.WRITE.withFormat("raw"), "serial", 1, 4, RestartPolicy.USUAL);
+             TestDriver driver = TestDriver.start(disk, memory, features, 64)) {
+            List<Job> jobs = IntStream.range(0, 12).mapToObj(i -> new Job(driver, i)).toList();
+            Map<Integer, Job> under = new HashMap<>();
+            for (int done = 0, kills = 0; done < 1500; done++) {
+                for (Job job : jobs) if (!under.containsValue(job)) assertNull(under.put(job.offer(), job), "an id twice");
+                driver.kick(0);
+                if (done == 500 * kills + 300) {
+                    kills++;
+                    Processes.tryKill(disk.process().pid(), Processes.SIGKILL);
+                }
+                Job job = under.remove(driver.await(0).id());
+                assertNotNull(job, "used and not offered");
+                job.check();
+            }
+            assertThat(driver.reasons()).isEmpty();
+        }
+    }
+
+    /** One sector's life, again and again: written, flushed, read, zeroed, read. */
+    private static final class Job {
+        private final TestDriver driver;
+        private final int sector;
+        private final long header, data, status;
+        private int step;
+
+        Job(TestDriver driver, int sector) {
+            this.driver = driver;
+            this.sector = sector;
+            header = driver.memory().allocate(32, 16);
+            data = driver.memory().allocate(SECTOR, 16);
+            status = driver.memory().allocate(1, 1);
+        }
+
+        private byte[] content() {
+            byte[] content = new byte[SECTOR];
+            if (step % 5 < 3) Arrays.fill(content, (byte) (step / 5 * 7 + sector + 1));
+            return content;
+        }
+
+        int offer() {
+            int type = new int[] {WRITE, FLUSH, READ, WRITE_ZEROES, READ}[step % 5];
+            byte[] range = ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN).putLong(sector).putInt(1).array();
+            driver.memory().write(header, request(type, sector, type == WRITE_ZEROES ? range : new byte[0]));
+            driver.memory().write(data, type == WRITE ? content() : new byte[SECTOR]);
+            driver.memory().write(status, new byte[] {-1});
+            List<Buffer> chain = new ArrayList<>(List.of(new Buffer(header, type == WRITE_ZEROES ? 32 : 16, false)));
+            if (type == READ || type == WRITE) chain.add(new Buffer(data, SECTOR, type == READ));
+            chain.add(new Buffer(status, 1, true));
+            return driver.queue(0).offer(chain);
+        }
+
+        void check() {
+            assertArrayEquals(new byte[] {0}, driver.memory().read(status, 1));
+            if (step % 5 == 2 || step % 5 == 4) assertArrayEquals(content(), driver.memory().read(data, SECTOR), "sector " + sector + " in step " + step);
+            step++;
+        }
     }
 
     /** The overlay and what it is based on are opened here; the library that unpacks zstd is loaded before the process is confined. */
