@@ -131,6 +131,24 @@ class EventLoopTest {
     }
 
     @Test
+    void whoNeedNotWaitActsInALoopsPlaceAndElseDoesNot() throws Exception {
+        AtomicInteger actions = new AtomicInteger();
+        assertTrue(loop.tryExclusive(actions::incrementAndGet));
+        Semaphore inside = new Semaphore(0), go = new Semaphore(0);
+        loop.add(event, Events.EPOLLIN, _ -> {
+            Events.tryDrain(event);
+            inside.release();
+            go.acquireUninterruptibly();
+        });
+        Events.trySignal(event, 1);
+        await(inside);
+        assertFalse(loop.tryExclusive(actions::incrementAndGet));
+        go.release();
+        loop.exclusive(actions::incrementAndGet);
+        assertEquals(2, actions.get());
+    }
+
+    @Test
     void aHandlerThatFailsIsNotCalledAgainAndTheOthersAre() throws Exception {
         AtomicInteger failures = new AtomicInteger();
         Semaphore calls = new Semaphore(0);

@@ -113,6 +113,17 @@ public final class EventLoop implements AutoCloseable {
         }
     }
 
+    /** {@link #exclusive} if that need not wait. @return false when another has the loop, and nothing was run */
+    public boolean tryExclusive(Runnable action) {
+        if (!lock.tryLock()) return false;
+        try {
+            action.run();
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     private void run() {
         try (Arena arena = Arena.ofConfined()) {
             long events = arena.allocate((long) BATCH * Events.EPOLL_EVENT_BYTES, Long.BYTES).address();

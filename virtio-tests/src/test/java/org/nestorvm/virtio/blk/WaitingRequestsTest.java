@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import net.jqwik.api.ForAll;
@@ -270,9 +271,14 @@ class WaitingRequestsTest {
             awaitArrivals(1);
             disk.holdNoMore();
             Supplier<Throwable> kind = kinds.get(round);
-            disk.thrown = () -> Thread.currentThread().getName().equals(disk.lastThread) && disk.inside.get() == 2 ? kind.get() : null;
+            CountDownLatch thrown = new CountDownLatch(1);
+            disk.thrown = () -> {
+                if (!Thread.currentThread().getName().equals(disk.lastThread)) return null;
+                thrown.countDown();
+                return kind.get();
+            };
             offer(header(FLUSH, 0), 1);
-            disk.arrived.acquire();
+            assertTrue(thrown.await(PATIENCE_S, TimeUnit.SECONDS));
             disk.letGo();
             assertThat(driver.awaitNeedsReset()).contains("internal error");
             disk.thrown = () -> null;

@@ -19,8 +19,9 @@ import org.slf4j.LoggerFactory;
  * Block device: virtio 1.2, section 5.2. Not offered: geometry, SCSI commands, secure erase, lifetime, zones.
  *
  * <p><b>Threads.</b> A queue's thread does at once what surely does not wait: a read of what is in the host's memory, a write into its cache. What may wait (another read, a flush, a discard, zeroes, a write that must be durable)
- * goes to a few workers that all queues share ({@link BlkWorkers}), and comes back to the queue's thread when it is done ({@link BlkQueue}); meanwhile that serves others. So requests end in any order, which is the driver's
- * concern (5.2.6.2): a flush covers the writes that were completed before it was offered, and a worker begins it after that. Before a queue stops, all that is away is awaited and given back.
+ * goes to a few workers that all queues share ({@link BlkWorkers}); meanwhile the queue's thread serves others. A worker that is done gives the request back in that thread's place if nothing else is served just now, and leaves
+ * it to the thread if something is ({@link BlkQueue}). So requests end in any order, which is the driver's concern (5.2.6.2): a flush covers the writes that were completed before it was offered, and a worker begins it after that.
+ * Before a queue stops, all that is away is awaited and given back.
  *
  * <p>Without workers, and where the driver's own thread serves the queue, each request is done before the next is taken.
  */
@@ -109,7 +110,7 @@ public final class BlkDevice extends RingDevice {
     }
 
     private BlkQueue connect(int index) throws IOException {
-        BlkQueue requests = new BlkQueue(this);
+        BlkQueue requests = new BlkQueue(this, loop(index), () -> giveBackHere(index));
         try {
             loop(index).add(requests.event, Events.EPOLLIN, _ -> {
                 Events.tryDrain(requests.event);
@@ -119,6 +120,17 @@ public final class BlkDevice extends RingDevice {
         } catch (IOException | RuntimeException | Error e) {
             requests.close();
             throw e;
+        }
+    }
+
+    /** On a worker's thread, in the loop's place. What fails is left to the loop. */
+    private void giveBackHere(int index) {
+        Virtqueue queue = queue(index);
+        if (queue == null || isBroken()) return;
+        try {
+            if (queues[index].giveBack(queue)) interrupt(queue);
+        } catch (RuntimeException | Error e) {
+            queues[index].failsLater(e);
         }
     }
 

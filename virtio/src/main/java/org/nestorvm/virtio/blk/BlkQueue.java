@@ -5,12 +5,13 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Events;
+import org.nestorvm.virtio.EventLoop;
 import org.nestorvm.virtio.queue.Virtqueue;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The requests of one queue, those at hand and those that are away: with {@link BlkWorkers}, which give them back to the queue's loop through a list and an eventfd. All but {@link #done} is for who holds that loop.
+ * The requests of one queue, those at hand and those that are away: with {@link BlkWorkers}, from which they come back on a list. All but {@link #done} is for who holds the queue's loop.
  *
  * <p>There are as many requests as were ever away at once, and one: at most one for each entry of the queue, so that none is ever missing.
  */
@@ -20,12 +21,18 @@ final class BlkQueue implements AutoCloseable {
 
     final int event;
     private final BlkDevice device;
+    private final EventLoop loop;
+    private final Runnable giveBackHere;
     private final AtomicReference<BlkRequest> done = new AtomicReference<>();
     private BlkRequest vacant;
     private int away;
+    private Throwable failure;
 
-    BlkQueue(BlkDevice device) throws IOException {
+    /** @param giveBackHere {@link BlkDevice#giveBackHere}, for who has got the loop */
+    BlkQueue(BlkDevice device, EventLoop loop, Runnable giveBackHere) throws IOException {
         this.device = device;
+        this.loop = loop;
+        this.giveBackHere = giveBackHere;
         event = Events.eventfd(device.name(), 0, Events.EFD_NONBLOCK);
     }
 
@@ -53,14 +60,14 @@ final class BlkQueue implements AutoCloseable {
         vacant = request;
     }
 
-    /** On a worker's thread, whose last touch of the request and of the guest's memory this is. Who puts the first one on the list wakes the loop, and that takes all. */
+    /** On a worker's thread, which does not touch the request after this. Who puts the first one on the list gives all of them back, if nobody has the loop, or else wakes the loop to do it. */
     void done(BlkRequest request) {
         BlkRequest before;
         do {
             before = done.get();
             request.next = before;
         } while (!done.compareAndSet(before, request));
-        if (before == null) wake();
+        if (before == null && !loop.tryExclusive(giveBackHere)) wake();
     }
 
     /** A wake-up that is lost would be a queue that stands still, so it is tried until it comes through, as when the heap has room again. */
@@ -84,8 +91,7 @@ final class BlkQueue implements AutoCloseable {
      */
     boolean giveBack(Virtqueue queue) {
         BlkRequest request = inOrder(done.getAndSet(null));
-        if (request == null) return false;
-        Throwable failure = null;
+        boolean some = request != null;
         while (request != null) {
             BlkRequest next = request.next;
             if (request.failure() == null) queue.push(request.chain(), request.written());
@@ -93,8 +99,16 @@ final class BlkQueue implements AutoCloseable {
             recycle(request);
             request = next;
         }
-        if (failure != null) throw new IllegalStateException("a request has failed", failure);
-        return true;
+        if (failure == null) return some;
+        Throwable cause = failure;
+        failure = null;
+        throw new IllegalStateException("a request has failed", cause);
+    }
+
+    /** The loop's own thread is to meet this: a worker cannot wait for the others. */
+    void failsLater(Throwable cause) {
+        failure = cause;
+        wake();
     }
 
     /** The list has the last one first. All of them are here from now on, whatever becomes of the queue. */
@@ -112,18 +126,18 @@ final class BlkQueue implements AutoCloseable {
 
     /** Waits until no worker has a request of this queue, and gives all of them back, also when something fails meanwhile: then that is thrown at the end. */
     void settle(Virtqueue queue) {
-        IllegalStateException failure = null;
+        IllegalStateException atTheEnd = null;
         for (;;) {
             try {
                 giveBack(queue);
             } catch (RuntimeException | Error e) {
-                failure = new IllegalStateException("not all requests were given back", e);
+                atTheEnd = new IllegalStateException("not all requests were given back", e);
             }
             if (away == 0) break;
             Events.tryPoll(event, Events.POLLIN, -1);
             Events.tryDrain(event);
         }
-        if (failure != null) throw failure;
+        if (atTheEnd != null) throw atTheEnd;
     }
 
     @Override
