@@ -1,5 +1,7 @@
 package org.nestorvm.devices;
 
+import org.nestorvm.vmm.InterruptPins;
+
 /**
  * The two 8259As of a PC, ports 20h, 21h, A0h, A1h, and their edge/level control registers, ports 4D0h and 4D1h. The slave hangs on pin 2 of the master; IRQ 0, 1, 2, 8
  * and 13 are always edges.
@@ -8,10 +10,9 @@ package org.nestorvm.devices;
  */
 public final class PicPair {
     public static final int IRQS = 16, CASCADE = 2;
-    private static final int MASTER_LEVEL_CAPABLE = 0xf8, SLAVE_LEVEL_CAPABLE = 0xde;
 
-    private final Pic8259 master = new Pic8259(MASTER_LEVEL_CAPABLE, 1 << CASCADE);
-    private final Pic8259 slave = new Pic8259(SLAVE_LEVEL_CAPABLE, 0);
+    private final Pic8259 master = new Pic8259(InterruptPins.LEVEL_CAPABLE & 0xff, 1 << CASCADE);
+    private final Pic8259 slave = new Pic8259(InterruptPins.LEVEL_CAPABLE >>> 8, 0);
     private final Runnable intrChanged;
     private volatile boolean intr;
 

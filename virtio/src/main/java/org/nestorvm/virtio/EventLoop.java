@@ -184,20 +184,8 @@ public final class EventLoop implements AutoCloseable {
             lock.unlock();
         }
         Events.trySignal(wakeUp, 1);
-        if (Thread.currentThread() != thread) joinThread();
+        if (Thread.currentThread() != thread) Threads.awaitEnd(thread);
         Descriptors.close(wakeUp);
         Descriptors.close(epoll);
-    }
-
-    private void joinThread() {
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) Thread.currentThread().interrupt();
     }
 }

@@ -4,6 +4,7 @@ import static org.nestorvm.engine.kvm.CStruct.offset;
 
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.vmm.InterruptPins;
 
 /** State of the chips that KVM emulates in a machine whose whole interrupt controller is the kernel's ({@link KvmVm.Irqchip#KERNEL}). */
 final class KvmChips {
@@ -14,8 +15,6 @@ final class KvmChips {
     private static final int CHIP_BYTES = (int) CStruct.size(KvmStructs.IRQCHIP, "chip"), PIT_BYTES = (int) KvmStructs.PIT_STATE2.byteSize();
 
     private static final int ELCR = (int) offset(KvmStructs.PIC_STATE, "elcr"), IOAPIC_ID = (int) offset(KvmStructs.IOAPIC_STATE, "id");
-    /** Lines 0, 1, 2, 8 and 13 are always edges. */
-    private static final int MASTER_LEVEL_CAPABLE = 0xf8, SLAVE_LEVEL_CAPABLE = 0xde;
 
     private final KvmFile vm;
 
@@ -53,8 +52,8 @@ final class KvmChips {
     /** What firmware does: which lines of the 8259 pair are levels, and the I/O APIC's id. */
     void prepare(int levelTriggered, int ioApicId) throws ErrnoException {
         byte[] master = save(Chip.PIC_MASTER), slave = save(Chip.PIC_SLAVE), ioApic = save(Chip.IOAPIC);
-        master[ELCR] = (byte) (levelTriggered & MASTER_LEVEL_CAPABLE);
-        slave[ELCR] = (byte) (levelTriggered >>> 8 & SLAVE_LEVEL_CAPABLE);
+        master[ELCR] = (byte) (levelTriggered & InterruptPins.LEVEL_CAPABLE);
+        slave[ELCR] = (byte) ((levelTriggered & InterruptPins.LEVEL_CAPABLE) >>> 8);
         ioApic[IOAPIC_ID] = (byte) (ioApicId & 0xf);
         restore(Chip.PIC_MASTER, master);
         restore(Chip.PIC_SLAVE, slave);

@@ -73,6 +73,20 @@ class HotCallsTest {
         Descriptors.close(epoll);
     }
 
+    @Test void fillingMemory() {
+        try (Arena arena = Arena.ofConfined()) {
+            long buffer = arena.allocate(8192).address();
+            IoVector vector = new IoVector(2).add(buffer, 3).add(buffer + 8, 5000);
+            for (int sizeBytes : new int[] {1, 8, 44, 512, 4096}) {
+                allocatesNothing(() -> {
+                    HostMemory.fill(buffer, sizeBytes, (byte) 0);
+                    vector.fill(1, sizeBytes, (byte) 0);
+                    return 0;
+                }, 0);
+            }
+        }
+    }
+
     @Test void makingAPageResident() throws IOException {
         long page = MemoryCalls.mmap("hot", 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0);
         allocatesNothing(() -> MemoryCalls.tryMadvise(page, 4096, MemoryCalls.MADV_HUGEPAGE), Primitive.HUGEPAGE_ADVICE.present() ? 0 : -Errno.EINVAL);

@@ -13,6 +13,7 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.IoVector;
+import org.nestorvm.virtio.Threads;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -140,7 +141,7 @@ public final class PacketCapture implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        join();
+        Threads.awaitEnd(thread);
         try {
             channel.close();
         } catch (IOException e) {
@@ -148,17 +149,5 @@ public final class PacketCapture implements AutoCloseable {
         }
         arena.close();
         if (leftOut > 0) LOG.warn("{} frames are not in {}, which could not be written fast enough", leftOut, file);
-    }
-
-    private void join() {
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) Thread.currentThread().interrupt();
     }
 }

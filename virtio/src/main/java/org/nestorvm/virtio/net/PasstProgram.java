@@ -14,6 +14,7 @@ import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.Processes;
 import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.memory.sys.Spawn;
+import org.nestorvm.virtio.Threads;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -270,21 +271,6 @@ final class PasstProgram {
     }
 
     private boolean ends() {
-        boolean interrupted = false;
-        long deadlineNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(END_MS);
-        try {
-            while (watcher.isAlive()) {
-                long leftMs = TimeUnit.NANOSECONDS.toMillis(deadlineNs - System.nanoTime());
-                if (leftMs <= 0) return false;
-                try {
-                    watcher.join(leftMs);
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-            return true;
-        } finally {
-            if (interrupted) Thread.currentThread().interrupt();
-        }
+        return Threads.awaitEnd(watcher, TimeUnit.MILLISECONDS.toNanos(END_MS));
     }
 }
