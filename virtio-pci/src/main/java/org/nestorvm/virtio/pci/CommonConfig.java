@@ -138,18 +138,19 @@ final class CommonConfig {
         features = features & ~(0xffffffffL << shift) | (value & 0xffffffffL) << shift;
     }
 
-    /** 2.1 and 3.1.1: bits are set one after the other; 0 resets; what the driver may not have is not set. */
+    /** 2.1 and 3.1.1: bits are set one after the other, and never taken back but by a reset, which writing 0 is; what the driver may not have is not set. */
     private void writeStatus(int value) {
-        int old = status.get();
         if (value == 0) {
             actions.reset();
             return;
         }
+        int old = status.get();
         boolean acceptable = (features & ~offered) == 0 && (features & Features.VERSION_1) != 0;
-        if (!acceptable) value &= ~(FEATURES_OK | DRIVER_OK);
+        if (!acceptable) value &= ~FEATURES_OK;
+        if (((old | value) & FEATURES_OK) == 0) value &= ~DRIVER_OK;
         int set = value & ~NEEDS_RESET;
-        status.accumulateAndGet(set, (now, bits) -> now & NEEDS_RESET | bits);
-        if ((set & ~old & DRIVER_OK) != 0 && (set & FEATURES_OK) != 0) actions.start();
+        status.accumulateAndGet(set, (now, bits) -> now | bits);
+        if ((set & ~old & DRIVER_OK) != 0) actions.start();
     }
 
     private void writeQueue(Queue queue, int offset, int value) {

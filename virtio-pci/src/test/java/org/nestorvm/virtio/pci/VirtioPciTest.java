@@ -242,6 +242,29 @@ class VirtioPciTest {
         assertEquals(1, guest.config(at + 16, 4));
     }
 
+    @Test void p39_statusBitsAreNotTakenBackButByAReset() {
+        DriverQueue queue = start(1);
+        int started = guest.status();
+        guest.setStatus(CommonConfig.ACKNOWLEDGE | CommonConfig.DRIVER);
+        assertEquals(started, guest.status());
+        guest.setCommon(CommonConfig.DRIVER_FEATURE_SELECT, 4, 0);
+        guest.setCommon(CommonConfig.DRIVER_FEATURE, 4, -1);         // too late
+        guest.setStatus(started);
+        queue.offer(new byte[0], 4);
+        guest.notify(0);
+        assertEquals(new Used(0, 4), await(queue));
+        assertEquals(started, guest.status());
+    }
+
+    @Test void deviceStartsOnlyWithFeaturesThatWereAgreedOn() {
+        guest.setStatus(CommonConfig.ACKNOWLEDGE | CommonConfig.DRIVER | CommonConfig.FEATURES_OK | CommonConfig.DRIVER_OK);
+        assertEquals(CommonConfig.ACKNOWLEDGE | CommonConfig.DRIVER, guest.status());
+        DriverQueue queue = start(1);                                // goes on from there
+        queue.offer(new byte[0], 4);
+        guest.notify(0);
+        assertEquals(new Used(0, 4), await(queue));
+    }
+
     @Test void resetForgetsEverything() throws Exception {
         DriverQueue queue = start(1);
         queue.offer(new byte[0], 4);
