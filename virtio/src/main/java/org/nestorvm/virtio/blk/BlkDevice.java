@@ -46,6 +46,7 @@ public final class BlkDevice extends RingDevice {
     private final BlkQueue[] queues;
     private final ChainHandler[] handlers;
     private final BlkWorkers workers;
+    private final int threads;
     private final AtomicBoolean failed = new AtomicBoolean();
 
     /**
@@ -60,6 +61,7 @@ public final class BlkDevice extends RingDevice {
         this.queues = new BlkQueue[queues];
         handlers = new ChainHandler[queues];
         if (threads < 0 || threads > MAX_THREADS) throw new IllegalArgumentException("a block device has up to " + MAX_THREADS + " workers: " + threads);
+        this.threads = threads;
         workers = new BlkWorkers(name, threads);
     }
 
@@ -136,7 +138,7 @@ public final class BlkDevice extends RingDevice {
 
     @Override
     protected void queueStarted(int index, Virtqueue queue) {
-        boolean inLine = !hasKick(index);
+        boolean inLine = threads == 0 || !hasKick(index);
         handlers[index] = chain -> serve(queues[index], queue, chain, inLine);
     }
 
