@@ -2,6 +2,7 @@ package org.nestorvm.virtio.blk;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.nestorvm.virtio.Threads;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -77,16 +78,6 @@ final class BlkWorkers implements AutoCloseable {
             notifyAll();
             all = List.copyOf(threads);
         }
-        boolean interrupted = false;
-        for (Thread thread : all) {
-            while (thread.isAlive()) {
-                try {
-                    thread.join();
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-        }
-        if (interrupted) Thread.currentThread().interrupt();
+        all.forEach(Threads::awaitEnd);
     }
 }
