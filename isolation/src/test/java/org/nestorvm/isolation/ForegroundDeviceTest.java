@@ -13,6 +13,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.nestorvm.memory.DescriptorChannel;
+import org.nestorvm.memory.sys.Errno;
+import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.Processes;
 
 /** {@code nestor device}, with a front end of the test's. */
@@ -48,11 +50,15 @@ class ForegroundDeviceTest {
     }
 
     private static DescriptorChannel connect(Path socket, FutureTask<Integer> running) throws Exception {
-        while (!Files.exists(socket)) {
+        for (;;) {
             if (running.isDone()) throw new AssertionError("it has ended with " + running.get());
+            try {
+                return DescriptorChannel.connect(socket);
+            } catch (ErrnoException e) {
+                assertThat(e.errno()).isIn(Errno.ENOENT, Errno.ECONNREFUSED);    // not bound yet, or it does not listen yet
+            }
             Thread.sleep(POLL_MS);
         }
-        return DescriptorChannel.connect(socket);
     }
 
     static String name(ProcessHandle process) {

@@ -13,7 +13,7 @@ public final class Sockets {
     public static final int PATH_MAX_BYTES = 107;
 
     private static final int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000;
-    private static final int SOL_SOCKET = 1, SO_SNDBUF = 7, SO_RCVBUF = 8, SO_PEERCRED = 17, SO_SNDBUFFORCE = 32;
+    private static final int SOL_SOCKET = 1, SO_SNDBUF = 7, SO_RCVBUF = 8, SO_PEERCRED = 17, SO_SNDBUFFORCE = 32, SO_PEEK_OFF = 42;
     private static final int TIOCOUTQ = 0x5411, FIONREAD = 0x541b;  // SIOCOUTQ and SIOCINQ
     private static final int SUN_PATH = 2, SOCKADDR_UN_BYTES = 110;
     private static final int UCRED_BYTES = 12, UCRED_UID = 4, UCRED_GID = 8;
@@ -144,6 +144,25 @@ public final class Sockets {
     /** @return bytes that can be read from a stream socket, or a negated errno */
     public static int tryUnread(int socket) {
         return amount(socket, FIONREAD);
+    }
+
+    /**
+     * Sets where recv(MSG_PEEK) would look next. Whoever reads from a stream socket takes as much from this number as has been read, so that it tells the owner of another descriptor whether, and how far, somebody reads.
+     *
+     * @return 0 or a negated errno
+     */
+    public static int trySetPeekOffset(int socket, int offset) {
+        CallState state = CallState.get();
+        state.value.set(INT, 0, offset);
+        return SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_PEEK_OFF, state.value.address(), Integer.BYTES);
+    }
+
+    /** @return the number of {@link #trySetPeekOffset} as it is now, or a negated errno */
+    public static int tryPeekOffset(int socket) {
+        CallState state = CallState.get();
+        state.value.set(INT, Integer.BYTES, Integer.BYTES);          // the length, behind the value
+        int result = getsockopt(socket, SO_PEEK_OFF, state.value.address(), state.value.address() + Integer.BYTES);
+        return result < 0 ? result : state.value.get(INT, 0);
     }
 
     private static int amount(int socket, int request) {

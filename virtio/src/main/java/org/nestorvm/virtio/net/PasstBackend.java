@@ -172,11 +172,25 @@ public final class PasstBackend implements NetBackend {
                 running.kill(Processes.SIGKILL);
             }
 
+            /** The program ends when its stream does, and that is as it should be. */
+            @Override
+            public void close() {
+                beginClosing();
+            }
+
             @Override
             public boolean keepsLink() {
                 return lost == null && !isGivenUp;
             }
         };
+    }
+
+    /** @return the program, null for none; there will be no other */
+    private synchronized PasstProgram beginClosing() {
+        closing = true;
+        if (running != null) running.disown();
+        notifyAll();
+        return running;
     }
 
     private synchronized void abandon() {
@@ -222,12 +236,7 @@ public final class PasstBackend implements NetBackend {
     /** The port is closed already. */
     @Override
     public void close() {
-        PasstProgram last;
-        synchronized (this) {
-            closing = true;
-            last = running;
-            notifyAll();
-        }
+        PasstProgram last = beginClosing();
         if (last != null) last.close();
         try {
             Runtime.getRuntime().removeShutdownHook(atExit);

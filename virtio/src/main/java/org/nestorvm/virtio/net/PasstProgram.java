@@ -65,7 +65,7 @@ final class PasstProgram {
     private final Deque<String> lastWords = new ArrayDeque<>();
     private final Thread watcher;
     private final int ready;
-    private int socket, look;                                        // our end, until it is taken, and a duplicate of it; -1 when closed
+    private int socket, look;                                        // our end, until it is taken, and a duplicate of the program's; -1 when closed
     private boolean reaped, closing, isReady, hangs;
     private int status;
     private long allowedSeconds;                                     // the watcher's; negative where the kernel does not let us
@@ -78,7 +78,7 @@ final class PasstProgram {
             ready = Descriptors.pipe(PROGRAM);
             Descriptors.fchmod(PROGRAM, ready[1], ANYBODY_WRITES);
             output = Descriptors.pipe(PROGRAM);
-            look = Descriptors.duplicate(PROGRAM, sockets[0]);
+            look = Descriptors.duplicate(PROGRAM, sockets[1]);
             none = Descriptors.open("/dev/null", Descriptors.O_RDWR);
             Sockets.buffers(PROGRAM, sockets[1], SOCKET_BYTES);
             int pid = Spawn.start(program, arguments, List.of("PATH=" + System.getenv().getOrDefault("PATH", "/usr/bin:/bin")), none, output[1], output[1], sockets[1], ready[1]);
@@ -170,15 +170,17 @@ final class PasstProgram {
         }
         synchronized (this) {
             if (!isReady || closing) return;
-            closeSocket();
         }
         owner.ended(this);
+        synchronized (this) {
+            closeSocket();                                           // only now, since whoever has the other end hears of it
+        }
     }
 
     private void look() {
         synchronized (this) {
             if (look < 0 || !isReady || hangs) return;
-            hangs = watch.look(Sockets.tryUnsent(look), Sockets.tryUnread(look));
+            hangs = watch.look(look);
             if (!hangs) {
                 allowTime();
                 return;
@@ -242,9 +244,13 @@ final class PasstProgram {
         if (!reaped) Processes.tryKill(pid, signal);
     }
 
-    /** Kills it, and tells nobody of its end. */
-    synchronized void abandon() {
+    /** Nobody is told of its end any more. */
+    synchronized void disown() {
         closing = true;
+    }
+
+    synchronized void abandon() {
+        disown();
         kill(Processes.SIGKILL);
     }
 
@@ -255,7 +261,7 @@ final class PasstProgram {
     /** When its socket is closed it ends; one that does not is killed. */
     void close() {
         synchronized (this) {
-            closing = true;
+            disown();
             closeSocket();
         }
         if (ends()) return;

@@ -1,29 +1,30 @@
 package org.nestorvm.virtio.net;
 
+import org.nestorvm.memory.sys.Sockets;
+
 /**
- * Whether a program that reads its stream socket at once has ceased to: looked at again and again, what it has not read is there and never becomes less. What is counted is what the kernel keeps for it, which goes up while the
- * guest sends more and does not read zero between two frames of a program that works; but then some look finds less than the one before, since the socket takes nothing new before three quarters of it are read.
+ * Whether a program that reads its stream socket at once has ceased to: looked at now and then through a descriptor of its end, something is there, and nothing of it is taken. How much is there says nothing: while the guest
+ * sends without a pause it is as much each time. What has been taken the kernel counts, in the socket's peek offset, which such a program does not use.
  *
  * <p>A program that waits until we read does not hang. Looks are counted and not time, of which any amount may pass while this process is stopped.
  */
 final class UnreadWatch {
+    private static final int MARK = 1 << 30;
+
     private final int looks;
-    private int before, inVain;
+    private int inVain;
 
     /** @param looks in a row that find nothing read */
     UnreadWatch(int looks) {
         this.looks = looks;
     }
 
-    /**
-     * @param unsent {@link org.nestorvm.memory.sys.Sockets#tryUnsent} of our end
-     * @param unread {@link org.nestorvm.memory.sys.Sockets#tryUnread} of our end
-     * @return whether it hangs
-     */
-    boolean look(int unsent, int unread) {
-        boolean works = unsent <= 0 || unsent < before || unread != 0;
-        inVain = works ? 0 : inVain + 1;
-        before = unsent;
+    /** @return whether it hangs */
+    boolean look(int socket) {
+        boolean reads = Sockets.tryPeekOffset(socket) != MARK;
+        if (reads) Sockets.trySetPeekOffset(socket, MARK);
+        boolean waitsForUs = Sockets.tryUnsent(socket) != 0;
+        inVain = reads || waitsForUs || Sockets.tryUnread(socket) <= 0 ? 0 : inVain + 1;
         return inVain >= looks;
     }
 
