@@ -336,8 +336,11 @@ final class BackEndSession implements DeviceEvents {
 
     private void setLog(DirtyLog newLog) throws IOException {
         DirtyLog old = log;
-        change(() -> log = newLog);
-        if (old != null) old.release();
+        try {
+            change(() -> log = newLog);
+        } finally {                                                  // also when a queue cannot go on
+            if (old != null) old.release();
+        }
     }
 
     private void getInflight(Message message) throws IOException {
