@@ -169,7 +169,7 @@ class EventLoopTest {
             }
             assertEquals(1, failures.get());
             loop.exclusive(() -> loop.again(_ -> {
-                throw new IllegalStateException("test: a handler that is due fails");
+                throw new OutOfMemoryError("test: a handler that is due fails");
             }));
             Events.trySignal(other, 1);
             await(calls);

@@ -142,7 +142,7 @@ public final class EventLoop implements AutoCloseable {
             lock.lock();
             try {
                 due.remove().ready(0);
-            } catch (RuntimeException | AssertionError | InternalError e) {
+            } catch (RuntimeException | Error e) {
                 LOG.error("{}: a handler failed", name, e);
             } finally {
                 lock.unlock();
@@ -165,7 +165,7 @@ public final class EventLoop implements AutoCloseable {
         try {
             Handler handler = descriptor < handlers.length ? handlers[descriptor] : null;
             if (handler != null && !closed) handler.ready(events);
-        } catch (RuntimeException | AssertionError | InternalError e) {
+        } catch (RuntimeException | Error e) {
             LOG.error("{}: a handler failed; it is not called again", name, e);
             remove(descriptor);
         } finally {

@@ -188,7 +188,7 @@ public abstract class RingDevice implements VirtioDevice {
             process(ring.index, ring.queue);
         } catch (QueueViolation e) {
             fail(ring, e.getMessage());
-        } catch (RuntimeException | AssertionError | InternalError e) {   // the last: another process has shortened a file that we have mapped
+        } catch (RuntimeException | Error e) {                        // InternalError: another process has shortened a file that we have mapped
             LOG.error("{}: queue {} ends", name, ring.index, e);
             fail(ring, "internal error: " + e);
         }
@@ -219,7 +219,7 @@ public abstract class RingDevice implements VirtioDevice {
         Virtqueue queue = ring.queue;
         try {
             queueStopped(ring.index, queue);
-        } catch (RuntimeException | AssertionError | InternalError e) {
+        } catch (RuntimeException | Error e) {
             LOG.error("{}: queue {} did not stop in order", name, ring.index, e);
         }
         ring.queue = null;
