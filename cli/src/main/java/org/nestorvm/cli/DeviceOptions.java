@@ -28,7 +28,7 @@ final class DeviceOptions {
     List<ShareChoice> shares = new ArrayList<>();
 
     @Option(names = "--vhost-user", paramLabel = "KIND,path=SOCKET[,queues=N][,size=N]", converter = VhostUserChoice.Converter.class,
-        description = "A device that another program serves over vhost-user: blk, net, rng, console, scsi, vsock, fs, or a number of the virtio specification. May be given several times.")
+        description = "A device that another program serves over vhost-user: balloon, blk, console, fs, net, rng, scsi, vsock, or a number of the virtio specification. May be given several times.")
     List<VhostUserChoice> vhostUser = new ArrayList<>();
 
     @Option(names = "--isolate", description = "Each disk and each network in a confined process of its own, unless it says isolate=off.")

@@ -54,16 +54,16 @@ public final class FrontEnd implements VirtioDevice {
     private FrontEnd(FrontEndOptions options, EventLoop loop) throws IOException {
         this.options = options;
         this.loop = loop;
-        int count = options.queues();
-        queues = new FrontQueue[count];
-        setups = new QueueSetup[count];
-        positions = new int[count];
-        ownKicks = new int[count];
-        Arrays.fill(ownKicks, -1);
         keeper = new LinkKeeper(options, loop, lock, new Kept());
         lock.lock();                                                 // what comes back soon meets a front end that is complete
         try {
             Link first = keeper.first();
+            int count = options.queues() == FrontEndOptions.ALL_QUEUES ? keeper.queues() : options.queues();
+            queues = new FrontQueue[count];
+            setups = new QueueSetup[count];
+            positions = new int[count];
+            ownKicks = new int[count];
+            Arrays.fill(ownKicks, -1);
             features = first.features() & ~NOT_OURS & ~options.withheldFeatures() | options.ownFeatures();
             config = options.config() != null ? options.config() : readConfig(first);
             if (options.config() == null) config.allow(0, config.sizeBytes()).onWrite(this::writeConfig);

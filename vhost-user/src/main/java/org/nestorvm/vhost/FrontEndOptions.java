@@ -6,7 +6,7 @@ import org.nestorvm.virtio.ConfigSpace;
  * What a front end must be told about its device, since the protocol does not say it.
  *
  * @param type the device's number in section 5 of the virtio specification
- * @param queues how many the guest gets; the back end must have them
+ * @param queues how many the guest gets; the back end must have them. {@link #ALL_QUEUES}: as many as the first back end has
  * @param queueSize the most entries a queue can have
  * @param config what the guest reads; null to ask the back end for it
  * @param configBytes how much to ask for: some back ends answer only for what they know
@@ -16,7 +16,8 @@ import org.nestorvm.virtio.ConfigSpace;
  */
 public record FrontEndOptions(int type, String name, int queues, int queueSize, ConfigSpace config, int configBytes, long ownFeatures, long withheldFeatures, Connector connector,
     ConnectionListener listener, int answerMs) {
-    private static final int NET = 1, BLOCK = 2, CONSOLE = 3, VSOCK = 19, FS = 26;
+    public static final int ALL_QUEUES = 0;
+    private static final int NET = 1, BLOCK = 2, CONSOLE = 3, BALLOON = 5, SCSI = 8, VSOCK = 19, FS = 26;
     private static final int ANSWER_MS = 30_000;
 
     /** For a back end with a configuration space of its own, or a device without. */
@@ -29,7 +30,8 @@ public record FrontEndOptions(int type, String name, int queues, int queueSize, 
             case NET -> 24;
             case BLOCK -> 60;                                        // up to write_zeroes_may_unmap: what every back end knows
             case CONSOLE -> 12;
-            case VSOCK -> 8;
+            case BALLOON, VSOCK -> 8;
+            case SCSI -> 36;
             case FS -> 44;
             default -> 0;
         };

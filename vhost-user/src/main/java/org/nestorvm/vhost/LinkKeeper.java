@@ -40,6 +40,8 @@ final class LinkKeeper {
     /** A connection that lasts longer than this is no failure, though the device had nothing to do. */
     private static final long LASTING_NS = 2_000_000_000L;
     private static final int CLOSE_MS = 1000;
+    /** That a front end takes over from a back end unasked. */
+    private static final int MOST_QUEUES = 256;
 
     private final FrontEndOptions options;
     private final EventLoop loop;
@@ -52,18 +54,26 @@ final class LinkKeeper {
     private volatile Thread searching;
     private volatile int failures;
     private long connectedNs;
+    private int queues;                                              // that a back end must have
 
     LinkKeeper(FrontEndOptions options, EventLoop loop, ReentrantLock lock, Owner owner) {
         this.options = options;
         this.loop = loop;
         this.lock = lock;
         this.owner = owner;
+        queues = options.queues();
+    }
+
+    /** What the front end has asked for, or what the first back end has. */
+    int queues() {
+        return queues;
     }
 
     /** The first connection. @throws IOException when there is none, or the wrong device is at its other end */
     Link first() throws IOException {
         try {
             use(open());
+            if (queues == FrontEndOptions.ALL_QUEUES) queues = link.queueLimit();
             return link;
         } catch (Throwable t) {
             drop();
@@ -114,8 +124,10 @@ final class LinkKeeper {
     private void check(Link opened) throws IOException {
         String name = options.name();
         if ((opened.features() & Features.VERSION_1) == 0) throw new IOException(name + ": the back end offers no device of virtio 1.0 or later: features 0x" + Long.toHexString(opened.features()));
-        int needed = options.type() == NET ? options.queues() / 2 : options.queues();
-        if (opened.queueLimit() < needed) throw new IOException(name + ": the back end has " + opened.queueLimit() + " queues, not " + needed);
+        int limit = opened.queueLimit();
+        if (queues == FrontEndOptions.ALL_QUEUES && (limit < 1 || limit > MOST_QUEUES)) throw new IOException(name + ": the back end " + (limit == Integer.MAX_VALUE ? "does not say how many queues it has" : "has " + limit + " queues") + "; say how many to use");
+        int needed = options.type() == NET ? queues / 2 : queues;
+        if (limit < needed) throw new IOException(name + ": the back end has " + limit + " queues, not " + needed);
     }
 
     /** Listens to it from now on. */
