@@ -34,6 +34,11 @@ final class DeviceArguments {
         return list;
     }
 
+    /** Looks at an option; null when it was not given. */
+    String get(String name) {
+        return values.get(name);
+    }
+
     /** Takes an option; null when it was not given. */
     String take(String name) {
         return values.remove(name);

@@ -5,7 +5,8 @@ import java.util.Arrays;
 import java.util.Locale;
 import org.nestorvm.memory.sys.Entropy;
 import org.nestorvm.sandbox.SandboxPolicy;
-import org.nestorvm.virtio.VirtioDevice;
+import org.nestorvm.virtio.balloon.BalloonDevice;
+import org.nestorvm.virtio.balloon.BalloonOptions;
 import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.rng.RngDevice;
 
@@ -13,22 +14,49 @@ import org.nestorvm.virtio.rng.RngDevice;
 enum DeviceKind {
     RNG(SandboxPolicy.PLAIN, 16, 6, true) {
         @Override
-        VirtioDevice open(String name, DeviceArguments arguments) {
-            return new RngDevice(name, Entropy::fill);
+        OpenedDevice open(String name, DeviceArguments arguments) {
+            return OpenedDevice.of(new RngDevice(name, Entropy::fill));
         }
     },
     BLK(SandboxPolicy.DISK, 48, 16, false) {
         @Override
-        VirtioDevice open(String name, DeviceArguments arguments) throws IOException {
-            return BlkArguments.open(name, arguments);
+        OpenedDevice open(String name, DeviceArguments arguments) throws IOException {
+            return OpenedDevice.of(BlkArguments.open(name, arguments));
         }
     },
     NET(SandboxPolicy.NET, 48, 16, false) {
         @Override
-        VirtioDevice open(String name, DeviceArguments arguments) throws IOException {
+        OpenedDevice open(String name, DeviceArguments arguments) throws IOException {
             String net = arguments.take("net");
             if (net == null) throw new IOException("device net needs --net, as `nestor run` takes it");
-            return NetOptions.parse(net).open(name);
+            return OpenedDevice.of(NetOptions.parse(net).open(name));
+        }
+    },
+    VSOCK(SandboxPolicy.SOCKETS, 48, 16, false) {
+        @Override
+        OpenedDevice open(String name, DeviceArguments arguments) throws IOException {
+            return SocketArguments.openVsock(name, arguments);
+        }
+    },
+    CONSOLE(SandboxPolicy.STREAMS, 16, 6, true) {
+        @Override
+        OpenedDevice open(String name, DeviceArguments arguments) throws IOException {
+            return SocketArguments.openConsole(name, arguments);
+        }
+    },
+    CDROM(SandboxPolicy.CDROM, 16, 6, true) {
+        @Override
+        OpenedDevice open(String name, DeviceArguments arguments) throws IOException {
+            return OpenedDevice.of(CdromArguments.open(name, arguments));
+        }
+    },
+    BALLOON(SandboxPolicy.PLAIN, 16, 6, true) {
+        /** What it asks the guest for stays as it is: nobody here hears of another wish, or of the guest's statistics. */
+        @Override
+        OpenedDevice open(String name, DeviceArguments arguments) throws IOException {
+            BalloonOptions options = BalloonOptions.parse(arguments.take("balloon", "on"));
+            if (options.statisticsSeconds() != 0) throw new IOException("device balloon has nobody to tell the guest's statistics to; leave out stats=" + options.statisticsSeconds());
+            return OpenedDevice.of(new BalloonDevice(name, options));
         }
     };
 
@@ -45,7 +73,7 @@ enum DeviceKind {
     }
 
     /** In the device process, before it is confined: opens whatever is not passed open. */
-    abstract VirtioDevice open(String name, DeviceArguments arguments) throws IOException;
+    abstract OpenedDevice open(String name, DeviceArguments arguments) throws IOException;
 
     String label() {
         return name().toLowerCase(Locale.ROOT);

@@ -1,9 +1,11 @@
 package org.nestorvm.isolation;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.nestorvm.memory.DescriptorChannel;
-import org.nestorvm.memory.DescriptorListener;
+import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.sandbox.OpenAhead;
 import org.nestorvm.sandbox.Sandbox;
 import org.nestorvm.vhost.BackEnd;
@@ -12,8 +14,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A device process: {@code KIND --fd N} serves one front end over a socket that it has inherited, {@code KIND --socket PATH} over the first connection to a path; it ends with its front end. Once
- * it has its socket and its files, and before it reads the first message, it gives up everything else.
+ * A device process: {@code KIND --fd N} serves one front end over a socket that it has inherited, {@code KIND --socket PATH --listener N} over the first connection to a path at which an inherited socket listens; it ends with
+ * its front end. Once it has its socket and its files, and before it reads the first message, it gives up everything else.
  */
 public final class DeviceMain {
     private static final int OK = 0, FAILED = 1;
@@ -47,20 +49,37 @@ public final class DeviceMain {
         String name = arguments.take("name", kind.label());
         int socket = arguments.takeNumber("fd", -1);
         String path = arguments.take("socket");
+        int listener = arguments.takeNumber("listener", -1);
         boolean confine = arguments.takeSwitch("confine", true);
         if (socket < 0 == (path == null)) throw new IOException("device " + kind.label() + " needs one of --fd N and --socket PATH");
-        Sandbox.dieWithParent();
-        try (VirtioDevice device = kind.open(name, arguments)) {
+        dieWithParent();
+        OpenedDevice opened = kind.open(name, arguments);
+        try (VirtioDevice device = opened.device()) {
             arguments.checkAllTaken(kind);
-            DescriptorChannel channel = path == null ? DescriptorChannel.of(name, socket) : accept(Path.of(path));
+            DescriptorChannel channel = path == null ? DescriptorChannel.of(name, socket) : accept(Path.of(path), listener);
             if (confine) confine(kind, log);
+            opened.whenConfined().run();
             new BackEnd(device, true).serve(channel);
         }
     }
 
-    private static DescriptorChannel accept(Path path) throws IOException {
-        try (DescriptorListener listener = DescriptorListener.listen(path)) {
-            return listener.accept();
+    /** The parent may have died before the kernel was asked to tell. */
+    private static void dieWithParent() throws IOException {
+        Sandbox.dieWithParent();
+        Long started = Long.getLong(JavaCommand.PARENT);
+        long parent = ProcessHandle.current().parent().map(ProcessHandle::pid).orElse(0L);
+        if (started != null && parent != started) throw new IOException("the process that started this device, " + started + ", has ended");
+    }
+
+    /** Whoever comes later finds nobody. */
+    private static DescriptorChannel accept(Path path, int listener) throws IOException {
+        if (listener < 0) throw new IOException("--socket needs --listener with a descriptor, which `nestor device` passes");
+        try {
+            return DescriptorChannel.of(path.toString(), Sockets.accept(path, listener));
+        } finally {
+            Files.deleteIfExists(path);
+            Sockets.tryShutdown(listener, Sockets.SHUT_RDWR);
+            Descriptors.close(listener);
         }
     }
 

@@ -9,7 +9,7 @@ import org.nestorvm.memory.sys.Spawn;
 import org.nestorvm.virtio.net.NetHandover;
 import org.nestorvm.virtio.net.NetOptions;
 
-/** {@code nestor device}: a device for somebody else's front end, such as QEMU. It has a JVM of its own, as any device has, since the one of the command is made for something else. It ends with its passt, as it does with its front end. */
+/** {@code nestor device}: a device for somebody else's front end, such as QEMU. It has a JVM of its own, as any device has, since the one of the command is made for something else. It ends with its passt, as it does with its front end; and what {@link HostEnds} made for it goes with it. */
 public final class ForegroundDevice {
     private ForegroundDevice() {
     }
@@ -32,8 +32,15 @@ public final class ForegroundDevice {
             descriptors = joined(descriptors, named);
         }
         try (NetHandover passt = kind == DeviceKind.NET ? passt(parsed, descriptors.length) : null) {
-            if (passt == null) return Processes.reap(start(kind, parsed, descriptors), true);
-            int pid = start(kind, parsed, joined(descriptors, passt.open()));
+            return run(kind, parsed, passt == null ? descriptors : joined(descriptors, passt.open()), passt);
+        }
+    }
+
+    private static int run(DeviceKind kind, DeviceArguments parsed, int[] descriptors, NetHandover passt) throws IOException {
+        try (HostEnds ends = HostEnds.open(kind, parsed, descriptors.length)) {
+            int pid = start(kind, parsed, joined(descriptors, ends.descriptors()));
+            ends.started();
+            if (passt == null) return Processes.reap(pid, true);
             ProcessHandle device = ProcessHandle.of(pid).orElseThrow();      // a child that is not reaped is always there
             passt.whenLost(device::destroyForcibly);
             if (passt.isLost()) device.destroyForcibly();

@@ -22,6 +22,8 @@ final class JavaCommand {
     static final String AOT_CACHE = "nestor.device.aot";
     /** More options for the JVM of device processes, separated by spaces. */
     static final String OPTIONS = "nestor.device.java-options";
+    /** The process that started a device process: that one ends when it is another's child by the time it asks to end with its parent. */
+    static final String PARENT = "nestor.device.parent";
     private static final String MODULE = "org.nestorvm.isolation";
 
     private JavaCommand() {
@@ -34,6 +36,7 @@ final class JavaCommand {
     /** From argv[0] to the main class. */
     static List<String> arguments(DeviceKind kind) throws IOException {
         List<String> arguments = withoutCache(kind);
+        arguments.add(1, "-D" + PARENT + "=" + ProcessHandle.current().pid());
         Path cache = DeviceCache.file();
         if (cache != null && Files.exists(cache)) arguments.add(1, "-XX:AOTCache=" + cache);
         return arguments;

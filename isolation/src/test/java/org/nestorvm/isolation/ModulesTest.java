@@ -36,7 +36,7 @@ class ModulesTest {
     }
 
     @Test void argumentsAreChecked() throws Exception {
-        assertThatThrownBy(() -> DeviceKind.of("toaster")).isInstanceOf(IOException.class).hasMessageContaining("no device is called 'toaster'; there are rng, blk, net");
+        assertThatThrownBy(() -> DeviceKind.of("toaster")).isInstanceOf(IOException.class).hasMessageContaining("no device is called 'toaster'; there are rng, blk, net, vsock, console, cdrom, balloon");
         assertThatThrownBy(() -> DeviceArguments.parse(new String[] {"rng", "fd"}, 1)).isInstanceOf(IOException.class).hasMessageContaining("'fd' is no option with a value");
         DeviceArguments arguments = DeviceArguments.parse(new String[] {"rng", "--fd", "x", "--files", "4,5", "--colour", "red"}, 1);
         assertThatThrownBy(() -> arguments.takeNumber("fd", -1)).isInstanceOf(IOException.class).hasMessageContaining("--fd 'x' must be a number");

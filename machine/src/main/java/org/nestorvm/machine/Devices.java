@@ -19,6 +19,7 @@ import org.nestorvm.virtio.console.ConsoleDevice;
 import org.nestorvm.virtio.console.ConsoleOptions;
 import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.rng.RngDevice;
+import org.nestorvm.virtio.scsi.DiskMedium;
 import org.nestorvm.virtio.scsi.ScsiCdDevice;
 import org.nestorvm.virtio.vsock.VsockDevice;
 import org.nestorvm.virtio.vsock.VsockOptions;
@@ -27,6 +28,8 @@ import org.nestorvm.virtio.vsock.VsockOptions;
 public final class Devices {
     /** For a back end that listens, or does so again after it has been started again. */
     private static final int BACK_END_PATIENCE_MS = 5000;
+    /** As many as a back end has. */
+    public static final int ALL_QUEUES = FrontEndOptions.ALL_QUEUES;
     private static final int MOST_DEFAULT_QUEUES = 4;
 
     private Devices() {
@@ -77,7 +80,7 @@ public final class Devices {
         return machine -> SharedFolder.open(name, folder, tag);
     }
 
-    /** A device that a process of somebody else's serves at a Unix socket, over vhost-user. @param type its number in section 5 of the virtio specification */
+    /** A device that a process of somebody else's serves at a Unix socket, over vhost-user. @param type its number in section 5 of the virtio specification @param queues or {@link #ALL_QUEUES} */
     public static DeviceSource vhostUser(String name, int type, Path socket, int queues, int queueSize) {
         return machine -> FrontEnd.connect(FrontEndOptions.of(type, name, queues, queueSize, Connector.path(socket, BACK_END_PATIENCE_MS)));
     }

@@ -64,7 +64,7 @@ public final class SyscallLists {
             REBOOT, ACCT, IOPL, IOPERM, PERSONALITY, CLOCK_SETTIME);
     }
 
-    /** A device that has nothing but its socket: entropy, console, balloon. */
+    /** A device that has nothing but its socket and the guest's memory: entropy, balloon, which gives pages back by fallocate. */
     public static SyscallFilter plain(int pid) {
         return base(pid);
     }
@@ -74,6 +74,21 @@ public final class SyscallLists {
         return base(pid).allow(PWRITE64, PREADV, PREADV2, PWRITEV, READV, WRITEV, FDATASYNC, FSYNC, COPY_FILE_RANGE, FLOCK)
             .allowIf(FCNTL, descriptorCommands(FileLocks.F_OFD_GETLK, FileLocks.F_OFD_SETLK))
             .allowIf(IOCTL, Check.oneOf(1, "BLKDISCARD, BLKGETSIZE64, BLKZEROOUT, BLKSSZGET, BLKPBSZGET", DISK_IOCTLS));
+    }
+
+    /** A CD-ROM drive: a file that is open already, and only read. */
+    public static SyscallFilter cdrom(int pid) {
+        return base(pid).allow(PREADV, PREADV2);
+    }
+
+    /** A console: takes connections to sockets that listen already. It makes none, and connects to nobody. */
+    public static SyscallFilter streams(int pid) {
+        return base(pid).allow(READV, WRITEV, ACCEPT4);
+    }
+
+    /** A socket device: as a console, and tries again later what failed. Connections to programs come over a socket from who makes them. */
+    public static SyscallFilter sockets(int pid) {
+        return streams(pid).allow(TIMERFD_SETTIME);
     }
 
     /** A network card: a tap device or a stream socket that is open already. */

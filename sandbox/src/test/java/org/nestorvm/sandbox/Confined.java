@@ -3,6 +3,8 @@ package org.nestorvm.sandbox;
 import java.io.FileInputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.concurrent.Callable;
 import org.nestorvm.memory.MemoryObject;
@@ -15,18 +17,19 @@ import org.nestorvm.memory.sys.Sockets;
 
 /**
  * A process that confines itself, prints what that was, and after a line on standard input tries what an intruder would. Each line is {@code what: errno}, {@code ok} where it succeeded. With
- * an argument it makes that system call only, and should not live to tell.
+ * an argument it makes that system call only, and should not live to tell. The property {@code policy} names another policy than the plain one.
  */
 final class Confined {
-    private static int unconnected;
+    private static int unconnected, listening;
 
     private Confined() {
     }
 
     public static void main(String[] arguments) throws Exception {
         unconnected = Sockets.stream("made before");
+        listening = listening();
         OpenAhead.classes();
-        Sandbox.Report report = Sandbox.enter(SandboxPolicy.PLAIN);
+        Sandbox.Report report = Sandbox.enter("sockets".equals(System.getProperty("policy")) ? SandboxPolicy.SOCKETS : SandboxPolicy.PLAIN);
         System.out.println("done: " + String.join("; ", report.done()));
         System.out.println("missing: " + String.join("; ", report.missing()));
         System.out.println("confined");
@@ -34,6 +37,18 @@ final class Confined {
         if (arguments.length > 0) System.out.println("alive: " + errno(AnySystemCall.call(Long.decode(arguments[0]), 0, 0, 0)));
         else tryAll();
         System.out.println("end");
+    }
+
+    /** A socket to which somebody has connected already. */
+    private static int listening() throws IOException {
+        Path directory = Files.createTempDirectory("nestor"), path = directory.resolve("socket");
+        int socket = Sockets.stream(path);
+        Sockets.bind(socket, path.toString());
+        Sockets.listen(path, socket, 1);
+        Sockets.connect(Sockets.stream(path), path.toString());
+        Files.delete(path);
+        Files.delete(directory);
+        return socket;
     }
 
     private static void tryAll() throws Exception {
@@ -68,6 +83,7 @@ final class Confined {
             Sockets.connect(unconnected, "/run/nestor-nobody");
             return 0;
         });
+        attempt("accept", () -> Sockets.accept("a socket that listens", listening));
         tell("bind", AnySystemCall.call(49, unconnected, 0, 0));
         tell("listen", AnySystemCall.call(50, unconnected, 1, 0));
     }

@@ -16,6 +16,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.nestorvm.memory.sys.Primitive;
 import org.nestorvm.memory.sys.Privileges;
 
@@ -24,11 +25,12 @@ class SandboxTest {
     private static final boolean ROOT = Privileges.geteuid() == 0;
     private static final int SIGSYS = 31;
 
-    @Test void aConfinedProcessOpensConnectsAndStartsNothing() throws Exception {
+    /** Those with sockets of their own take connections, and are in all else as the others. */
+    @ParameterizedTest @ValueSource(strings = {"plain", "sockets"}) void aConfinedProcessOpensConnectsAndStartsNothing(String policy) throws Exception {
         assumeTrue(Primitive.SECCOMP.present(), "skipped: no seccomp here");
-        Map<String, String> told = run("").told;
-        List<String> allowed = List.of("memory file", "eventfd", "classes");
-        assertThat(told).containsKeys("open", "socket", "connect", "a process by clone", "executable memory", "java file", "java process", "java socket", "end");
+        Map<String, String> told = run("-Dpolicy=" + policy).told;
+        List<String> allowed = List.of("memory file", "eventfd", "classes", policy.equals("sockets") ? "accept" : "");
+        assertThat(told).containsKeys("open", "socket", "connect", "accept", "a process by clone", "executable memory", "java file", "java process", "java socket", "end");
         told.forEach((what, answer) -> {
             if (allowed.contains(what)) assertEquals("ok", answer, what);
             else if (what.startsWith("java ")) assertThat(answer).as(what).contains("refused");

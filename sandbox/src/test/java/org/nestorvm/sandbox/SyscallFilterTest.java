@@ -22,7 +22,7 @@ class SyscallFilterTest {
     private static final int PID = 4711, I386 = 0x40000003, HIGHEST = 600;
 
     static List<SyscallFilter> lists() {
-        return List.of(SyscallLists.plain(PID), SyscallLists.disk(PID), SyscallLists.net(PID));
+        return List.of(SyscallLists.plain(PID), SyscallLists.disk(PID), SyscallLists.net(PID), SyscallLists.cdrom(PID), SyscallLists.streams(PID), SyscallLists.sockets(PID));
     }
 
     @ParameterizedTest @MethodSource("lists")
@@ -82,6 +82,12 @@ class SyscallFilterTest {
         for (int number : new int[] {2, 257, 437, 85, 41, 53, 42, 49, 43, 50, 57, 59, 101, 62, 87, 82, 83, 86, 88, 90, 92, 105, 302, 434, 425}) {
             assertThat(filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, number, 0, 0, 0, 0, 0, 0)).as("system call " + number).isNotEqualTo(Seccomp.SECCOMP_RET_ALLOW);
         }
+    }
+
+    /** Connections come in; a process makes none, by no list. */
+    @Test void onlyDevicesWithSocketsOfTheirOwnAccept() {
+        assertThat(lists().stream().map(filter -> filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, Syscall.ACCEPT4.number(), 0, 0, 0, 0, 0, 0) == SyscallFilter.ALLOW))
+            .containsExactly(false, false, false, false, true, true);
     }
 
     @Test void listsFitTheKernel() {

@@ -24,9 +24,12 @@ class SyscallListsTest {
     private static String document() {
         SyscallFilter plain = SyscallLists.plain(PID);
         Map<String, SyscallFilter> kinds = new LinkedHashMap<>();
-        kinds.put("plain (rng)", plain);
+        kinds.put("plain (rng, balloon)", plain);
         kinds.put("disk (blk)", SyscallLists.disk(PID));
         kinds.put("net", SyscallLists.net(PID));
+        kinds.put("cdrom", SyscallLists.cdrom(PID));
+        kinds.put("streams (console)", SyscallLists.streams(PID));
+        kinds.put("sockets (vsock)", SyscallLists.sockets(PID));
         StringBuilder text = new StringBuilder("""
             # System calls of device processes
 
@@ -58,6 +61,6 @@ class SyscallListsTest {
         });
         String plain = rows.entrySet().stream().filter(row -> row.getValue().isEmpty()).map(row -> "`" + row.getKey() + "`").collect(Collectors.joining(", "));
         String checked = rows.entrySet().stream().filter(row -> !row.getValue().isEmpty()).map(row -> "- `" + row.getKey() + "`: " + row.getValue()).collect(Collectors.joining("\n"));
-        return plain + "\n\n" + checked + "\n";
+        return plain + "\n" + (checked.isEmpty() ? "" : "\n" + checked + "\n");
     }
 }

@@ -10,12 +10,15 @@ import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.Sockets;
 
-/** A Unix socket at which programs of the host connect to a device. Only the same user may. A socket file that nobody listens at any more is replaced; at the end the file is removed, if it is ours still. */
+/**
+ * A Unix socket at which programs of the host connect to a device. Only the same user may. A socket file that nobody listens at any more is replaced; at the end the file is removed, if it is ours still: by who has made it,
+ * while another process may have been given the socket.
+ */
 public final class UnixListener implements AutoCloseable {
     private static final int BACKLOG = 128, OWNER_ONLY = 0600;
 
     private final Path path;
-    private final Object fileKey;
+    private final Object fileKey;                                    // null where another process removes the file
     private final int socket;
 
     private UnixListener(Path path, Object fileKey, int socket) {
@@ -41,6 +44,11 @@ public final class UnixListener implements AutoCloseable {
             if (bound) Files.deleteIfExists(path);
             throw t;
         }
+    }
+
+    /** A socket that listens already, made by {@link #listen} in another process: the file is that one's. @param socket the listener's from now on */
+    public static UnixListener given(Path path, int socket) {
+        return new UnixListener(path, null, socket);
     }
 
     private static void bind(String device, int socket, Path path) throws IOException {
@@ -114,6 +122,7 @@ public final class UnixListener implements AutoCloseable {
     @Override
     public void close() {
         Descriptors.close(socket);
+        if (fileKey == null) return;
         try {
             if (Files.exists(path, LinkOption.NOFOLLOW_LINKS) && key(path).equals(fileKey)) Files.delete(path);
         } catch (IOException e) {

@@ -40,7 +40,8 @@ public final class BalloonDevice extends RingDevice {
     /** Of one request: 64 MiB of pages. Linux sends 256 numbers, the BSDs and Windows a page full of them. */
     private static final int MOST_REQUEST_BYTES = 64 << 10;
 
-    private final PageRelease pages;
+    private final PageRelease machine;                               // null where there is none
+    private PageRelease pages;
     private final long statisticsPeriodNs;
     private final ByteBuffer numbers = ByteBuffer.allocate(MOST_REQUEST_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     private final List<CompletableFuture<BalloonStatistics>> asked = new ArrayList<>();
@@ -51,9 +52,15 @@ public final class BalloonDevice extends RingDevice {
     private volatile Runnable actualListener = () -> { };
     private boolean refusalTold;
 
-    public BalloonDevice(String name, BalloonOptions options, PageRelease pages) {
+    /** In a process without a machine: pages go back through the files behind the driver's memory. */
+    public BalloonDevice(String name, BalloonOptions options) {
+        this(name, options, null);
+    }
+
+    /** @param machine takes the pages, and knows what else to do when they go */
+    public BalloonDevice(String name, BalloonOptions options, PageRelease machine) {
         super(TYPE, name, features(options), new ConfigSpace(CONFIG_BYTES).allow(ACTUAL, Integer.BYTES), 1, QUEUE_SIZE, QUEUE_SIZE, QUEUE_SIZE, QUEUE_SIZE, QUEUE_SIZE);
-        this.pages = pages;
+        this.machine = machine;
         statisticsPeriodNs = TimeUnit.SECONDS.toNanos(options.statisticsSeconds());
         config().set(NUM_PAGES, Integer.BYTES, options.targetBytes() / PAGE_BYTES);
         config().onWrite((offset, size) -> actualListener.run());
@@ -130,6 +137,7 @@ public final class BalloonDevice extends RingDevice {
     @Override
     public void activate(DeviceSession newSession) throws IOException {
         super.activate(newSession);
+        pages = machine != null ? machine : new FilePages(newSession.memory());
         config().set(ACTUAL, Integer.BYTES, 0);
         if (statisticsPeriodNs == 0 || timer >= 0) return;
         timer = Events.timerfd(name());

@@ -31,7 +31,7 @@ public final class ConsoleDevice extends RingDevice {
     public static final int CONTROL_RECEIVE = 2, CONTROL_TRANSMIT = 3;
     static final int DEVICE_READY = 0, DEVICE_ADD = 1, PORT_READY = 3, CONSOLE_PORT = 4, RESIZE = 5, PORT_OPEN = 6, PORT_NAME = 7;
     static final int CONTROL_BYTES = 8;
-    private static final int QUEUE_SIZE = 128, CONTROL_QUEUE_SIZE = 32;
+    private static final int QUEUE_SIZE = 128;
 
     private final List<Port> ports = new ArrayList<>();
     private final StreamEnd console;
@@ -43,14 +43,14 @@ public final class ConsoleDevice extends RingDevice {
      * @throws IOException when a port's socket cannot be listened on; nothing is left behind
      */
     public ConsoleDevice(String name, ConsoleOptions options, OutputStream output) throws IOException {
+        this(name, options, options.listen(), output);
+    }
+
+    /** For a process that cannot listen by itself. @param listeners one for each port of the options, in their order; the device's from now on */
+    public ConsoleDevice(String name, ConsoleOptions options, List<UnixListener> listeners, OutputStream output) {
         super(TYPE, name, F_SIZE | F_EMERG_WRITE | (options.ports().isEmpty() ? 0 : F_MULTIPORT), new ConfigSpace(CONFIG_BYTES).allow(EMERG_WR, Integer.BYTES), 1, queues(options.ports().size()));
         config().set(MAX_NR_PORTS, Integer.BYTES, 1 + options.ports().size()).set(COLS, Integer.BYTES, options.cols() | options.rows() << 16);
-        try {
-            for (ConsoleOptions.PortOptions port : options.ports()) listen(port);
-        } catch (IOException | RuntimeException e) {
-            for (Port port : ports) port.end.close();
-            throw e;
-        }
+        for (ConsoleOptions.PortOptions port : options.ports()) ports.add(port(port, listeners.get(ports.size())));
         Port first = new Port(0, null);
         console = new StreamEnd(name, output, () -> onLoop(() -> serve(first)));
         first.end = console;
@@ -63,14 +63,13 @@ public final class ConsoleDevice extends RingDevice {
     private static int[] queues(int namedPorts) {
         int[] sizes = new int[namedPorts == 0 ? 2 : 2 * namedPorts + 4];
         Arrays.fill(sizes, QUEUE_SIZE);
-        if (namedPorts > 0) sizes[CONTROL_RECEIVE] = sizes[CONTROL_TRANSMIT] = CONTROL_QUEUE_SIZE;
         return sizes;
     }
 
-    private void listen(ConsoleOptions.PortOptions options) throws IOException {
+    private Port port(ConsoleOptions.PortOptions options, UnixListener listener) {
         Port port = new Port(ports.size() + 1, options.name());
-        port.end = new SocketEnd(name() + " port " + options.name(), UnixListener.listen("virtio console port " + options.name(), options.path()), () -> serve(port), () -> connectionChanged(port));
-        ports.add(port);
+        port.end = new SocketEnd(name() + " port " + options.name(), listener, () -> serve(port), () -> connectionChanged(port));
+        return port;
     }
 
     /** Types on the console as much as there is room for, and says how much; whoever has more comes again. Any thread. */

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.nestorvm.memory.sys.Sockets;
+import org.nestorvm.virtio.UnixListener;
 
 /**
  * What the user says of a virtio console.
@@ -46,6 +47,18 @@ public record ConsoleOptions(int cols, int rows, List<PortOptions> ports) {
         if ((cols == 0) != (rows == 0)) throw new IOException("virtio console \"" + text + "\": cols and rows belong together, write both or neither");
         if (ports.size() > MOST_PORTS) throw new IOException("virtio console: " + ports.size() + " ports are more than the " + MOST_PORTS + " that there can be");
         return new ConsoleOptions(cols, rows, ports);
+    }
+
+    /** The sockets of the ports, in their order. @throws IOException when one cannot be listened on; nothing is left behind */
+    public List<UnixListener> listen() throws IOException {
+        List<UnixListener> listeners = new ArrayList<>();
+        try {
+            for (PortOptions port : ports) listeners.add(UnixListener.listen("virtio console port " + port.name(), port.path()));
+            return listeners;
+        } catch (IOException | RuntimeException e) {
+            listeners.forEach(UnixListener::close);
+            throw e;
+        }
     }
 
     private static int number(String key, String value) throws IOException {

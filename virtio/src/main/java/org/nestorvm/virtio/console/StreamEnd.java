@@ -8,7 +8,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A stream of the host that may make its writer wait, and input that somebody types. Two bounded buffers, and a thread that empties one of them; the guest waits while that is full. A stream that fails
- * is not written to again.
+ * is not written to again. The thread starts with the first byte: a process that confines itself before it serves has confined that thread, too.
  */
 final class StreamEnd implements HostEnd {
     static final int BUFFER_BYTES = 64 * 1024;
@@ -18,7 +18,7 @@ final class StreamEnd implements HostEnd {
     private final String name;
     private final OutputStream stream;
     private final Runnable ready;
-    private final Thread writer;
+    private Thread writer;                                           // null before there is something to write
     private final byte[] input = new byte[BUFFER_BYTES];
     private byte[] filling = new byte[BUFFER_BYTES], emptying = new byte[BUFFER_BYTES];
     private int filled, inputFrom, inputCount;
@@ -29,7 +29,6 @@ final class StreamEnd implements HostEnd {
         this.name = name;
         this.stream = stream;
         this.ready = ready;
-        writer = Thread.ofPlatform().name(name + "-output").daemon().start(this::write);
     }
 
     @Override
@@ -43,15 +42,20 @@ final class StreamEnd implements HostEnd {
         int piece = (int) Math.min(from.totalBytes(), BUFFER_BYTES - filled);
         from.copyOut(0, filling, filled, piece);
         filled += piece;
-        if (piece > 0) notifyAll();
+        if (piece > 0) wakeWriter();
         return piece;
+    }
+
+    private void wakeWriter() {
+        if (writer == null && !closed) writer = Thread.ofPlatform().name(name + "-output").daemon().start(this::write);
+        notifyAll();
     }
 
     /** One byte from a guest in distress; left out when there is no room. */
     synchronized void take(byte value) {
         if (broken || closed || filled == BUFFER_BYTES) return;
         filling[filled++] = value;
-        notifyAll();
+        wakeWriter();
     }
 
     /** Types as much as there is room for, and says how much. */
@@ -91,7 +95,7 @@ final class StreamEnd implements HostEnd {
     @Override
     public synchronized void watch(boolean in, boolean output) {
         wanted = output;
-        if (output) notifyAll();                                     // there may be room since it was asked for
+        if (output) wakeWriter();                                    // there may be room since it was asked for
     }
 
     private void write() {
@@ -139,15 +143,18 @@ final class StreamEnd implements HostEnd {
     /** Writes what is left, as far as the stream takes it in time. */
     @Override
     public void close() {
+        Thread last;
         synchronized (this) {
             closed = true;
             hangUp();
+            last = writer;
         }
+        if (last == null) return;
         try {
-            writer.join(PATIENCE_MS);
+            last.join(PATIENCE_MS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        writer.interrupt();
+        last.interrupt();
     }
 }

@@ -1,12 +1,11 @@
-package org.nestorvm.machine;
+package org.nestorvm.virtio.scsi;
 
 import java.io.IOException;
 import org.nestorvm.disk.DiskImage;
 import org.nestorvm.memory.sys.IoVector;
-import org.nestorvm.virtio.scsi.Medium;
 
 /** An image in a CD-ROM drive. */
-record DiskMedium(DiskImage image) implements Medium {
+public record DiskMedium(DiskImage image) implements Medium {
     @Override
     public long sizeBytes() {
         return image.sizeBytes();

@@ -34,7 +34,7 @@ public final class VsockDevice extends RingDevice {
     public static final long F_STREAM = 1;
     static final long HOST_CID = 2;
     private static final Logger LOG = LoggerFactory.getLogger(VsockDevice.class);
-    private static final int QUEUE_SIZE = 256, EVENT_QUEUE_SIZE = 64;
+    private static final int QUEUE_SIZE = 256, EVENT_QUEUE_SIZE = 128;
     private static final int GUEST_CID = 0, CONFIG_BYTES = 8;
     private static final int EVENT_BYTES = 4;
     /** Packets served before other handlers and a stop get their turn; no less than the queue has. */
@@ -52,6 +52,7 @@ public final class VsockDevice extends RingDevice {
     final IoVector vector = new IoVector(64);
     final Backlog.Pool pool = new Backlog.Pool();
     private final VsockOptions options;
+    private final HostPorts ports;
     private final UnixListener listener;
     private final int retry;
     private final ConnectionTable table;
@@ -66,10 +67,20 @@ public final class VsockDevice extends RingDevice {
 
     /** Listens at the path from now on; who connects is answered when a driver is there. @throws IOException when another program listens at the path, for instance */
     public VsockDevice(String name, VsockOptions options) throws IOException {
+        this(name, options, UnixListener.listen("vsock", options.path()), HostPorts.of(options));
+    }
+
+    /**
+     * For a process that can neither listen nor connect by itself.
+     *
+     * @param listener the device's from now on, even when this fails
+     */
+    public VsockDevice(String name, VsockOptions options, UnixListener listener, HostPorts ports) throws IOException {
         super(TYPE, name, F_STREAM, new ConfigSpace(CONFIG_BYTES).set(GUEST_CID, 8, options.cid()), 1, QUEUE_SIZE, QUEUE_SIZE, EVENT_QUEUE_SIZE);
         this.options = options;
+        this.listener = listener;
+        this.ports = ports;
         table = new ConnectionTable(options.connections());
-        listener = UnixListener.listen("vsock", options.path());
         try {
             retry = Events.timerfd(name);
         } catch (IOException e) {
@@ -248,7 +259,7 @@ public final class VsockDevice extends RingDevice {
         }
         int socket;
         try {
-            socket = UnixListener.connect(options.pathOf(in.dstPort));
+            socket = ports.connect(in.dstPort);
         } catch (IOException e) {
             LOG.debug("{}: {}", name(), e.getMessage());
             refuse();
