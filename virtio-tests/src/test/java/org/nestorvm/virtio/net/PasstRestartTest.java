@@ -72,6 +72,19 @@ class PasstRestartTest {
         assertThat(ProcessHandle.of(passt.pid())).isEmpty();
     }
 
+    /** As versions of 2023 do. */
+    @Test void oneThatSpinsIsReplaced() throws Exception {
+        PasstBackend passt = start("echo >&4; while :; do :; done", null);
+        ProcessHandle spinning = ProcessHandle.of(passt.pid()).orElseThrow();
+        try (DriverMemory memory = new DriverMemory(); NetDevice device = device(passt); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
+            driver.post(32, 1600);
+            driver.send(Packets.plain(Packets.frame(60, 1)));
+            awaitHello(driver);
+            talk(driver);
+            assertThat(spinning.isAlive()).isFalse();
+        }
+    }
+
     @Test void oneThatEndsIsReplaced() throws Exception {
         try (DriverMemory memory = new DriverMemory(); NetDevice device = device(start(PART + "echo >&4; head -c 1 <&3 >/dev/null; exit 3", null)); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
             driver.post(32, 1600);

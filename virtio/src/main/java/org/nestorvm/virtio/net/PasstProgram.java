@@ -3,6 +3,8 @@ package org.nestorvm.virtio.net;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -20,7 +22,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One process of passt(1), from its start to its end. It inherits its end of a socket, and ends by itself when ours is closed, however that comes about; but versions of 2023 do not always: one that still has data for a
- * connection that is gone looks for more of them for ever, and reads nothing any more. So a thread looks now and then whether it reads, and one that does not is killed.
+ * connection that is gone looks for more of them for ever, and reads nothing any more. So a thread looks now and then whether it reads, and one that does not is killed; but for one that would read and has had no
+ * processor to do it.
  *
  * <p>That thread also bounds the time that the program may use on processors, always a little above what it has used: should this process be killed, the kernel ends a program that spins. The parent-death signal would not,
  * since it is taken back when a program changes its user or its namespace.
@@ -57,6 +60,8 @@ final class PasstProgram {
     /** Room for what the program sends: it drops what finds none, and then sends a whole window again. For a socket that it inherits it does not ask itself. */
     private static final int SOCKET_BYTES = 4 << 20;
     private static final int ANYBODY_WRITES = 0666;
+    /** Many times what it needs for all that its socket can hold. */
+    private static final long SPUN_NS = 1_000_000_000;
 
     private final int pid;
     private final Pace pace;
@@ -68,6 +73,7 @@ final class PasstProgram {
     private int socket, look;                                        // our end, until it is taken, and a duplicate of the program's; -1 when closed
     private boolean reaped, closing, isReady, hangs;
     private int status;
+    private long workedNs;                                           // what it had used of processors when it was last seen to work
     private long allowedSeconds;                                     // the watcher's; negative where the kernel does not let us
 
     static PasstProgram start(String program, List<String> arguments, Pace pace, Owner owner) throws IOException {
@@ -180,9 +186,12 @@ final class PasstProgram {
     private void look() {
         synchronized (this) {
             if (look < 0 || !isReady || hangs) return;
-            hangs = watch.look(look);
+            long usedNs = Processes.tryCpuTimeNs(pid);
+            boolean unread = watch.look(look);
+            if (!watch.isSuspicious()) workedNs = usedNs;
+            hangs = unread && (usedNs - workedNs >= SPUN_NS || !isRunnable());
             if (!hangs) {
-                allowTime();
+                allowTime(usedNs);
                 return;
             }
         }
@@ -190,9 +199,19 @@ final class PasstProgram {
         kill(Processes.SIGKILL);
     }
 
-    private void allowTime() {
-        long used = TimeUnit.NANOSECONDS.toSeconds(Processes.tryCpuTimeNs(pid));
-        if (allowedSeconds < 0 || used < 0 || used + pace.processorSeconds / 2 < allowedSeconds) return;
+    /** As a program is that waits for a processor; and one that spins, which has had one. The state follows the name, proc(5). */
+    private boolean isRunnable() {
+        try {
+            String stat = Files.readString(Path.of("/proc/" + pid + "/stat"), StandardCharsets.ISO_8859_1);
+            return stat.startsWith(") R", stat.lastIndexOf(')'));
+        } catch (IOException e) {
+            return false;                                            // it has ended, or we may not see it
+        }
+    }
+
+    private void allowTime(long usedNs) {
+        long used = TimeUnit.NANOSECONDS.toSeconds(usedNs);
+        if (allowedSeconds < 0 || usedNs < 0 || used + pace.processorSeconds / 2 < allowedSeconds) return;
         int result = Processes.trySetSoftLimit(pid, Processes.RLIMIT_CPU, used + pace.processorSeconds);
         allowedSeconds = result == 0 ? used + pace.processorSeconds : -1;
         if (result < 0) LOG.debug("passt: its time is not bounded: prlimit: {}", Errno.describe(-result));
