@@ -234,6 +234,9 @@ class VcpuTest {
             return new Exit.Halt();
         }))) {
             Vcpu vcpu = vm.vcpu(0);
+            CpuState same = new CpuState();
+            java.util.Arrays.fill(same.gpr, 0);                      // after a reset they are not
+            vcpu.writeState(same);
             AtomicInteger written = new AtomicInteger(), read = new AtomicInteger(), ran = new AtomicInteger(), busy = new AtomicInteger();
             long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(500);
             Thread[] threads = new Thread[4];
