@@ -13,7 +13,7 @@ import org.nestorvm.memory.sys.IoVector;
 
 /** Requests to places that exist allocate nothing on the Java heap. */
 class HotPathTest {
-    private static final int ROUNDS = 30_000, ATTEMPTS = 6, REQUEST = 4096;
+    private static final int ROUNDS = 30_000, ATTEMPTS = 200, REQUEST = 4096;
     private static final double BYTES = 1;
     private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     @TempDir Path directory;
@@ -63,7 +63,8 @@ class HotPathTest {
             Buffer.write(image, 0, Buffer.random(4 << 20, 1));
             IoVector vector = buffer.vector(new byte[REQUEST], new Random(1));
             double each = Double.MAX_VALUE;
-            for (int i = 0; i < ATTEMPTS && each > BYTES; i++) each = Math.min(each, measure(image, vector, request));
+            // Until HotSpot has compiled it, however busy the machine is.
+            for (int i = 0; i < ATTEMPTS && each >= BYTES; i++) each = Math.min(each, measure(image, vector, request));
             assertThat(each).as("bytes a request").isLessThan(BYTES);
         }
     }

@@ -97,6 +97,7 @@ class DeviceKindsTest {
 
     // --- vsock
 
+    private static final int POLL_MS = 20;
     private static final int RX = 0, TX = 1, HEADER = 44;
     private static final int REQUEST = 1, RESPONSE = 2, RST = 3, RW = 5;
     private static final int SERVICE = 52, NOBODY = 53, GUEST_PORT = 9;
@@ -265,19 +266,25 @@ class DeviceKindsTest {
             if (kill) command.destroyForcibly();
             else command.destroy();
             command.waitFor();
+            while (listens(vsock)) Thread.sleep(POLL_MS);            // the device ends with its command, a moment later
         }
         assertOnly();
     }
 
     private static boolean awaitListener(Path path, Process command) throws InterruptedException {
-        while (command.isAlive()) {
-            try (SocketChannel _ = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
-                return true;
-            } catch (IOException e) {
-                Thread.sleep(20);
-            }
+        while (!listens(path)) {
+            if (!command.isAlive()) return false;
+            Thread.sleep(POLL_MS);
         }
-        return false;
+        return true;
+    }
+
+    private static boolean listens(Path path) {
+        try (SocketChannel _ = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+            return true;
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     /** Main class of that program. */
