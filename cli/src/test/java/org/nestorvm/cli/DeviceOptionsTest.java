@@ -59,7 +59,7 @@ class DeviceOptionsTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
         "--disk|a,format=vmdk|vmdk", "--disk|,format=raw|path", "--disk|a,size=3|is not known", "--disk|a,readonly=maybe|on or off", "--disk|a,queues=x|a number", "--disk|a,queues=65|1 to 64", "--disk|a,threads=65|0 to 64",
-        "--disk|a,serial=123456789012345678901|20 printable", "--disk|a,format=raw,format=raw|given twice", "--share|,tag=a|path", "--share|a,tag=|1 to 36", "--vhost-user|toaster,path=/x|no kind of device",
+        "--disk|a,serial=123456789012345678901|20 printable", "--disk|a,format=raw,format=raw|given twice", "--share|,tag=a|path", "--share|a,tag=|1 to 36", "--vhost-user|toaster,path=/x|balloon, blk, console, fs, net, rng, scsi, vsock are",
         "--vhost-user|blk|add path=SOCKET", "--vhost-user|blk,path=/x,size=100|power of two", "--vhost-user|blk,path=/x,queues=0|1 to 256", "--net|wifi|not known", "--vsock|cid=3|path", "--balloon|target=1|whole pages"})
     void whatIsWrongIsNamed(String option, String value, String message) {
         assertThatThrownBy(() -> parse(option.equals("--balloon") ? new String[] {option + "=" + value} : new String[] {option, value})).isInstanceOf(CommandLine.ParameterException.class).hasMessageContaining(message);

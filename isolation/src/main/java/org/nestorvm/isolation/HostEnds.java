@@ -35,13 +35,13 @@ final class HostEnds implements AutoCloseable {
         HostEnds ends = new HostEnds(firstDescriptor);
         Runtime.getRuntime().addShutdownHook(ends.atExit);
         try {
-            String socket = arguments.get("socket");
-            if (socket != null) arguments.with("listener", ends.listen(socket));
             switch (kind) {
                 case VSOCK -> ends.vsock(arguments);
                 case CONSOLE -> ends.console(arguments);
                 default -> { }
             }
+            String socket = arguments.get("socket");                 // last: who waits for it finds the others there
+            if (socket != null) arguments.with("listener", ends.listen(socket));
             return ends;
         } catch (Throwable t) {
             ends.close();

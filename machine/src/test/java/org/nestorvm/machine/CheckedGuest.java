@@ -114,7 +114,8 @@ final class CheckedGuest {
         }
     }
 
-    private static Map<String, String> said(String console) {
+    /** What stands in the output of a guest with such a script. */
+    static Map<String, String> said(String console) {
         Map<String, String> said = new LinkedHashMap<>();
         Matcher line = SAID.matcher(console);
         while (line.find()) said.put(line.group(1), line.group(2));

@@ -22,7 +22,7 @@ import org.nestorvm.virtio.balloon.BalloonStatistics;
 import org.nestorvm.virtio.console.ConsoleDevice;
 import org.nestorvm.virtio.console.ConsoleOptions;
 
-/** Linux's drivers for two devices: a terminal of the right size, a named port, and memory that comes and goes. */
+/** Linux's drivers for two devices: a terminal of the right size, a named port, and memory that comes and goes. Beside them devices that {@code nestor device} serves. */
 class ConsoleAndBalloonGuestTest {
     private static final long MIB = 1 << 20;
     private static final String CHECKS = """
@@ -38,7 +38,7 @@ class ConsoleAndBalloonGuestTest {
         say typed $line
         read line <&3
         say last $line
-        """;
+        """ + DiscAndSockets.SCRIPT;
 
     @TempDir
     Path folder;
@@ -46,13 +46,15 @@ class ConsoleAndBalloonGuestTest {
     @Test
     @Timeout(value = 5, unit = TimeUnit.MINUTES)
     void linuxUsesThem() throws Exception {
-        CheckedGuest guest = CheckedGuest.with(folder, CHECKS);
+        DiscAndSockets others = new DiscAndSockets(folder);
+        CheckedGuest guest = CheckedGuest.with(folder, CHECKS, others.files());
         ByteArrayOutputStream serial = new ByteArrayOutputStream(), terminal = new ByteArrayOutputStream();
         AtomicReference<Machine> machine = new AtomicReference<>();
         BalloonDevice balloon = new BalloonDevice("balloon", BalloonOptions.parse("on"), (gpa, sizeBytes) -> machine.get().vm().discardWithin(gpa, sizeBytes));
         ConsoleDevice console = new ConsoleDevice("console", ConsoleOptions.parse("cols=90,rows=30,port=agent:" + folder.resolve("agent")), terminal);
         try (SocketChannel agent = SocketChannel.open(StandardProtocolFamily.UNIX);
-                Machine made = Machine.create(guest.config().withDevice(onCallersThread -> console).withDevice(onCallersThread -> balloon).withConsole(serial))) {
+                Machine made = Machine.create(guest.config().withDevice(onCallersThread -> console).withDevice(onCallersThread -> balloon)
+                    .withDevice(Devices.vhostUser("cd", 8, others.drive.socket, 3, 128)).withDevice(Devices.vhostUser("vsock", 19, others.sockets.socket, 3, 128)).withConsole(serial))) {
             machine.set(made);
             agent.connect(UnixDomainSocketAddress.of(folder.resolve("agent")));
             agent.write(ByteBuffer.wrap("from the host\n".getBytes(StandardCharsets.UTF_8)));
@@ -77,6 +79,7 @@ class ConsoleAndBalloonGuestTest {
             assertEquals(Outcome.Kind.POWERED_OFF, made.await().kind(), serial::toString);
         }
         assertThat(serial.toString()).contains("@@ size 30 90", "@@ agent from the host", "@@ typed all is well", "@@ last good night");
+        others.check(CheckedGuest.said(serial.toString()));
     }
 
     private static void type(ConsoleDevice console, String text) {

@@ -133,7 +133,7 @@ class DevicesGuestTest {
         echo 3 >/proc/sys/vm/drop_caches
         say written "$(sha256sum </dev/vda)"
         say random "$(head -c 100 /dev/hwrng | wc -c)"
-        """;
+        """ + DiscAndSockets.SCRIPT;
 
     /** A device of ours on a socket of its own, for one front end. */
     private static Thread serve(VirtioDevice device, Path socket) throws IOException {
@@ -152,10 +152,14 @@ class DevicesGuestTest {
         assumeTrue(qemu != null, "qemu-system-x86_64 is not here: apt-get install qemu-system-x86");
         Path image = disk("image", 2 << 20), blk = directory.resolve("blk"), rng = directory.resolve("rng");
         List<Thread> servers = List.of(serve(Devices.disk("disk", new DiskSpec(image, null, false, "NESTOR-2", null, null)).open(NO_MACHINE), blk), serve(Devices.rng("rng").open(NO_MACHINE), rng));
-        Map<String, String> said = CheckedGuest.with(directory, IN_QEMU).runInQemu(qemu, List.of("-chardev", "socket,id=blk,path=" + blk, "-device", "vhost-user-blk-pci,chardev=blk,disable-legacy=on",
-            "-chardev", "socket,id=rng,path=" + rng, "-device", "vhost-user-rng-pci,chardev=rng"));
+        DiscAndSockets own = new DiscAndSockets(directory);
+        Map<String, String> said = CheckedGuest.with(directory, IN_QEMU, own.files()).runInQemu(qemu, List.of("-chardev", "socket,id=blk,path=" + blk, "-device", "vhost-user-blk-pci,chardev=blk,disable-legacy=on",
+            "-chardev", "socket,id=rng,path=" + rng, "-device", "vhost-user-rng-pci,chardev=rng",
+            "-chardev", "socket,id=cd,path=" + own.drive.socket, "-device", "vhost-user-scsi-pci,chardev=cd,disable-legacy=on",
+            "-chardev", "socket,id=sockets,path=" + own.sockets.socket, "-device", "vhost-user-vsock-pci,chardev=sockets,disable-legacy=on"));
         for (Thread server : servers) server.join();
         assertThat(said).containsEntry("serial", "NESTOR-2").containsEntry("written", sha256(image)).containsEntry("random", "100");
+        own.check(said);
     }
 
     private static final String REPEATED = """

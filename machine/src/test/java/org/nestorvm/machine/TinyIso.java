@@ -68,6 +68,10 @@ final class TinyIso implements Medium {
         to.putShort(at, (short) value).putShort(at + 2, Short.reverseBytes((short) value));
     }
 
+    byte[] image() {
+        return image;
+    }
+
     @Override
     public long sizeBytes() {
         return image.length;

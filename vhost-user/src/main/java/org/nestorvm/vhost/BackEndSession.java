@@ -140,7 +140,7 @@ final class BackEndSession implements DeviceEvents {
             case SET_VRING_KICK -> setKick(message);
             case SET_VRING_CALL -> {
                 VringFile file = VringFile.of(message);
-                vring(file.index()).call(descriptor(file, message));
+                setCall(vring(file.index()), descriptor(file, message));
             }
             case SET_VRING_ERR -> {
                 VringFile file = VringFile.of(message);
@@ -230,6 +230,12 @@ final class BackEndSession implements DeviceEvents {
         stop(vring);
         vring.kick(kick);
         update();
+    }
+
+    /** A front end such as QEMU changes the descriptor when the queue runs already, and waits for no answer: the driver may have been served meanwhile, and told where nobody listens any more. So it is told once more. */
+    private void setCall(Vring vring, int descriptor) throws IOException {
+        vring.call(descriptor);
+        if (vring.running) vring.interrupt();
     }
 
     private void enable(VringState state) throws IOException {

@@ -75,6 +75,19 @@ class BackEndTest {
         }
     }
 
+    /** What was told before, nobody may have heard. */
+    @Test
+    void aDescriptorForInterruptsThatComesLateIsSignalledOnce() throws Exception {
+        int call = Events.eventfd("call", 0, Events.EFD_NONBLOCK);
+        try (RawFrontEnd front = front().introduced().withMemory().withQueue(0)) {
+            echo(front, 0);
+            front.set(Request.SET_VRING_CALL, Message.u64(0), call);
+            assertEquals(Events.POLLIN, Events.tryPoll(call, Events.POLLIN, 10_000));
+        } finally {
+            Descriptors.close(call);
+        }
+    }
+
     /** Front ends of an earlier day acknowledge no protocol features: a queue is enabled from the start. */
     @Test
     void withoutProtocolFeaturesQueuesNeedNoPermission() throws Exception {

@@ -22,6 +22,8 @@ import org.slf4j.LoggerFactory;
 public final class ScsiCdDevice extends RingDevice {
     private static final Logger LOG = LoggerFactory.getLogger(ScsiCdDevice.class);
     public static final int TYPE = 8;
+    /** Changes of parameters are told by an event; never for a drive of this kind (5.6.6.3), so there is nothing to tell. QEMU's front end for vhost-user accepts it whether it is offered or not. */
+    private static final long F_CHANGE = 1 << 2;
     public static final int CONTROL = 0, EVENT = 1, REQUEST = 2;
     private static final int QUEUE_SIZE = 128;
     private static final int NUM_QUEUES = 0, SEG_MAX = 4, MAX_SECTORS = 8, CMD_PER_LUN = 12, EVENT_INFO_SIZE = 16, SENSE_SIZE = 20, CDB_SIZE = 24, MAX_TARGET = 30, CONFIG_BYTES = 36;
@@ -52,7 +54,7 @@ public final class ScsiCdDevice extends RingDevice {
      * @param serial what the drive says of itself, up to 64 ASCII characters
      */
     public ScsiCdDevice(String name, String serial) {
-        super(TYPE, name, 0, layout(), 1, QUEUE_SIZE, QUEUE_SIZE, QUEUE_SIZE);
+        super(TYPE, name, F_CHANGE, layout(), 1, QUEUE_SIZE, QUEUE_SIZE, QUEUE_SIZE);
         if (serial.isEmpty() || serial.length() > 64 || !serial.chars().allMatch(c -> c > ' ' && c < 127)) {
             throw new IllegalArgumentException("serial number of a drive: 1 to 64 printable ASCII characters: \"" + serial + "\"");
         }
