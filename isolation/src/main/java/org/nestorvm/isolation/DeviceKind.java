@@ -32,7 +32,8 @@ enum DeviceKind {
             return OpenedDevice.of(NetOptions.parse(net).open(name));
         }
     },
-    VSOCK(SandboxPolicy.SOCKETS, 48, 16, false) {
+    /** As much as its heap is there outside of it, too, and all windows of its connections are. */
+    VSOCK(SandboxPolicy.SOCKETS, 96, 16, false) {
         @Override
         OpenedDevice open(String name, DeviceArguments arguments) throws IOException {
             return SocketArguments.openVsock(name, arguments);

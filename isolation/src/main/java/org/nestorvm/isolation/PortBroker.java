@@ -48,7 +48,7 @@ final class PortBroker {
         return port -> {
             channel.send(ByteBuffer.allocate(Integer.BYTES).putInt(port).array());
             try (DescriptorChannel.Message answer = channel.receive(1, 1)) {
-                if (answer == null || answer.descriptorCount() == 0) throw new IOException("nobody is connected to at port " + Integer.toUnsignedString(port));
+                if (answer == null || answer.descriptorCount() == 0) throw new IOException("nobody can be connected to for port " + Integer.toUnsignedString(port));
                 return answer.take(0);
             }
         };

@@ -27,6 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.virtio.DeviceMemory;
 import org.nestorvm.virtio.balloon.BalloonStatistics.Tag;
 import org.nestorvm.virtio.queue.Ring;
 import org.nestorvm.virtio.testkit.Buffer;
@@ -95,6 +96,27 @@ class BalloonDeviceTest {
             assertEquals(0, HostMemory.getByte(memory.host(0x401fff, 1)));
             assertEquals(1, HostMemory.getByte(memory.host(0x402000, 1)));
         }
+    }
+
+    /** Without a machine: the right pages of the right file, wherever in it a region begins; and who watches what devices write hears of the zeroes. */
+    @Test
+    void p12_pagesGoBackThroughTheFilesOfTheirRegions() throws Exception {
+        List<String> written = Collections.synchronizedList(new ArrayList<>());
+        try (DriverMemory files = new DriverMemory((gpa, sizeBytes) -> written.add(Long.toHexString(gpa) + "+" + Long.toHexString(sizeBytes)), 0, 4 * MIB);
+             DriverMemory guarded = DriverMemory.guarded(0, 4 * MIB, 16 * MIB, 4 * MIB)) {
+            for (DriverMemory each : List.of(files, guarded)) {
+                try (BalloonDevice balloon = new BalloonDevice("balloon", BalloonOptions.DEFAULT); TestDriver driver = TestDriver.start(balloon, each, Ring.SPLIT.features(), 16)) {
+                    for (DeviceMemory.Region region : each.memory().regions()) {
+                        long page = region.gpa() + 3 * MIB;
+                        HostMemory.fill(each.host(page, 4 * PAGE), 4 * PAGE, (byte) 1);
+                        driver.request(BalloonDevice.INFLATE, numbers((page >> 12) + 1, (page >> 12) + 2), 0);
+                        for (int i = 0; i < 4; i++) assertEquals(i == 1 || i == 2 ? 0 : 1, HostMemory.getByte(each.host(page + i * PAGE, 1)), "page " + i);
+                    }
+                    assertEquals(2 * PAGE * each.memory().regions().size(), balloon.releasedBytes());
+                }
+            }
+        }
+        assertThat(written).contains("301000+2000");
     }
 
     /** A machine releases inside one of its slots. */
