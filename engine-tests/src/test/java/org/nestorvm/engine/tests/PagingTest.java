@@ -40,7 +40,7 @@ class PagingTest {
     }
 
     @EngineTest
-    void eachLevelMayBeMissing(TestMachine vm) {
+    void p32_eachLevelMayBeMissing(TestMachine vm) {
         PageTables t = vm.longMode();
         t.map(VA, PAGE_A, P | W);
         for (int level = 4; level >= 1; level--) {
@@ -241,7 +241,7 @@ class PagingTest {
     }
 
     @EngineTest(notOnPvm = "no pages of 1 GiB")
-    void pagesOf2MegabytesAnd1Gigabyte(TestMachine vm) {
+    void p32_pagesOf2MegabytesAnd1Gigabyte(TestMachine vm) {
         PageTables t = vm.longMode();
         t.map(VA, 0x600000, 1 << 21, 21, P | W).map(VA + (1L << 30), 0, 1L << 30, 30, P | W);
         vm.memory.putInt(0x6fedcc, 0x600d);
@@ -348,7 +348,7 @@ class PagingTest {
     }
 
     @EngineTest(notOnPvm = "no paging outside of long mode")
-    void paging32HasPagesOf4KilobytesAnd4Megabytes(TestMachine vm) {
+    void p32_paging32HasPagesOf4KilobytesAnd4Megabytes(TestMachine vm) {
         PageTables t = vm.paging32();
         t.map(0xc0000000L, PAGE_A, P | W).map(0xd0000000L, 0x800000, 1 << 22, 22, P | W);
         vm.memory.putInt(PAGE_A + 0xabc, 21);
@@ -362,7 +362,7 @@ class PagingTest {
     }
 
     @EngineTest(notOnPvm = "no paging outside of long mode")
-    void paging32FaultsLikeTheOthers(TestMachine vm) {
+    void p32_paging32FaultsLikeTheOthers(TestMachine vm) {
         PageTables t = vm.paging32();
         t.map(0xc0000000L, PAGE_A, P);
         Asm a = vm.program();
@@ -381,7 +381,7 @@ class PagingTest {
     }
 
     @EngineTest(notOnPvm = "no paging outside of long mode")
-    void paePagesHaveNx(TestMachine vm) {
+    void p32_paePagesHaveNx(TestMachine vm) {
         PageTables t = vm.pagingPae();
         t.map(0xc0000000L, PAGE_A, P | W | NX).map(0xd0000000L, 0x800000, 1 << 21, 21, P | W);
         vm.memory.putInt(PAGE_A, 0xf4f4f4f4);
