@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.ToDoubleFunction;
 import org.nestorvm.disk.DiskImage;
 import org.nestorvm.disk.Disks;
 import org.nestorvm.disk.ImageOptions;
@@ -89,13 +90,13 @@ public final class DiskRequests {
     }
 
     private static void row(String name, List<Result> without, List<Result> with) {
-        double before = median(without, 0), after = median(with, 0);
-        System.out.printf("| %s | %,.0f | %,.0f | %.2f | %,.0f | %,.0f | %,.0f | %,.0f | %.1f | %.1f |%n", name, before, after, after / before, median(without, 1), median(with, 1), median(without, 2), median(with, 2),
-            median(without, 3), median(with, 3));
+        double before = median(without, Result::reads), after = median(with, Result::reads);
+        System.out.printf("| %s | %,.0f | %,.0f | %.2f | %,.0f | %,.0f | %,.0f | %,.0f | %.1f | %.1f |%n", name, before, after, after / before, median(without, Result::slowUs), median(with, Result::slowUs), median(without, Result::flushes), median(with, Result::flushes),
+            median(without, Result::allocated), median(with, Result::allocated));
     }
 
-    private static double median(List<Result> results, int which) {
-        double[] values = results.stream().mapToDouble(r -> new double[] {r.reads, r.slowUs, r.flushes, r.allocated}[which]).sorted().toArray();
+    private static double median(List<Result> results, ToDoubleFunction<Result> figure) {
+        double[] values = results.stream().mapToDouble(figure).sorted().toArray();
         return values[values.length / 2];
     }
 

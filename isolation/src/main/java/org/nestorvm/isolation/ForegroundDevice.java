@@ -9,7 +9,10 @@ import org.nestorvm.memory.sys.Spawn;
 import org.nestorvm.virtio.net.NetHandover;
 import org.nestorvm.virtio.net.NetOptions;
 
-/** {@code nestor device}: a device for somebody else's front end, such as QEMU. It has a JVM of its own, as any device has, since the one of the command is made for something else. It ends with its passt, as it does with its front end; and what {@link HostEnds} made for it goes with it. */
+/**
+ * {@code nestor device}: a device for somebody else's front end, such as QEMU. It has a JVM of its own, as any device has, since the one of the command is made for something else. It ends with its
+ * passt, as it does with its front end; and what {@link HostEnds} made for it goes with it.
+ */
 public final class ForegroundDevice {
     private ForegroundDevice() {
     }

@@ -1,6 +1,7 @@
 package org.nestorvm.isolation;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -68,7 +69,7 @@ final class HostEnds implements AutoCloseable {
     }
 
     private static Path socketPath(String path) throws IOException {
-        int bytes = path.getBytes(java.nio.charset.StandardCharsets.UTF_8).length;
+        int bytes = path.getBytes(StandardCharsets.UTF_8).length;
         if (bytes == 0 || bytes > Sockets.PATH_MAX_BYTES) throw new IOException("--socket '" + path + "' has " + bytes + " bytes; the path of a Unix socket has 1 to " + Sockets.PATH_MAX_BYTES);
         return Path.of(path);
     }

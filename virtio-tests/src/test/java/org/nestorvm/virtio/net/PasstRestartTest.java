@@ -74,36 +74,27 @@ class PasstRestartTest {
 
     /** As versions of 2023 do. */
     @Test void oneThatSpinsIsReplaced() throws Exception {
-        PasstBackend passt = start("echo >&4; while :; do :; done", null);
-        ProcessHandle spinning = ProcessHandle.of(passt.pid()).orElseThrow();
-        try (DriverMemory memory = new DriverMemory(); NetDevice device = device(passt); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
-            driver.post(32, 1600);
-            driver.send(Packets.plain(Packets.frame(60, 1)));
-            awaitHello(driver);
-            talk(driver);
-            assertThat(spinning.isAlive()).isFalse();
-        }
+        isReplaced("echo >&4; while :; do :; done");
     }
 
     @Test void oneThatEndsIsReplaced() throws Exception {
-        try (DriverMemory memory = new DriverMemory(); NetDevice device = device(start(PART + "echo >&4; head -c 1 <&3 >/dev/null; exit 3", null)); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
-            driver.post(32, 1600);
-            driver.send(Packets.plain(Packets.frame(60, 1)));
-            awaitHello(driver);
-            talk(driver);
-            assertEquals(1, device.config().get(6, 2), "the link stays up");
-        }
+        isReplaced(PART + "echo >&4; head -c 1 <&3 >/dev/null; exit 3");
     }
 
     @Test void oneThatClosesItsSocketIsReplaced() throws Exception {
-        PasstBackend passt = start("echo >&4; head -c 1 <&3 >/dev/null; exec 3>&-; exec sleep 1000", null);
-        ProcessHandle deaf = ProcessHandle.of(passt.pid()).orElseThrow();
+        isReplaced("echo >&4; head -c 1 <&3 >/dev/null; exec 3>&-; exec sleep 1000");
+    }
+
+    private void isReplaced(String first) throws Exception {
+        PasstBackend passt = start(first, null);
+        ProcessHandle replaced = ProcessHandle.of(passt.pid()).orElseThrow();
         try (DriverMemory memory = new DriverMemory(); NetDevice device = device(passt); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
             driver.post(32, 1600);
             driver.send(Packets.plain(Packets.frame(60, 1)));
             awaitHello(driver);
             talk(driver);
-            assertThat(deaf.isAlive()).isFalse();
+            assertThat(replaced.isAlive()).isFalse();
+            assertEquals(1, device.config().get(6, 2), "the link stays up");
         }
     }
 
