@@ -110,12 +110,29 @@ final class KvmDirtyLogTest {
             });
             FutureTask<Exit> run = new FutureTask<>(guest::run);
             Thread.ofPlatform().daemon().start(run);
-            for (int round = 0; round < 50; round++) update(guest, slot, copy);
-            guest.vcpu().kick();
-            assertEquals(new Exit.Interrupted(), run.get());
-            update(guest, slot, copy);
+            try {
+                for (int round = 0; round < 50; round++) update(guest, slot, copy);
+                guest.vcpu().kick();
+                Exit exit = run.get();
+                if (log == Log.RING && wasOverrun(exit)) return;
+                assertEquals(new Exit.Interrupted(), exit);
+                update(guest, slot, copy);
+            } catch (UncheckedIOException e) {
+                if (log != Log.RING) throw e;
+                assertThat(e).hasMessageContaining("overrun");
+                guest.vcpu().kick();
+                run.get();
+                return;
+            }
             for (int page = FIRST; page < FIRST + count; page++) assertEquals(guest.vm.memory().getInt((long) page * PAGE), copy[page], "page " + page);
         }
+    }
+
+    /** On a kernel that writes on where nobody has read the log fails, which is not to tell too little. */
+    private static boolean wasOverrun(Exit exit) {
+        if (!(exit instanceof Exit.InternalError error)) return false;
+        assertThat(error.detail()).contains("overrun");
+        return true;
     }
 
     private static void update(Guest guest, MemorySlot slot, int[] copy) {
@@ -145,10 +162,7 @@ final class KvmDirtyLogTest {
                 state.gpr[CpuState.RCX] = 3000;
             });
             Exit exit = guest.run();
-            if (exit instanceof Exit.InternalError error) {
-                assertThat(error.detail()).contains("overrun");
-                return;
-            }
+            if (wasOverrun(exit)) return;
             List<Integer> told;
             try {
                 told = collect(guest, slot);
