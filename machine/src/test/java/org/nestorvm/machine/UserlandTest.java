@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import java.io.BufferedOutputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -33,7 +34,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Debian's programs print in a guest on the soft engine, under Debian's kernel, what they print on the host: the same files, on the host in a changed root.
+ * Debian's programs print in a guest on the soft engine, under Debian's kernel, what they print on the host: the same files,
+ * on the host in a changed root. Where the host runs no 32-bit programs, a record stands in for it: see {@link #takeRecords}.
  * With {@code -Dnestor.userland=full} also the large set of packages, with a compiler; {@code -Dnestor.userland=none} leaves both out.
  */
 class UserlandTest {
@@ -85,9 +87,41 @@ class UserlandTest {
         }
         Map<String, Result> actual = results(inGuest(guest.kernel(), image, memoryBytes), true);
         assertThat(actual.keySet()).containsExactlyElementsOf(expected.keySet()).isNotEmpty();
+        if (!HostPrograms.run32Bit(directory)) takeRecords(expected, actual);
         List<String> differences = new ArrayList<>();
         for (Map.Entry<String, Result> each : expected.entrySet()) differ(each.getKey(), each.getValue(), actual.get(each.getKey()), differences);
         assertThat(differences).isEmpty();
+    }
+
+    /**
+     * A host whose kernel runs no 32-bit programs is no oracle for them. A record of what such a host printed stands in
+     * for it where the guest has the record's version of glibc; else the program's output is not compared.
+     */
+    private static void takeRecords(Map<String, Result> expected, Map<String, Result> actual) throws IOException {
+        for (String name : List.copyOf(expected.keySet())) {
+            if (!name.contains("i386")) continue;
+            Result record = record(name);
+            boolean fits = record != null && firstLine(record).equals(firstLine(actual.get(name)));
+            LOG.warn("{}: this host runs no 32-bit programs; the guest's output is {}", name, fits
+                ? "compared with the recorded one" : "not compared, since no record is from its version of glibc");
+            if (fits) expected.put(name, record);
+            else expected.remove(name);
+            Files.writeString(kept().resolve(name + ".guest"), actual.get(name).output);
+        }
+    }
+
+    /** What a host printed and its status, recorded; null if there is none. */
+    private static Result record(String name) throws IOException {
+        try (InputStream in = UserlandTest.class.getResourceAsStream("/userland/recorded/" + name + ".txt")) {
+            if (in == null) return null;
+            Matcher check = CHECK.matcher(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+            assertThat(check.find()).as("record of %s", name).isTrue();
+            return new Result(check.group(2), Integer.parseInt(check.group(3)));
+        }
+    }
+
+    private static String firstLine(Result result) {
+        return result.output.lines().findFirst().orElse("");
     }
 
     private static void addChecks(Initramfs root, String name) throws Exception {
@@ -99,9 +133,8 @@ class UserlandTest {
 
     /** The first lines that are not the same; the whole outputs are kept beside the build's reports, for diff. */
     private static void differ(String name, Result expected, Result actual, List<String> differences) throws IOException {
-        Path kept = Files.createDirectories(Path.of("target/userland"));
-        Files.writeString(kept.resolve(name + ".host"), expected.output);
-        Files.writeString(kept.resolve(name + ".guest"), actual.output);
+        Files.writeString(kept().resolve(name + ".host"), expected.output);
+        Files.writeString(kept().resolve(name + ".guest"), actual.output);
         if (expected.status != actual.status) differences.add(name + " ended with status " + actual.status + ", on the host " + expected.status);
         List<String> wanted = expected.output.lines().toList(), got = actual.output.lines().toList();
         int limit = differences.size() + SHOWN;
@@ -109,6 +142,10 @@ class UserlandTest {
             String want = i < wanted.size() ? wanted.get(i) : "(nothing)", have = i < got.size() ? got.get(i) : "(nothing)";
             if (!want.equals(have)) differences.add(name + " line " + (i + 1) + "\n  host  " + want + "\n  guest " + have);
         }
+    }
+
+    private static Path kept() throws IOException {
+        return Files.createDirectories(Path.of("target/userland"));
     }
 
     private static Map<String, Result> results(String console, boolean guest) {
