@@ -1,4 +1,11 @@
 # Sets JAVA_HOME to a JDK 25 or newer: the one that is set, the java on the path, then the usual folders. Sourced by mvnw, nestor and .ci/run.
+
+# A service or an emptied environment may have no HOME; the user's entry names it.
+if [ -z "${HOME:-}" ]; then
+  HOME=$(getent passwd "$(id -u)" 2>/dev/null | cut -d: -f6 || :)
+  HOME=${HOME:-/}
+  export HOME
+fi
 nestor_jdk_is_new() {
   [ -x "$1/bin/java" ] && [ -x "$1/bin/javac" ] && [ -r "$1/release" ] || return 1
   nestor_v=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$1/release")

@@ -3,6 +3,7 @@ package org.nestorvm.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -33,7 +34,11 @@ class ScriptTest {
             Files.createDirectories(root.resolve(module + "/src/main"));
             Files.createFile(root.resolve(module + "/pom.xml"));
         }
-        program(jdk.resolve("bin/java"), "for word; do echo \"<$word>\"; done");
+        program(jdk.resolve("bin/java"), """
+            for word; do
+              echo "<$word>"
+              case $word in -XX:AOTCacheOutput=*) echo x >"${word#*=}"; echo x >>"${0%/*}/trained" ;; esac
+            done""");
         program(jdk.resolve("bin/javac"), "");
         Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"25.0.1\"\n");
         program(root.resolve("mvnw"), "echo \"$@\" >>mvnw.calls; mkdir -p cli/target/app/lib");
@@ -54,7 +59,14 @@ class ScriptTest {
     }
 
     private NestorProcess.Result start(Path script, String... arguments) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of("env", "JAVA_HOME=" + jdk, "sh", "-c", "cd / && exec \"$0\" \"$@\"", script.toString()));
+        return start(List.of(), script, arguments);
+    }
+
+    /** @param environment of env(1): options and variables */
+    private NestorProcess.Result start(List<String> environment, Path script, String... arguments) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of("env"));
+        command.addAll(environment);
+        command.addAll(List.of("JAVA_HOME=" + jdk, "sh", "-c", "cd / && exec \"$0\" \"$@\"", script.toString()));
         command.addAll(List.of(arguments));
         return NestorProcess.run("", command);
     }
@@ -96,6 +108,66 @@ class ScriptTest {
             assertThat(result.err()).contains("[ERROR] Gone wrong", "nestor: the build failed; ", "build.log has the rest");
             assertThat(builds()).hasSize(round);
         }
+    }
+
+    private long trained() throws IOException {
+        Path calls = jdk.resolve("bin/trained");
+        return Files.exists(calls) ? Files.readAllLines(calls).size() : 0;
+    }
+
+    @Test void cacheIsMadeAgainWhenTheFolderOrTheJdkHasChanged() throws Exception {
+        start(root.resolve("nestor"));
+        assertThat(start(root.resolve("nestor")).out()).startsWith("<-Xlog:disable>").contains("<-XX:AOTCache=" + root + "/cli/target/app/nestor.aot>\n");
+        assertThat(trained()).isEqualTo(1);
+        Path moved = Files.move(root, directory.resolve("another tree"));
+        assertThat(start(moved.resolve("nestor")).out()).contains("<-XX:AOTCache=" + moved + "/cli/target/app/nestor.aot>\n");
+        assertThat(trained()).isEqualTo(2);
+        Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"25.0.2\"\nJVM_VARIANT=\"Hotspot\"\n");
+        assertThat(start(moved.resolve("nestor"), "--version").err()).isEqualTo("nestor: preparing a fast start\n");
+        assertThat(start(moved.resolve("nestor"), "--version").err()).isEmpty();
+        assertThat(trained()).isEqualTo(3);
+        root = moved;
+        assertThat(builds()).hasSize(1);
+    }
+
+    @Test void emptyEnvironmentIsEnough() throws Exception {
+        NestorProcess.Result result = start(List.of("-i", "PATH=/usr/bin:/bin"), root.resolve("nestor"), "--version");
+        assertThat(result.status()).as(result.err()).isZero();
+        assertThat(result.out()).endsWith("<--version>\n");
+        assertThat(result.err()).isEqualTo("nestor: building (once, and when sources change; log in " + root + "/cli/target/build.log)\nnestor: preparing a fast start\n");
+    }
+
+    @Test void colonInTheFoldersNameIsOneLine() throws Exception {
+        root = Files.move(root, directory.resolve("a:b"));
+        NestorProcess.Result result = start(root.resolve("nestor"));
+        assertThat(result.status()).isEqualTo(1);
+        assertThat(result.err().lines()).singleElement().asString().contains("/a:b, contains a colon", "; rename");
+    }
+
+    @Test void jvmThatDoesNotStartIsOneLine() throws Exception {
+        start(root.resolve("nestor"));
+        program(jdk.resolve("bin/java"), "echo 'Error occurred during initialization of VM'; echo 'Too small maximum heap'; exit 1");
+        NestorProcess.Result result = start(List.of("NESTOR_JAVA_OPTIONS=-Xmx1m"), root.resolve("nestor"), "--version");
+        assertThat(result.status()).isEqualTo(1);
+        assertThat(result.out()).isEmpty();
+        assertThat(result.err().lines()).singleElement().asString().startsWith("nestor: the JVM does not start (Too small maximum heap) with the options in NESTOR_JAVA_OPTIONS").contains("; change");
+    }
+
+    @Test void usersLimitOfTheHeapReplacesTheHeapAtTheStart() throws Exception {
+        start(root.resolve("nestor"));
+        assertThat(start(root.resolve("nestor")).out()).contains("<-Xms128m>");
+        assertThat(start(List.of("NESTOR_JAVA_OPTIONS=-Xmx96m -Da=b"), root.resolve("nestor")).out()).contains("<-Xmx96m>\n<-Da=b>\n").doesNotContain("-Xms");
+    }
+
+    /** The real JVM, with a cache of another program's: standard output is the guest's alone, and standard error says nothing of it. */
+    @Test void cacheThatDoesNotFitIsNotTalkedAbout() throws Exception {
+        Path cache = Files.writeString(directory.resolve("cache"), "no cache");
+        List<String> command = List.of("sh", "-c", ". ./.mvn/jvm-options.sh; nestor_jvm_options; set -f; exec \"$0\" $options \"$@\"", Path.of(System.getProperty("java.home"), "bin/java").toString(), "-XX:AOTCache=" + cache,
+            "-cp", System.getProperty("java.class.path"), "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow", "-Xint", Nestor.class.getName(), "--version");
+        Process process = NestorProcess.start(new ProcessBuilder(command).directory(Path.of("..").toFile()));
+        assertThat(new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)).startsWith("nestor").hasLineCount(1);
+        assertThat(new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8)).isEmpty();
+        assertThat(process.waitFor()).isZero();
     }
 
     @Test void lockOfADeadProcessIsTakenOver() throws Exception {

@@ -16,6 +16,7 @@ import java.util.TreeMap;
  *
  * <p>Small: one heap of a few megabytes collected by one thread, a code cache that is committed whole (a confined process can map nothing executable). No attaching, no perf file, no core. The
  * archive of classes is mapped where it was made for: moved, all of it would be private memory of each process. Class metadata is at a known address then; code, heap and libraries are not.
+ * Standard output may be the command's, so what the JVM says goes to standard error; a cache that does not fit is no news.
  */
 final class JavaCommand {
     /** Where the JVM's AOT cache for device processes lies; {@code nestor train} makes it. Without the file they start without it. */
@@ -44,7 +45,8 @@ final class JavaCommand {
 
     /** What a cache must have been made with. */
     static List<String> withoutCache(DeviceKind kind) throws IOException {
-        List<String> arguments = new ArrayList<>(List.of("nestor-device", "-XX:+UseSerialGC", "-Xms4m", "-Xmx" + kind.heapMiB + "m", "-Xss512k", "-XX:ReservedCodeCacheSize=" + kind.codeMiB + "m",
+        List<String> arguments = new ArrayList<>(List.of("nestor-device", "-Xlog:disable", "-Xlog:all=warning:stderr", "-Xlog:aot*=off:stderr", "-Xlog:cds*=off:stderr", "-XX:+DisplayVMOutputToStderr",
+            "-XX:+UseSerialGC", "-Xms4m", "-Xmx" + kind.heapMiB + "m", "-Xss512k", "-XX:ReservedCodeCacheSize=" + kind.codeMiB + "m",
             "-XX:InitialCodeCacheSize=" + kind.codeMiB + "m", "-XX:-UsePerfData", "-XX:+UnlockDiagnosticVMOptions", "-XX:ArchiveRelocationMode=0", "-XX:+DisableAttachMechanism", "-XX:-CreateCoredumpOnCrash", "-XX:+ErrorFileToStderr", "-XX:+ExitOnOutOfMemoryError",
             "-Dslf4j.provider=org.nestorvm.isolation.log.LineLogProvider", "-Dslf4j.internal.verbosity=WARN"));
         if (kind.quickCompiler) arguments.add("-XX:TieredStopAtLevel=1");
@@ -92,8 +94,8 @@ final class JavaCommand {
         return String.join(File.pathSeparator, elements);
     }
 
-    /** The environment of a device process, all of it: fewer heaps of the C library, which a JVM hardly uses. */
+    /** The environment of a device process, all of it: fewer heaps of the C library, which a JVM hardly uses; and the encoding of paths, which a JVM takes from the locale. */
     static List<String> environment() {
-        return List.of("MALLOC_ARENA_MAX=1");
+        return List.of("MALLOC_ARENA_MAX=1", "LC_ALL=C.UTF-8");
     }
 }
