@@ -12,7 +12,8 @@ import org.nestorvm.memory.sys.HostMemory;
 /**
  * Opens images, by path or by descriptors that another process has opened.
  *
- * <p>An image's backing files are read, never written, and locked against writers. A device process opens no file: its parent asks {@link #chain} which files an image consists of,
+ * <p>An image's backing files are read, never written, and locked against writers. An image of which nobody says that
+ * it is qcow2 may have been written by a guest as a whole: it gets no backing file. A device process opens no file: its parent asks {@link #chain} which files an image consists of,
  * opens them and sends the descriptors.
  */
 public final class Disks {
@@ -99,9 +100,17 @@ public final class Disks {
             String found = probed ? probe(file) : format;
             return switch (found) {
                 case RAW -> new RawImage(file, readOnly, probed);
-                case QCOW2 -> Qcow2Image.open(file, readOnly, this);
+                case QCOW2 -> Qcow2Image.open(file, readOnly, probed ? this::refuseBacking : this);
                 default -> throw new IOException(name + ": unknown format '" + found + "'; there are raw and qcow2");
             };
+        }
+
+        /** A guest that once had the file as a raw disk may have written the header, and with it any name. */
+        private DiskImage refuseBacking(String overlay, String name, String format) throws IOException {
+            String mend = names.size() == 1 ? "format=qcow2 (nestor image: -f qcow2)"
+                : "its format in the image above it (nestor image rebase -u -b FILE -F qcow2)";
+            throw new IOException(overlay + ": its format was guessed as qcow2, and a guessed image gets no backing file"
+                + " ('" + name + "'); if a guest cannot have written that, say " + mend);
         }
 
         @Override

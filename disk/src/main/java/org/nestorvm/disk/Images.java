@@ -70,7 +70,12 @@ public final class Images {
     private static ImageOptions withBackingFormat(Path file, ImageOptions options) throws IOException {
         if (options.backingFormat() != null) return options;
         try (HostFile backing = HostFile.open(Disks.resolve(file.toString(), options.backingFile()), true)) {
-            return options.withBacking(options.backingFile(), Disks.probe(backing));
+            String format = Disks.probe(backing);
+            if (format.equals(Disks.QCOW2) && Qcow2Header.read(backing).backingName != null) {
+                throw new IOException(backing.name() + ": its format was guessed as qcow2, and a guessed image gets no"
+                    + " backing file of its own; if a guest cannot have written that, say -F qcow2");
+            }
+            return options.withBacking(options.backingFile(), format);
         }
     }
 

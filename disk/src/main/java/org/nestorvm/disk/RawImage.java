@@ -1,6 +1,7 @@
 package org.nestorvm.disk;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.IoVector;
 
@@ -11,9 +12,19 @@ import org.nestorvm.memory.sys.IoVector;
  * file system can do that, and keep their bytes elsewhere.
  *
  * <p>An image of which nobody said that it is raw must not turn into one of another format by what its guest writes: the next start would believe the guest's header and open
- * whatever file that names. Such a write is refused.
+ * whatever file that names. Such a write is refused. The guest can change its buffer at any moment, so the first
+ * sector is copied: what is checked is what is written.
  */
 final class RawImage implements DiskImage {
+    private static final ThreadLocal<FirstSector> FIRST_SECTOR = ThreadLocal.withInitial(FirstSector::new);
+
+    /** A copy of the first sector that a guest writes, and a vector of it and of what follows. */
+    private static final class FirstSector {
+        private final Arena arena = Arena.ofAuto();                 // lives as long as this
+        final long address = arena.allocate(SECTOR_BYTES, Long.BYTES).address();
+        final IoVector all = new IoVector(17);
+    }
+
     private final BlockFile file;
     private final boolean readOnly, probed;
     private final long sizeBytes;
@@ -50,8 +61,8 @@ final class RawImage implements DiskImage {
     @Override
     public void write(long offset, IoVector from) throws IOException {
         Bounds.checkWrite(this, offset, from.totalBytes());
-        if (probed && offset == 0 && !from.isEmpty()) refuseMagic(from);
-        file.write(offset, from);
+        if (probed && offset == 0 && !from.isEmpty()) writeFirst(from);
+        else file.write(offset, from);
     }
 
     @Override
@@ -66,17 +77,15 @@ final class RawImage implements DiskImage {
         return true;
     }
 
-    private void refuseMagic(IoVector from) throws IOException {
-        for (int i = 0; i < Integer.BYTES; i++) {
-            if (byteAt(from, i) != (byte) (Qcow2Header.MAGIC >>> 24 - 8 * i)) return;
+    private void writeFirst(IoVector from) throws IOException {
+        FirstSector first = FIRST_SECTOR.get();
+        from.copyOut(0, first.address, SECTOR_BYTES);
+        if (Integer.reverseBytes(HostMemory.getInt(first.address)) == Qcow2Header.MAGIC) {
+            throw new IOException(file.name() + ": the guest writes the header of another format to a disk whose format"
+                + " was guessed as raw; say format=raw to allow it");
         }
-        throw new IOException(file.name() + ": the guest writes the header of another format to a disk whose format was guessed as raw; say format=raw to allow it");
-    }
-
-    private static byte byteAt(IoVector vector, long offset) {
-        int piece = 0;
-        while (offset >= vector.length(piece)) offset -= vector.length(piece++);
-        return HostMemory.getByte(vector.base(piece) + offset);
+        long rest = from.totalBytes() - SECTOR_BYTES;
+        file.write(0, first.all.clear().add(first.address, SECTOR_BYTES).add(from, SECTOR_BYTES, rest));
     }
 
     @Override

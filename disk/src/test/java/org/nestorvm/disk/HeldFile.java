@@ -12,6 +12,8 @@ final class HeldFile implements BlockFile {
     volatile CountDownLatch gate;
     /** Happens in the middle of a read that does not wait. */
     Runnable meanwhile = () -> { };
+    /** Happens when somebody writes, before the bytes are taken. */
+    Runnable beforeWrite = () -> { };
 
     HeldFile(BlockFile file) {
         this.file = file;
@@ -59,6 +61,7 @@ final class HeldFile implements BlockFile {
     }
 
     @Override public void write(long offset, IoVector from) throws IOException {
+        beforeWrite.run();
         file.write(offset, from);
     }
 

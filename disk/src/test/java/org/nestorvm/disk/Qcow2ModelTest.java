@@ -63,7 +63,7 @@ class Qcow2ModelTest {
         byte[] baseFile = shape.backing == null ? null : Files.readAllBytes(directory.resolve("base"));
         Images.create(file, "qcow2", model.length, options);
         for (int session = 0; session < 4; session++) {
-            try (DiskImage image = Disks.open(file, OpenOptions.WRITE)) {
+            try (DiskImage image = Disks.open(file, OpenOptions.WRITE.withFormat("qcow2"))) {
                 assertThat(image.sizeBytes()).isEqualTo(model.length);
                 for (int i = 0; i < 40; i++) step(image, model, random, shape);
                 assertThat(Buffer.read(image, 0, model.length)).isEqualTo(model);
@@ -77,7 +77,7 @@ class Qcow2ModelTest {
 
     private static byte[] resized(Path file, byte[] model, Random random) throws IOException {
         byte[] next = Arrays.copyOf(model, (model.length / 512 / 2 + 1 + random.nextInt(model.length / 512 * 2)) * 512);
-        Images.resize(file, OpenOptions.WRITE, next.length, true);
+        Images.resize(file, OpenOptions.WRITE.withFormat("qcow2"), next.length, true);
         checkClean(file);
         return next;
     }

@@ -105,7 +105,7 @@ class QemuImgTest {
         QemuImg.img(directory, "create", "-f", "qcow2", "-b", "content.raw", "-F", "raw", "mid.qcow2", "30M");
         QemuImg.io(directory, directory.resolve("mid.qcow2"), "write -P 17 1M 300k", "write -z 5M 1M", "write -P 3 29M 1M");
         Images.create(top, "qcow2", -1, ImageOptions.DEFAULT.withBacking("mid.qcow2", "qcow2"));
-        try (DiskImage image = Disks.open(top, OpenOptions.WRITE)) {
+        try (DiskImage image = Disks.open(top, OpenOptions.WRITE.withFormat("qcow2"))) {
             assertThat(image.sizeBytes()).isEqualTo(30 << 20);
             Buffer.write(image, 2 << 20, Buffer.random(1 << 20, 9));
             image.discard(3 << 20, 1 << 20);
@@ -113,10 +113,10 @@ class QemuImgTest {
         }
         assertThat(QemuImg.img(directory, "check", top)).contains("No errors were found");
         QemuImg.img(directory, "convert", "-O", "raw", top, "flat.raw");
-        try (DiskImage image = Disks.open(top, OpenOptions.READ)) {
+        try (DiskImage image = Disks.open(top, OpenOptions.READ.withFormat("qcow2"))) {
             assertThat(Buffer.read(image, 0, 30 << 20)).isEqualTo(Files.readAllBytes(directory.resolve("flat.raw")));
         }
-        assertThat(Disks.chain(top, OpenOptions.READ)).hasSize(3);
+        assertThat(Disks.chain(top, OpenOptions.READ.withFormat("qcow2"))).hasSize(3);
     }
 
     @Test void writesLeaveTheirSnapshotsAlone() throws IOException {

@@ -142,12 +142,50 @@ class RawImageTest {
         assertThatThrownBy(() -> Descriptors.close(descriptor)).isInstanceOf(IllegalStateException.class);
     }
 
+    private static byte[] qcow2Magic(int sizeBytes) {
+        return java.nio.ByteBuffer.allocate(sizeBytes).putInt(0, Qcow2Header.MAGIC).array();
+    }
+
+    /** The guest's other processor writes the magic number after the look at it, and before the file is written. */
+    @Test void whatWasCheckedIsWhatIsWritten() throws IOException {
+        try (Buffer buffer = new Buffer(); HostFile host = HostFile.open(file.toString(), false)) {
+            IoVector vector = buffer.vector(new byte[4096], new java.util.Random(6));
+            HeldFile held = new HeldFile(host);
+            held.beforeWrite = () -> vector.copyIn(0, qcow2Magic(4), 0, 4);
+            RawImage image = new RawImage(held, false, true);
+            image.write(0, vector);
+            assertThat(Arrays.copyOf(Files.readAllBytes(file), 4)).containsOnly(0);
+            assertThatThrownBy(() -> image.write(0, vector)).hasMessageContaining("format=raw");
+        }
+    }
+
+    /** The same as a race: another thread changes the buffer all the time. */
+    @Test void racingGuestNeverPutsAMagicNumberOnAGuessedDisk() throws Exception {
+        byte[] magic = qcow2Magic(4), harmless = new byte[4];
+        try (DiskImage image = Disks.open(file, OpenOptions.WRITE); Buffer buffer = new Buffer()) {
+            IoVector vector = buffer.vector(new byte[1024], new java.util.Random(7));
+            Thread guest = Thread.ofPlatform().daemon().unstarted(() -> {
+                for (int i = 0; !Thread.currentThread().isInterrupted(); i++) vector.copyIn(0, i % 2 == 0 ? magic : harmless, 0, 4);
+            });
+            guest.start();
+            try {
+                for (int i = 0; i < 5_000; i++) {
+                    try {
+                        image.write(0, vector);
+                    } catch (IOException e) {
+                        assertThat(e).hasMessageContaining("format=raw");
+                    }
+                    if (i % 2 == 0) assertThat(Arrays.copyOf(Buffer.read(image, 0, 512), 4)).isNotEqualTo(magic);
+                }
+            } finally {
+                guest.interrupt();
+                guest.join();
+            }
+        }
+    }
+
     @Test void guessedRawDiskNeverBecomesAnotherFormat() throws IOException {
-        byte[] header = new byte[512];
-        header[0] = 'Q';
-        header[1] = 'F';
-        header[2] = 'I';
-        header[3] = (byte) 0xfb;
+        byte[] header = qcow2Magic(512);
         try (DiskImage image = Disks.open(file, OpenOptions.WRITE)) {
             assertThatThrownBy(() -> Buffer.write(image, 0, header)).hasMessageContaining("disk.raw").hasMessageContaining("format=raw");
         }

@@ -34,11 +34,11 @@ class ScribbleTest {
                 scribble(raw, qcow2, random, WRITES / 2);
             }
             Images.create(top, "qcow2", -1, ImageOptions.DEFAULT.withBacking("base.qcow2", "qcow2"));
-            try (DiskImage qcow2 = Disks.open(top, OpenOptions.WRITE)) {
+            try (DiskImage qcow2 = Disks.open(top, OpenOptions.WRITE.withFormat("qcow2"))) {
                 scribble(raw, qcow2, random, WRITES / 2);
                 equal(raw, qcow2);
             }
-            try (DiskImage qcow2 = Disks.open(top, OpenOptions.READ)) {
+            try (DiskImage qcow2 = Disks.open(top, OpenOptions.READ.withFormat("qcow2"))) {
                 equal(raw, qcow2);
             }
         }

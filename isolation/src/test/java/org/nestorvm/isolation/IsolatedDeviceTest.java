@@ -176,7 +176,7 @@ class IsolatedDeviceTest {
         Path raw = Files.write(directory.resolve("base.img"), data), base = directory.resolve("base.qcow2"), overlay = directory.resolve("overlay.qcow2");
         Converter.convert(raw, OpenOptions.READ.withFormat("raw"), base, "qcow2", ImageOptions.parse("qcow2", "compression_type=zstd"), true, _ -> { });
         Images.create(overlay, "qcow2", data.length, ImageOptions.parse("qcow2", "backing_file=base.qcow2,backing_fmt=qcow2"));
-        try (DriverMemory memory = new DriverMemory(); IsolatedDevice disk = IsolatedDevice.disk("disk0", overlay, OpenOptions.WRITE, null, 1, 4, RestartPolicy.USUAL);
+        try (DriverMemory memory = new DriverMemory(); IsolatedDevice disk = IsolatedDevice.disk("disk0", overlay, OpenOptions.WRITE.withFormat("qcow2"), null, 1, 4, RestartPolicy.USUAL);
              TestDriver driver = TestDriver.start(disk, memory, disk.features(), 16)) {
             byte[] read = driver.request(0, request(READ, 200, new byte[0]), SECTOR + 1);
             assertArrayEquals(Arrays.copyOfRange(data, 200 * SECTOR, 201 * SECTOR), Arrays.copyOf(read, SECTOR));

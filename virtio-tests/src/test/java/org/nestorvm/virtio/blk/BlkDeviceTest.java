@@ -86,6 +86,19 @@ class BlkDeviceTest {
         assertEquals(OK, answer[1024]);
     }
 
+    /** The guest changes the second range when the first is being done. */
+    @Test void rangesAreReadOnce() throws Exception {
+        assertEquals(OK, status(header(OUT, 0, random(3 * 512, 7))));
+        byte[] ranges = ByteBuffer.allocate(32).put(range(0, 1, 0)).put(range(1, 1, 0)).array();
+        disk.thrown = () -> {
+            Buffer request = driver.queue(0).lastBuffers().getFirst();
+            memory.write(request.gpa() + 16 + 16, range(1L << 40, 1, 0));
+            return null;
+        };
+        assertEquals(OK, status(header(WRITE_ZEROES, 0, ranges)));
+        assertArrayEquals(new byte[1024], Arrays.copyOf(disk.bytes, 1024));
+    }
+
     @Test void configurationTellsSizeAndLimits() {
         assertEquals(SECTORS, device.config().get(0, 8));
         assertEquals(512, device.config().get(20, 4));

@@ -23,7 +23,7 @@ final class BlkRequest {
     private final BlkDevice device;
     private final BlkQueue home;
     private final IoVector data = new IoVector(16);
-    private final byte[] header = new byte[HEADER_BYTES], range = new byte[RANGE_BYTES], status = new byte[1];
+    private final byte[] header = new byte[HEADER_BYTES], ranges = new byte[BlkDevice.MAX_RANGES * RANGE_BYTES], status = new byte[1];
     private Chain chain;
     private int type;
     private boolean mayWait;
@@ -174,11 +174,12 @@ final class BlkRequest {
         return OK;
     }
 
-    /** DISCARD and WRITE ZEROES: all ranges are looked at before the first is done. */
+    /** DISCARD and WRITE ZEROES: all ranges are read once, and looked at before the first is done. */
     private int ranges(long length) {
         long feature = type == DISCARD ? BlkDevice.F_DISCARD : BlkDevice.F_WRITE_ZEROES;
         if (!device.negotiated(feature)) return UNSUPP;
-        if (length == 0 || length % RANGE_BYTES != 0 || length > (long) BlkDevice.MAX_RANGES * RANGE_BYTES) return IOERR;
+        if (length == 0 || length % RANGE_BYTES != 0 || length > ranges.length) return IOERR;
+        data.copyOut(0, ranges, 0, (int) length);
         for (int at = 0; at < length; at += RANGE_BYTES) {
             int result = range(at, false);
             if (result != OK) return result;
@@ -191,10 +192,9 @@ final class BlkRequest {
     }
 
     private int range(int at, boolean execute) {
-        data.copyOut(at, range, 0, RANGE_BYTES);
-        long sectors = little(range, 8, 4), flags = little(range, 12, 4), sizeBytes = sectors * BlkDevice.SECTOR_BYTES;
+        long sectors = little(ranges, at + 8, 4), flags = little(ranges, at + 12, 4), sizeBytes = sectors * BlkDevice.SECTOR_BYTES;
         if ((flags & ~UNMAP) != 0 || type == DISCARD && flags != 0) return UNSUPP;
-        long offset = offset(little(range, 0, 8), sizeBytes);
+        long offset = offset(little(ranges, at, 8), sizeBytes);
         if (offset < 0 || sectors > BlkDevice.MAX_RANGE_SECTORS || device.image().readOnly()) return IOERR;
         if (!execute || sectors == 0) return OK;
         try {

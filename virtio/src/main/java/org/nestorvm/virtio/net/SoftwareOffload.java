@@ -92,10 +92,18 @@ final class SoftwareOffload {
         return at;
     }
 
+    /** Of what was checked: the driver may have changed its memory since. The caller has seen that there is room. */
+    private long copyTemplate(long template, int headerBytes) {
+        long at = scratch + scratchUsed;
+        HostMemory.copy(template, at, headerBytes);
+        scratchUsed += headerBytes + 7 & ~7;
+        return at;
+    }
+
     private int segment(IoVector packet, int frameBytes, int type, int tcp, Sink sink) {
         int segmentBytes = HostMemory.getShort(header + NetHeader.GSO_SIZE) & 0xffff;
         if (segmentBytes < MIN_SEGMENT_BYTES || tcp + MIN_TCP_BYTES > frameBytes || tcp + MAX_TCP_BYTES > MAX_HEADER_BYTES) return MALFORMED;
-        long template = copyHeader(packet, tcp + MIN_TCP_BYTES);
+        long template = copyHeader(packet, Math.min(frameBytes, tcp + MAX_TCP_BYTES));
         if (template == 0) return NO_ROOM;
         int tcpBytes = (HostMemory.getByte(template + tcp + TCP_OFFSET) >>> 4 & 0xf) * 4;
         int headerBytes = tcp + tcpBytes;
@@ -107,7 +115,7 @@ final class SoftwareOffload {
         for (int i = 0; i < count; i++) {
             int from = i * segmentBytes;
             int length = Math.min(segmentBytes, payload - from);
-            long copy = copyHeader(packet, headerBytes);
+            long copy = copyTemplate(template, headerBytes);
             patchNetwork(copy + ip, type, tcp - ip, tcpBytes + length, i);
             patchTcp(copy + tcp, from, i == 0, i == count - 1);
             long sum = pseudo(copy + ip, type, tcpBytes + length) + Checksum.sum(copy + tcp, tcpBytes) + Checksum.sum(packet, NetHeader.BYTES + headerBytes + from, length);

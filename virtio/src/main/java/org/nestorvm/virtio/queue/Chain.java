@@ -11,8 +11,6 @@ public final class Chain {
     final int id;
     /** Entries of the ring that it takes: 1 in a split queue. */
     int slots;
-    /** Packed: where it begins in the ring. */
-    int first;
     boolean inFlight;
     /** It was under way in a process before this one. */
     boolean resumed;

@@ -1,7 +1,7 @@
 package org.nestorvm.virtio.queue;
 
 import java.lang.invoke.VarHandle;
-import java.util.Comparator;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.nestorvm.memory.sys.HostMemory;
 
@@ -61,16 +61,15 @@ abstract sealed class InflightLog permits SplitInflight, PackedInflight {
         VarHandle.storeStoreFence();
     }
 
-    /** The entries that are marked, by age. Later requests count on from them. */
+    /** The entries that are marked, by age, which is read once. Later requests count on from them. */
     final int[] marked() {
-        int[] found = IntStream.range(0, size).filter(this::isInflight).boxed()
-            .sorted(Comparator.comparing(this::age, Long::compareUnsigned)).mapToInt(Integer::intValue).toArray();
-        if (found.length > 0) counter = age(found[found.length - 1]) + 1;
-        return found;
-    }
-
-    private long age(int index) {
-        return HostMemory.getLong(entry(index) + COUNTER);
+        record Marked(int index, long age) {
+        }
+        List<Marked> found = IntStream.range(0, size).filter(this::isInflight)
+            .mapToObj(i -> new Marked(i, HostMemory.getLong(entry(i) + COUNTER)))
+            .sorted((a, b) -> Long.compareUnsigned(a.age, b.age)).toList();
+        if (!found.isEmpty()) counter = found.getLast().age + 1;
+        return found.stream().mapToInt(Marked::index).toArray();
     }
 
     final void store16(int field, int value) {

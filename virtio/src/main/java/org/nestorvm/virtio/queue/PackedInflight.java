@@ -13,16 +13,21 @@ final class PackedInflight extends InflightLog {
     static final int HEADER_BYTES = 32, ENTRY_BYTES = 32, NEXT = 2, LAST = 4, NUM = 6, ID = 16, FLAGS = 18, LEN = 20, ADDR = 24;
 
     private final long ring;
+    private final RingCopy copy;
     private final int[] next;
     private final int[] slots;                                       // of requests that were under way, by their first entry
     private final int[] underWay;
     private int freeHead, usedIndex;
     private boolean usedWrap;
 
-    /** @param usedIndex where a new queue begins; a region that is in use knows better */
-    PackedInflight(long region, int size, long ring, int usedIndex, boolean usedWrap) throws QueueViolation {
+    /**
+     * @param copy has the descriptors of the chain that {@link #taken} records
+     * @param usedIndex where a new queue begins; a region that is in use knows better
+     */
+    PackedInflight(long region, int size, long ring, RingCopy copy, int usedIndex, boolean usedWrap) throws QueueViolation {
         super(region, size);
         this.ring = ring;
+        this.copy = copy;
         this.usedIndex = usedIndex;
         this.usedWrap = usedWrap;
         next = new int[size];
@@ -141,10 +146,8 @@ final class PackedInflight extends InflightLog {
     @Override
     void taken(Chain chain) {
         int head = freeHead, at = head, last = head;
-        int from = chain.first;
         for (int i = 0; i < chain.slots; i++) {
-            copy(ring + (long) from * Virtqueue.DESC_BYTES, entry(at));
-            if (++from == size) from = 0;
+            write(i, entry(at));
             last = at;
             at = next[at];
         }
@@ -161,11 +164,11 @@ final class PackedInflight extends InflightLog {
         VarHandle.storeStoreFence();
     }
 
-    private static void copy(long descriptor, long entry) {
-        HostMemory.putLong(entry + ADDR, HostMemory.getLong(descriptor));
-        HostMemory.putInt(entry + LEN, HostMemory.getInt(descriptor + Virtqueue.DESC_LEN));
-        HostMemory.putShort(entry + ID, HostMemory.getShort(descriptor + Virtqueue.DESC_ID_PACKED));
-        HostMemory.putShort(entry + FLAGS, HostMemory.getShort(descriptor + Virtqueue.DESC_FLAGS_PACKED));
+    private void write(int index, long entry) {
+        HostMemory.putLong(entry + ADDR, copy.gpa(index));
+        HostMemory.putInt(entry + LEN, (int) copy.length(index));
+        HostMemory.putShort(entry + ID, (short) copy.id(index));
+        HostMemory.putShort(entry + FLAGS, (short) copy.flags(index));
     }
 
     @Override

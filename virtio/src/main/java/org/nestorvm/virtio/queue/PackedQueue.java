@@ -13,6 +13,7 @@ public final class PackedQueue extends Virtqueue {
 
     private final long ring, driverEvent, deviceEvent;
     private final PackedInflight inflight;                           // null where nobody comes after this process
+    private final RingCopy copy = new RingCopy();
     private int availIndex, usedIndex, pushedSinceSignal, inFlightSlots;
     private boolean availWrap, usedWrap;
     /** Where the flags of the first used descriptor lie that the driver does not see yet; 0 when there is none. */
@@ -30,7 +31,7 @@ public final class PackedQueue extends Virtqueue {
         usedIndex = position >>> 16 & 0x7fff;
         usedWrap = position < 0;
         if (availIndex >= size || usedIndex >= size) throw violation("starts at " + availIndex + " and " + usedIndex + " of " + size);
-        inflight = setup.inflight() == 0 ? null : new PackedInflight(setup.inflight(), size, ring, usedIndex, usedWrap);
+        inflight = setup.inflight() == 0 ? null : new PackedInflight(setup.inflight(), size, ring, copy, usedIndex, usedWrap);
         if (inflight != null) goOn();
     }
 
@@ -47,8 +48,8 @@ public final class PackedQueue extends Virtqueue {
         advanceAvail(inFlightSlots);
     }
 
-    private boolean available() {
-        return isAvailable(u16Acquire(ring + (long) availIndex * DESC_BYTES + DESC_FLAGS_PACKED), availWrap);
+    private int nextFlags() {
+        return u16Acquire(ring + (long) availIndex * DESC_BYTES + DESC_FLAGS_PACKED);
     }
 
     static boolean isAvailable(int flags, boolean wrap) {
@@ -61,34 +62,27 @@ public final class PackedQueue extends Virtqueue {
 
     @Override
     Chain take() throws QueueViolation {
-        if (!available()) return null;
-        int slots = 1;
-        int at = availIndex;
-        while ((flags(at) & F_NEXT) != 0) {
-            if (++slots > size || slots > MAX_CHAIN) throw violation("chain at " + availIndex + " has no end");
-            if (++at == size) at = 0;
-        }
-        int id = u16(ring + (long) at * DESC_BYTES + DESC_ID_PACKED);
+        int flags = nextFlags();
+        if (!isAvailable(flags, availWrap)) return null;
+        read(flags);
+        int slots = copy.count(), id = copy.id(slots - 1);
         if (id >= size) throw violation("buffer id " + id + " size=" + size);
         if (slots + inFlightSlots > size) throw violation("more descriptors are offered than the ring has");
         Chain chain = chain(id);
         chain.slots = slots;
-        chain.first = availIndex;
-        fill(chain);
+        for (int i = 0; i < slots; i++) fill(chain, copy.gpa(i), copy.length(i), copy.flags(i));
         inFlightSlots += slots;
         advanceAvail(slots);
         return chain;
     }
 
-    private int flags(int index) {
-        return flags(ring, index);
-    }
-
-    private void fill(Chain chain) throws QueueViolation {
-        int at = availIndex;
-        for (int i = 0; i < chain.slots; i++) {
-            long entry = ring + (long) at * DESC_BYTES;
-            fill(chain, HostMemory.getLong(entry), HostMemory.getInt(entry + DESC_LEN) & 0xffffffffL, flags(at));
+    /** The next chain's descriptors. @param flags of the first, which pair with the driver's write barrier */
+    private void read(int flags) throws QueueViolation {
+        copy.clear();
+        for (int at = availIndex; ; flags = flags(ring, at)) {
+            copy.read(ring + (long) at * DESC_BYTES, flags);
+            if ((flags & F_NEXT) == 0) return;
+            if (copy.count() == Math.min(size, MAX_CHAIN)) throw violation("chain at " + availIndex + " has no end");
             if (++at == size) at = 0;
         }
     }
@@ -207,7 +201,7 @@ public final class PackedQueue extends Virtqueue {
         }
         wish(eventIndex ? EVENT_DESC : EVENT_ENABLE);
         VarHandle.fullFence();                                       // the wish is visible before the ring is looked at again
-        return hasUnderWay() || available();
+        return hasUnderWay() || isAvailable(nextFlags(), availWrap);
     }
 
     private void wish(int flags) {
