@@ -171,7 +171,8 @@ public final class Converter {
             }
             done += Math.max(0, data / grain * grain - next);
             next = Math.max(next, data / grain * grain);
-            dataEnd = Math.min(size, Math.ceilDiv(from.nextHole(data), grain) * grain);
+            long hole = Math.max(data + 1, from.nextHole(data));        // a piece is never empty, whatever an image answers
+            dataEnd = Math.min(size, Math.ceilDiv(hole, grain) * grain);
         }
         long bytes = Math.min(dataEnd - next, Math.max(CHUNK_BYTES, grain));
         long[] chunk = {next, bytes};

@@ -67,7 +67,7 @@ final class Decompressor implements AutoCloseable {
         inflater.reset();
         inflater.setInput(packed);
         while (plain.hasRemaining() && !inflater.finished()) {
-            if (inflater.inflate(plain) == 0 && (inflater.needsInput() || inflater.needsDictionary())) break;
+            if (inflater.inflate(plain) == 0) break;
         }
         return !plain.hasRemaining();
     }

@@ -53,7 +53,10 @@ public interface DiskImage extends AutoCloseable {
         return offset;
     }
 
-    /** The first sector at {@code offset} or after it that is known to read zero without a look at its bytes; {@link #sizeBytes} when there is none. */
+    /**
+     * The first sector at {@code offset} or after it that is known to read zero without a look at its bytes;
+     * {@link #sizeBytes} when there is none. Behind {@code offset} where {@link #nextData} answers that.
+     */
     default long nextHole(long offset) throws IOException {
         return sizeBytes();
     }

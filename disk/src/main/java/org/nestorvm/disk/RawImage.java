@@ -108,12 +108,22 @@ final class RawImage implements DiskImage {
 
     @Override
     public long nextData(long offset) throws IOException {
-        return Math.min(sizeBytes, file.nextData(offset) / SECTOR_BYTES * SECTOR_BYTES);
+        long data = file.nextData(offset);
+        // A file may end in a hole, and within a sector.
+        return data >= file.length() ? sizeBytes : Math.min(sizeBytes, data / SECTOR_BYTES * SECTOR_BYTES);
     }
 
+    /** A sector that is a hole in part only holds data. */
     @Override
     public long nextHole(long offset) throws IOException {
-        return Math.min(sizeBytes, Math.ceilDiv(file.nextHole(offset), SECTOR_BYTES) * SECTOR_BYTES);
+        for (long at = offset; at < sizeBytes;) {
+            long hole = Math.ceilDiv(file.nextHole(at), SECTOR_BYTES) * SECTOR_BYTES;
+            if (hole >= sizeBytes) break;
+            long data = file.nextData(hole);
+            if (data >= hole + SECTOR_BYTES || data >= file.length()) return hole;
+            at = Math.max(data, at + 1);
+        }
+        return sizeBytes;
     }
 
     /** For an image that nobody uses: the new size counts from the next opening on. */

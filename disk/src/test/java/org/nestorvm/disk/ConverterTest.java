@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -56,6 +57,35 @@ class ConverterTest {
         }
         Qcow2ModelTest.checkClean(packed);
         assertThat(Images.check(packed, OpenOptions.READ, null).compressedClusters()).isZero();
+    }
+
+    private static byte[] bytesOf(Path image, OpenOptions options) throws IOException {
+        try (DiskImage disk = Disks.open(image, options)) {
+            return Buffer.read(disk, 0, (int) disk.sizeBytes());
+        }
+    }
+
+    /** Files that end in a hole or in data, within a sector or a grain or not: by themselves and below another image. */
+    @ParameterizedTest
+    @Timeout(20)
+    @CsvSource({"65636,0", "65636,512", "65636,65536", "65636,65635", "100,0", "513,512", "4097,0", "1048577,1048570",
+        "1049088,4096", "2097152,0", "0,0"})
+    void p46_oddFilesAreCopiedToTheirEnd(int sizeBytes, int dataAt) throws IOException {
+        try (var file = new java.io.RandomAccessFile(raw.toFile(), "rw")) {
+            file.setLength(0);
+            file.setLength(sizeBytes);
+            file.seek(dataAt);
+            if (dataAt > 0) file.write(7);
+        }
+        byte[] expected = Arrays.copyOf(Files.readAllBytes(raw), Math.ceilDiv(sizeBytes, 512) * 512);
+        convert(raw, back, "raw", "", false);
+        assertThat(bytesOf(back, OpenOptions.READ)).isEqualTo(expected);
+        convert(raw, packed, "qcow2", "", true);
+        assertThat(bytesOf(packed, OpenOptions.READ)).isEqualTo(expected);
+        Path over = directory.resolve("over.qcow2"), flat = directory.resolve("flat.raw");
+        Images.create(over, "qcow2", -1, ImageOptions.DEFAULT.withBacking("a.raw", "raw"));
+        Converter.convert(over, OpenOptions.READ.withFormat("qcow2"), flat, "raw", ImageOptions.DEFAULT, false, _ -> { });
+        assertThat(bytesOf(flat, OpenOptions.READ)).isEqualTo(expected);
     }
 
     @Test void sparseStaysSparse() throws IOException {

@@ -221,6 +221,29 @@ class RawImageTest {
         }
     }
 
+    /** Whoever goes from data to hole and back comes to the end. */
+    @Test void stepsFromDataToHolesNeverStandStill() throws IOException {
+        for (int size : new int[] {1, 511, 513, 4097, 65_636, 70_000, 1 << 20}) {
+            for (int dataAt : new int[] {0, size / 2, size - 1}) {
+                try (var file = new java.io.RandomAccessFile(this.file.toFile(), "rw")) {
+                    file.setLength(0);
+                    file.setLength(size);
+                    file.seek(dataAt);
+                    file.write(1);
+                }
+                try (DiskImage image = Disks.open(file, OpenOptions.READ)) {
+                    boolean found = false;
+                    for (long at = image.nextData(0), hole; at < image.sizeBytes(); at = image.nextData(hole)) {
+                        hole = image.nextHole(at);
+                        assertThat(hole).as("%d of %d", at, size).isGreaterThan(at);
+                        found |= at <= dataAt && dataAt < hole;
+                    }
+                    assertThat(found).isTrue();
+                }
+            }
+        }
+    }
+
     @Test void holesAreFound() throws IOException {
         Path sparse = directory.resolve("sparse.raw");
         try (var channel = java.nio.channels.FileChannel.open(sparse, java.nio.file.StandardOpenOption.CREATE, java.nio.file.StandardOpenOption.WRITE)) {
