@@ -108,11 +108,16 @@ public final class SyscallFilter {
     private static long[] code(Rule rule) {
         long[] code = Bpf.give(rule.answer);
         for (Check check : rule.checks.reversed()) {
-            long[] load = Bpf.loadArgument(check.argument());
-            if (check.mask() != -1) load = Bpf.concat(load, Bpf.and(check.mask()));
-            code = Bpf.concat(load, Bpf.ifOneOf(check.values(), code, Bpf.give(REFUSE)));
+            long[] checked = code(check, code, Bpf.give(REFUSE));
+            code = check.when() == null ? checked : code(check.when(), checked, code);
         }
         return code;
+    }
+
+    private static long[] code(Check check, long[] yes, long[] no) {
+        long[] load = Bpf.loadArgument(check.argument());
+        if (check.mask() != -1) load = Bpf.concat(load, Bpf.and(check.mask()));
+        return Bpf.concat(load, Bpf.ifOneOf(check.values(), yes, no));
     }
 
     /** The ranges {@code from} to {@code to}, exclusive. */

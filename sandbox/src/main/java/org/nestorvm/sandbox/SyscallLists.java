@@ -14,6 +14,7 @@ import org.nestorvm.memory.sys.Processes;
  */
 public final class SyscallLists {
     private static final int CLONE_VM = 0x100, CLONE_THREAD = 0x10000;
+    private static final int O_LARGEFILE = 0x8000;
     /** linux/fs.h: BLKDISCARD, BLKGETSIZE64, BLKZEROOUT, BLKSSZGET, BLKPBSZGET. */
     private static final int[] DISK_IOCTLS = {0x1277, 0x80081272, 0x127f, 0x1268, 0x127b};
     /** linux/if_tun.h: TUNSETOFFLOAD, TUNSETVNETHDRSZ, TUNGETVNETHDRSZ, TUNSETQUEUE. */
@@ -48,7 +49,12 @@ public final class SyscallLists {
     private static void backEnd(SyscallFilter filter) {
         filter.allow(READ, WRITE, CLOSE, FSTAT, LSEEK, PREAD64, RECVMSG, SENDMSG, SHUTDOWN, GETSOCKOPT, POLL, PPOLL, EPOLL_CREATE1, EPOLL_CTL, EPOLL_WAIT, EPOLL_PWAIT, EVENTFD2, STATX, FSTATFS, MEMFD_CREATE, FTRUNCATE,
             FALLOCATE, GETRANDOM)
-            .allowIf(FCNTL, descriptorCommands());
+            .allowIf(FCNTL, descriptorCommands(), nonBlocking());
+    }
+
+    /** A file description is shared with others, who would wait where O_NONBLOCK is cleared, and be sent signals with O_ASYNC. The access mode, and O_LARGEFILE, are ignored by the kernel. */
+    private static Check nonBlocking() {
+        return new Check(2, ~(Descriptors.O_ACCMODE | O_LARGEFILE), "O_NONBLOCK and no other flag", null, Descriptors.O_NONBLOCK).onlyWhen(Check.oneOf(1, "F_SETFL", Descriptors.F_SETFL));
     }
 
     private static Check descriptorCommands(int... more) {
@@ -72,7 +78,7 @@ public final class SyscallLists {
     /** A disk: files and block devices that are open already. */
     public static SyscallFilter disk(int pid) {
         return base(pid).allow(PWRITE64, PREADV, PREADV2, PWRITEV, READV, WRITEV, FDATASYNC, FSYNC, COPY_FILE_RANGE, FLOCK)
-            .allowIf(FCNTL, descriptorCommands(FileLocks.F_OFD_GETLK, FileLocks.F_OFD_SETLK))
+            .allowIf(FCNTL, descriptorCommands(FileLocks.F_OFD_GETLK, FileLocks.F_OFD_SETLK), nonBlocking())
             .allowIf(IOCTL, Check.oneOf(1, "BLKDISCARD, BLKGETSIZE64, BLKZEROOUT, BLKSSZGET, BLKPBSZGET", DISK_IOCTLS));
     }
 

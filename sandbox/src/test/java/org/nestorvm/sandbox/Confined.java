@@ -20,7 +20,7 @@ import org.nestorvm.memory.sys.Sockets;
  * an argument it makes that system call only, and should not live to tell. The property {@code policy} names another policy than the plain one.
  */
 final class Confined {
-    private static int unconnected, listening;
+    private static int unconnected, listening, shared;
 
     private Confined() {
     }
@@ -28,6 +28,7 @@ final class Confined {
     public static void main(String[] arguments) throws Exception {
         unconnected = Sockets.stream("made before");
         listening = listening();
+        shared = Events.eventfd("shared", 0, Events.EFD_NONBLOCK);
         OpenAhead.classes();
         Sandbox.Report report = Sandbox.enter("sockets".equals(System.getProperty("policy")) ? SandboxPolicy.SOCKETS : SandboxPolicy.PLAIN);
         System.out.println("done: " + String.join("; ", report.done()));
@@ -56,6 +57,7 @@ final class Confined {
         sockets();
         processes();
         memory();
+        sharedDescriptions();
         java();
         whatItNeeds();
     }
@@ -104,6 +106,15 @@ final class Confined {
         tell("executable memory", MemoryCalls.tryMmap(0, 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_EXEC, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0));
         long address = MemoryCalls.tryMmap(0, 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0);
         tell("memory made executable", AnySystemCall.call(10, address, 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_EXEC));
+    }
+
+    /** What the monitor writes to. */
+    private static void sharedDescriptions() {
+        attempt("eventfd made to wait", () -> {
+            Descriptors.nonBlocking("shared", shared, false);
+            return 0;
+        });
+        tell("eventfd made to wait by ioctl", AnySystemCall.call(16, shared, 0x5421, 0));
     }
 
     private static void java() {

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.Stream;
 import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import org.junit.jupiter.api.Test;
@@ -43,7 +44,7 @@ class SyscallFilterTest {
         List<long[]> all = new java.util.ArrayList<>(List.of(new long[6], random.longs(6).toArray()));
         filter.rules().forEach((call, rule) -> {
             if (call.number() != number) return;
-            for (Check check : rule.checks()) {
+            for (Check check : rule.checks().stream().flatMap(each -> Stream.of(each, each.when() == null ? each : each.when())).toList()) {
                 for (int value : check.values()) {
                     for (long near : new long[] {value, value + 1, value - 1, ~value, value | 1L << 40, Integer.toUnsignedLong(value)}) {
                         long[] arguments = new long[6];
@@ -64,7 +65,7 @@ class SyscallFilterTest {
                 case 0 -> filter.allow(call);
                 case 1 -> filter.kill(call);
                 case 2 -> filter.pretendMissing(call);
-                case 3 -> filter.allowIf(call, new Check(random.nextInt(6), random.nextInt(), "any", random.ints(1 + random.nextInt(60)).toArray()), Check.without(random.nextInt(6), "any", 1 << random.nextInt(32)));
+                case 3 -> filter.allowIf(call, new Check(random.nextInt(6), random.nextInt(), "any", anyCondition(random), random.ints(1 + random.nextInt(60)).toArray()), Check.without(random.nextInt(6), "any", 1 << random.nextInt(32)));
                 default -> { }
             }
         }
@@ -74,6 +75,23 @@ class SyscallFilterTest {
                 assertEquals(filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, number, arguments), machine.run(SyscallFilter.AUDIT_ARCH_X86_64, number, arguments));
             }
         }
+    }
+
+    private static Check anyCondition(Random random) {
+        return random.nextBoolean() ? null : Check.oneOf(random.nextInt(6), "any", random.ints(1 + random.nextInt(3)).toArray());
+    }
+
+    /** A file description is shared with the monitor: O_NONBLOCK, 0x800, stays, and O_ASYNC, 0x2000, is not set. 4 is F_SETFL, 3 is F_GETFL. */
+    @ParameterizedTest @MethodSource("lists")
+    void oNonblockCannotBeCleared(SyscallFilter filter) {
+        for (int flags : new int[] {0, 2, 0x400, 0x2000, 0x2802, 0x4800, 0x40800}) assertEquals(SyscallFilter.REFUSE, fcntl(filter, 4, flags), "F_SETFL 0x" + Integer.toHexString(flags));
+        for (int flags : new int[] {0x800, 0x801, 0x802, 0x8802}) assertEquals(SyscallFilter.ALLOW, fcntl(filter, 4, flags), "F_SETFL 0x" + Integer.toHexString(flags));
+        assertEquals(SyscallFilter.ALLOW, fcntl(filter, 3, 0), "F_GETFL has no such argument");
+        assertEquals(SyscallFilter.REFUSE, filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, Syscall.IOCTL.number(), 5, 0x5421, 0, 0, 0, 0), "FIONBIO");
+    }
+
+    private static int fcntl(SyscallFilter filter, int command, int argument) {
+        return filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, Syscall.FCNTL.number(), 5, command, argument, 0, 0, 0);
     }
 
     @ParameterizedTest @MethodSource("lists")

@@ -161,7 +161,7 @@ public final class FrontEnd implements VirtioDevice {
         link.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
         for (int i = 0; i < queues.length; i++) {
             if (queues[i] == null) continue;
-            Events.trySignal(kick(i), 1);
+            Events.trySignalShared(kick(i));
             queues[i].interrupt();
         }
     }
@@ -218,7 +218,7 @@ public final class FrontEnd implements VirtioDevice {
             queues[index] = queue;
             if (setup.kick() < 0 && ownKicks[index] < 0) ownKicks[index] = Events.eventfd("kick of queue " + index, 0, Events.EFD_NONBLOCK);
             keeper.tell(link -> queue.start(link, kick(index), setup.position()));
-            Events.trySignal(kick(index), 1);                        // some back ends do not look before
+            Events.trySignalShared(kick(index));                        // some back ends do not look before
         } catch (Throwable t) {
             forget(index);
             throw t;
@@ -273,7 +273,7 @@ public final class FrontEnd implements VirtioDevice {
 
     @Override
     public void notified(int queue) {
-        if (ownKicks[queue] >= 0) Events.trySignal(ownKicks[queue], 1);
+        if (ownKicks[queue] >= 0) Events.trySignalShared(ownKicks[queue]);
     }
 
     @Override

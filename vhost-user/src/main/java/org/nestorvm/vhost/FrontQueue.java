@@ -15,7 +15,8 @@ import org.nestorvm.vhost.Payloads.VringAddress;
 /**
  * A queue while it runs, as its front end has it: its place in this process, and its eventfds, which are the same for every back end that serves it.
  *
- * <p>Nothing is read from the eventfds of which the back end has the other side: edges of them are enough, and no back end can make this process wait.
+ * <p>The back end has the same file descriptions and can change their flags and counters. So nothing is read from or written to call and error eventfds here: edges of them are enough. Kicks are signalled by
+ * {@link Events#trySignalShared}. No back end can make this process wait.
  */
 final class FrontQueue {
     private final DeviceSession session;
@@ -101,7 +102,7 @@ final class FrontQueue {
 
     /** The driver looks at the ring: a back end that is gone may have used something and not said so. */
     void interrupt() {
-        Events.trySignal(call, 1);
+        session.events().interrupt(setup.index());
     }
 
     /** What was signalled so far has been passed on when this returns. */

@@ -40,6 +40,8 @@ final class LinkKeeper {
     /** A connection that lasts longer than this is no failure, though the device had nothing to do. */
     private static final long LASTING_NS = 2_000_000_000L;
     private static final int CLOSE_MS = 1000;
+    /** For the rest of what a back end has begun to ask: the event loop waits, and so does a virtual CPU that starts a queue. */
+    private static final int ASKED_MS = 200;
     /** That a front end takes over from a back end unasked. */
     private static final int MOST_QUEUES = 256;
 
@@ -171,7 +173,7 @@ final class LinkKeeper {
 
     /** What the back end asks by itself: only whether we have heard that its configuration changed. */
     private void hear(MessageChannel asked) {
-        try (Message message = asked.receive(0, Request::limitBytes)) {
+        try (Message message = asked.receive(0, ASKED_MS, Request::limitBytes)) {
             if (message == null) {
                 loop.remove(asked.descriptor());
                 return;

@@ -49,6 +49,31 @@ public final class Events {
         return EVENTFD_WRITE.tryInt(eventfd, add);
     }
 
+    /**
+     * Adds 1 to an eventfd whose file description another process has as well, and never waits: that one can clear O_NONBLOCK and fill the counter, after which {@link #trySignal} would wait.
+     *
+     * @return 0, or a negated errno
+     */
+    public static int trySignalShared(int eventfd) {
+        if (Primitive.KERNEL_SIGNAL.present()) return KernelSignal.trySignal(eventfd);
+        int events = tryPoll(eventfd, POLLOUT, 0);
+        return events > 0 ? trySignal(eventfd, 1) : events == 0 ? -Errno.EAGAIN : events;
+    }
+
+    /** {@link #tryDrain} for an eventfd whose file description another process has as well; never waits. @return what it was, or a negated errno: -EAGAIN when it was zero */
+    public static long tryDrainShared(int eventfd) {
+        CallState state = CallState.get();
+        MemorySegment vector = state.small;
+        vector.set(LONG, 0, state.value.address());
+        vector.set(LONG, Long.BYTES, Long.BYTES);
+        long result = Descriptors.tryPreadv2(eventfd, vector.address(), 1, -1, Descriptors.RWF_NOWAIT);
+        if (result == -Errno.EOPNOTSUPP || result == -Errno.ENOSYS) {            // before Linux 5.8
+            int events = tryPoll(eventfd, POLLIN, 0);
+            return events > 0 ? tryDrain(eventfd) : events == 0 ? -Errno.EAGAIN : events;
+        }
+        return result < 0 ? result : state.value.get(LONG, 0);
+    }
+
     /** Takes the counter back to zero. @return what it was, or a negated errno: -EAGAIN when a non-blocking one was zero. Blocks otherwise. */
     public static long tryDrain(int eventfd) {
         CallState state = CallState.get();

@@ -41,6 +41,9 @@ public enum Primitive {
     PIDFD("pidfd_open(2), Linux 5.3: the end of a device process is an event like others",
         "its end is noticed when its standard error is closed",
         Processes::hasPidfd),
+    KERNEL_SIGNAL("io_submit(2) with IOCB_FLAG_RESFD, Linux 2.6.22 with CONFIG_AIO: an eventfd that another process shares is signalled without waiting",
+        "poll(2) before write(2): a process that has cleared O_NONBLOCK and fills the eventfd just between the two makes the writer wait",
+        KernelSignal::isThere),
     CLOSE_FROM("posix_spawn_file_actions_addclosefrom_np, glibc 2.34 with Linux 5.9: a device process inherits what it is given",
         "what is open and not close-on-exec is closed one by one; what another thread opens meanwhile is inherited",
         Spawn::hasCloseFrom);

@@ -32,6 +32,40 @@ class EventsTest {
         Descriptors.close(eventfd);
     }
 
+    /** Another process has cleared O_NONBLOCK, and filled the counter or emptied it. */
+    @Test void aSharedCounterIsNeverWaitedFor() throws IOException {
+        int eventfd = Events.eventfd("shared", 0, 0);
+        assertEquals(-Errno.EAGAIN, Events.tryDrainShared(eventfd), "empty");
+        assertEquals(0, Events.trySignalShared(eventfd));
+        assertEquals(0, Events.trySignalShared(eventfd));
+        assertEquals(2, Events.tryDrainShared(eventfd));
+        assertEquals(0, Events.trySignal(eventfd, -2), "the largest count that write(2) leaves");
+        for (int i = 0; i < 1000; i++) Events.trySignalShared(eventfd);
+        assertThat(Events.tryDrainShared(eventfd)).isIn(-1L, -2L);
+        try (Primitive.Absence _ = Primitive.KERNEL_SIGNAL.assumeAbsent()) {
+            assertEquals(0, Events.trySignal(eventfd, -2));
+            assertEquals(-Errno.EAGAIN, Events.trySignalShared(eventfd));
+            assertEquals(-2, Events.tryDrainShared(eventfd));
+            assertEquals(0, Events.trySignalShared(eventfd));
+            assertEquals(1, Events.tryDrainShared(eventfd));
+        }
+        Descriptors.close(eventfd);
+        assertThat(Events.trySignalShared(-1)).isNegative();
+    }
+
+    @Test void signalsOfManyThreadsAllArrive() throws Exception {
+        int eventfd = Events.eventfd("many", 0, 0), threads = 16, each = 2000;
+        Thread[] running = new Thread[threads];
+        for (int i = 0; i < threads; i++) {
+            running[i] = Thread.ofPlatform().start(() -> {
+                for (int signal = 0; signal < each; signal++) Events.trySignalShared(eventfd);
+            });
+        }
+        for (Thread thread : running) thread.join();
+        assertEquals(threads * each, Events.tryDrainShared(eventfd));
+        Descriptors.close(eventfd);
+    }
+
     @Test void timerBecomesReadableOnce() throws IOException {
         int timer = Events.timerfd("timer");
         assertEquals(-Errno.EAGAIN, Events.tryDrain(timer));

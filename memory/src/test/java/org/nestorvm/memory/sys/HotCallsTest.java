@@ -22,6 +22,9 @@ class HotCallsTest {
         allocatesNothing(() -> Events.trySignal(eventfd, 2), 0);
         Events.tryDrain(eventfd);
         allocatesNothing(() -> (int) Events.tryDrain(eventfd), -Errno.EAGAIN);
+        allocatesNothing(() -> Events.trySignalShared(eventfd), 0);
+        Events.tryDrainShared(eventfd);
+        allocatesNothing(() -> (int) Events.tryDrainShared(eventfd), -Errno.EAGAIN);
         Descriptors.close(eventfd);
     }
 

@@ -10,6 +10,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The eventfds that a driver's notifications signal, one a queue: by the host's kernel at the guest's write where it can do that, else by the virtual CPU's thread. Made when the function is made
  * and open as long as it is. Its owner locks it, but for {@link #ring}.
+ *
+ * <p>A device in another process has the same file descriptions, flags included, so nothing here waits for an eventfd whatever has been done to it.
  */
 final class Doorbells implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Doorbells.class);
@@ -44,12 +46,12 @@ final class Doorbells implements AutoCloseable {
 
     /** A write reached us. */
     void ring(int queue) {
-        Events.trySignal(eventfds[queue], 1);
+        Events.trySignalShared(eventfds[queue]);
     }
 
     /** A notification of an earlier life is no notification. */
     void clear(int queue) {
-        Events.tryDrain(eventfds[queue]);
+        Events.tryDrainShared(eventfds[queue]);
     }
 
     /** The doorbells are somewhere else now. @param gpa of the first; -1 when the window is closed */

@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.IOException;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -16,7 +19,13 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.nestorvm.devices.PciFunction;
+import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.Events;
+import org.nestorvm.virtio.ConfigSpace;
+import org.nestorvm.virtio.DeviceSession;
 import org.nestorvm.virtio.Features;
+import org.nestorvm.virtio.QueueSetup;
+import org.nestorvm.virtio.VirtioDevice;
 import org.nestorvm.virtio.rng.RngDevice;
 import org.nestorvm.virtio.testkit.DriverMemory;
 import org.nestorvm.virtio.testkit.DriverQueue;
@@ -225,6 +234,84 @@ class VirtioPciTest {
         queue.offer(new byte[0], 4);
         guest.notify(0);
         assertEquals(new Used(0, 4), queue.take());
+    }
+
+    /** A device whose process was taken over: it has the doorbell, serves nothing, and makes whoever writes to the doorbell or reads from it wait. */
+    private static final class TakenOver implements VirtioDevice {
+        private int kick;
+
+        @Override
+        public int type() {
+            return RngDevice.TYPE;
+        }
+
+        @Override
+        public String name() {
+            return "taken over";
+        }
+
+        @Override
+        public long features() {
+            return FEATURES | Features.RING_RESET;
+        }
+
+        @Override
+        public int queueCount() {
+            return 1;
+        }
+
+        @Override
+        public int maxQueueSize(int queue) {
+            return 16;
+        }
+
+        @Override
+        public ConfigSpace config() {
+            return new ConfigSpace(0);
+        }
+
+        @Override
+        public void activate(DeviceSession session) {
+        }
+
+        @Override
+        public void startQueue(QueueSetup setup) throws IOException {
+            kick = setup.kick();
+            Events.trySignal(kick, -2);
+            Descriptors.nonBlocking("kick", kick, false);
+        }
+
+        @Override
+        public int stopQueue(int queue) {
+            Events.tryDrainShared(kick);
+            return 0;
+        }
+
+        @Override
+        public void deactivate() {
+        }
+
+        @Override
+        public void notified(int queue) {
+        }
+
+        @Override
+        public void close() {
+        }
+    }
+
+    @Test void aDeviceThatWasTakenOverCannotMakeTheGuestsProcessorWait() throws Exception {
+        pullOut();
+        memory = new DriverMemory();
+        function = new VirtioPci(new TakenOver(), new VirtioPci.Wires(memory.memory(), messages::send, this::setLine, null, false), 11);
+        guest = new PciDriver(memory, function);
+        assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
+            start(0xffff);
+            guest.notify(0);                                         // full
+            function.pause();
+            function.resume();                                       // empty
+            guest.notify(0);
+        });
     }
 
     @Test void windowInConfigurationSpaceReachesTheStructures() {

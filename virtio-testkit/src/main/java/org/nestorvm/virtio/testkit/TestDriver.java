@@ -111,7 +111,7 @@ public final class TestDriver implements AutoCloseable {
 
     /** Notifies, wanted or not. */
     public void forceKick(int index) {
-        if (kicks[index] >= 0) Events.trySignal(kicks[index], 1);
+        if (kicks[index] >= 0) Events.trySignalShared(kicks[index]);
         else device.notified(index);
     }
 
