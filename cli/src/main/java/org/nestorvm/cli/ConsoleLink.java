@@ -25,12 +25,17 @@ final class ConsoleLink implements AutoCloseable {
 
     private final OutputStream output;
     private final RawTerminal terminal;
-    private final ArrayBlockingQueue<byte[]> waiting = new ArrayBlockingQueue<>(WAITING);
+    private final ArrayBlockingQueue<byte[]> waiting;
     private Machine machine;
 
     private ConsoleLink(OutputStream output, RawTerminal terminal) {
+        this(output, terminal, new ArrayBlockingQueue<>(WAITING));
+    }
+
+    private ConsoleLink(OutputStream output, RawTerminal terminal, ArrayBlockingQueue<byte[]> waiting) {
         this.output = output;
         this.terminal = terminal;
+        this.waiting = waiting;
         Thread.ofPlatform().name("console-typing").daemon().start(this::deliver);
     }
 
@@ -39,9 +44,9 @@ final class ConsoleLink implements AutoCloseable {
         return switch (choice) {
             case ConsoleChoice.None() -> new ConsoleLink(OutputStream.nullOutputStream(), null);
             case ConsoleChoice.UnixSocket(var path) -> {
-                ConsoleLink[] link = new ConsoleLink[1];
-                SocketConsole socket = SocketConsole.listen(path, (bytes, length) -> link[0].waiting.put(Arrays.copyOf(bytes, length)));
-                yield link[0] = new ConsoleLink(socket, null);
+                ArrayBlockingQueue<byte[]> waiting = new ArrayBlockingQueue<>(WAITING);        // before the first client
+                SocketConsole socket = SocketConsole.listen(path, (bytes, length) -> waiting.put(Arrays.copyOf(bytes, length)));
+                yield new ConsoleLink(socket, null, waiting);
             }
             case ConsoleChoice.Stdio() -> stdio(standardOutput);
         };

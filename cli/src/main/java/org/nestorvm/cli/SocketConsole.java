@@ -5,13 +5,15 @@ import java.io.OutputStream;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import org.nestorvm.boot.BootException;
+import org.nestorvm.virtio.LimitedLog;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The guest's serial port behind a UNIX socket that the command listens on, for one client at a time; the next is served when it has gone. While there is
@@ -19,7 +21,10 @@ import org.nestorvm.boot.BootException;
  */
 final class SocketConsole extends OutputStream {
     static final int BACKLOG = 1 << 16;
+    private static final Logger LOG = LoggerFactory.getLogger(SocketConsole.class);
+    private static final long RETRY_MS = 500;
 
+    private final LimitedLog log = new LimitedLog(LOG);
     private final Path path;
     private final ServerSocketChannel server;
     private final ConsoleInput input;
@@ -65,44 +70,63 @@ final class SocketConsole extends OutputStream {
         }
     }
 
+    /** Until the console is closed, whatever becomes of single clients. */
     private void serve() {
         try {
-            for (;;) {
-                try (SocketChannel accepted = server.accept()) {
-                    attach(accepted);
-                    readFrom(accepted);
-                } catch (ClosedChannelException e) {
-                    if (!server.isOpen()) return;
-                } finally {
-                    detach();
-                }
+            while (server.isOpen()) {
+                SocketChannel accepted = accept();
+                if (accepted != null) serve(accepted);
             }
-        } catch (IOException | InterruptedException e) {
-            return;                                                // the console ends with its socket; the guest goes on
+        } catch (InterruptedException e) {
+            return;                                                // the guest goes on
         }
     }
 
-    private synchronized void attach(SocketChannel accepted) throws IOException {
-        while (keptFrom < keptTo) {
-            int at = (int) (keptFrom & BACKLOG - 1), length = (int) Math.min(keptTo - keptFrom, BACKLOG - at);
-            ByteBuffer bytes = ByteBuffer.wrap(kept, at, length);
-            while (bytes.hasRemaining()) accepted.write(bytes);
-            keptFrom += length;
+    /** @return null when that failed: this process has no descriptors left, for instance, of which nobody tells when there are some again */
+    private SocketChannel accept() throws InterruptedException {
+        try {
+            return server.accept();
+        } catch (IOException e) {
+            if (!server.isOpen()) return null;
+            log.warn("--console unix={}: nobody can connect now: {}", path, e.getMessage());
+            Thread.sleep(RETRY_MS);
+            return null;
         }
-        client = accepted;
+    }
+
+    private void serve(SocketChannel accepted) throws InterruptedException {
+        try (accepted) {
+            attach(accepted);
+            readFrom(accepted);
+        } catch (IOException e) {
+            LOG.debug("--console unix={}: a client has gone: {}", path, e.getMessage());
+        } finally {
+            detach();
+        }
+    }
+
+    /** What a client says is heard though it reads nothing and has gone; then the output is kept for the next one. */
+    private synchronized void attach(SocketChannel accepted) {
+        try {
+            while (keptFrom < keptTo) {
+                int at = (int) (keptFrom & BACKLOG - 1), length = (int) Math.min(keptTo - keptFrom, BACKLOG - at);
+                ByteBuffer bytes = ByteBuffer.wrap(kept, at, length);
+                while (bytes.hasRemaining()) accepted.write(bytes);
+                keptFrom += length;
+            }
+            client = accepted;
+        } catch (IOException e) {
+            LOG.debug("--console unix={}: a client takes no output: {}", path, e.getMessage());
+        }
     }
 
     private synchronized void detach() {
         client = null;
     }
 
-    private void readFrom(SocketChannel from) throws InterruptedException {
+    private void readFrom(SocketChannel from) throws IOException, InterruptedException {
         ByteBuffer bytes = ByteBuffer.allocate(4096);
-        try {
-            while (from.read(bytes.clear()) >= 0) input.receive(bytes.array(), bytes.position());
-        } catch (IOException e) {
-            return;                                                // gone: the next one is welcome
-        }
+        while (from.read(bytes.clear()) >= 0) input.receive(bytes.array(), bytes.position());
     }
 
     @Override

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -59,6 +60,30 @@ class SocketConsoleTest {
                     console.write(name.getBytes(StandardCharsets.US_ASCII));
                     assertThat(read(client, 3)).asString().isEqualTo(name);
                 }
+            }
+        }
+    }
+
+    /** It connects and leaves while another is attached, and there is output that it does not take. */
+    @Test void aClientThatLeavesBeforeItIsServedIsNobodyElsesConcern() throws Exception {
+        Path path = directory.resolve("console");
+        CountDownLatch guestTakesInput = new CountDownLatch(1);
+        ConsoleInput slow = (bytes, length) -> {
+            guestTakesInput.await();
+            typed.add(new String(bytes, 0, length, StandardCharsets.US_ASCII));
+        };
+        try (SocketConsole console = SocketConsole.listen(path, slow)) {
+            try (SocketChannel attached = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+                attached.write(ByteBuffer.wrap(new byte[] {'1'}));
+            }
+            SocketChannel.open(UnixDomainSocketAddress.of(path)).close();
+            console.write("kept".getBytes(StandardCharsets.US_ASCII));
+            guestTakesInput.countDown();
+            try (SocketChannel next = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
+                next.write(ByteBuffer.wrap(new byte[] {'2'}));
+                assertThat(typed.poll(10, TimeUnit.SECONDS)).isEqualTo("1");
+                assertThat(typed.poll(10, TimeUnit.SECONDS)).isEqualTo("2");
+                assertThat(read(next, 4)).asString().isEqualTo("kept");
             }
         }
     }

@@ -6,6 +6,7 @@ import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.DescriptorListener;
 import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
+import org.nestorvm.virtio.LimitedLog;
 import org.nestorvm.virtio.VirtioDevice;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,6 +20,7 @@ import org.slf4j.LoggerFactory;
 public final class BackEnd implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BackEnd.class);
 
+    private final LimitedLog log = new LimitedLog(LOG);
     private final VirtioDevice device;
     private final MemoryFiles files;
     private DescriptorChannel serving;
@@ -60,7 +62,7 @@ public final class BackEnd implements AutoCloseable {
             try {
                 serve(channel);
             } catch (IOException e) {
-                LOG.warn("{}: the connection ends: {}", device.name(), e.getMessage());
+                log.warn("{}: the connection ends: {}", device.name(), e.getMessage());
             }
         }
     }

@@ -22,6 +22,7 @@ import org.nestorvm.virtio.ConfigSpace;
 import org.nestorvm.virtio.DeviceEvents;
 import org.nestorvm.virtio.DeviceSession;
 import org.nestorvm.virtio.Features;
+import org.nestorvm.virtio.LimitedLog;
 import org.nestorvm.virtio.QueueSetup;
 import org.nestorvm.virtio.VirtioDevice;
 import org.nestorvm.vhost.Payloads.Config;
@@ -46,6 +47,7 @@ final class BackEndSession implements DeviceEvents {
     private static final long OK = 0, REFUSED = 1;
     private static final int CONFIG_CHANGE = 2, NEEDS_RESET = 0x40;
 
+    private final LimitedLog lines = new LimitedLog(LOG);
     private final VirtioDevice device;
     private final MessageChannel channel;
     private final MemoryTable table;
@@ -95,7 +97,7 @@ final class BackEndSession implements DeviceEvents {
         boolean acknowledge = message.needsReply() && (protocolFeatures & REPLY_ACK) != 0;
         Request request = Request.of(message.request());
         if (request == null) {
-            LOG.warn("{}: {} is not known here", device.name(), message);
+            lines.warn("{}: {} is not known here", device.name(), message);
             if (acknowledge) reply(message, REFUSED);
             return;
         }
@@ -104,7 +106,7 @@ final class BackEndSession implements DeviceEvents {
             answer(request, message);
         } catch (IOException e) {
             if (request.answered || !acknowledge) throw e;
-            LOG.warn("{}: refused: {}", device.name(), e.getMessage());
+            lines.warn("{}: refused: {}", device.name(), e.getMessage());
             reply(message, REFUSED);
             return;
         }
@@ -425,7 +427,7 @@ final class BackEndSession implements DeviceEvents {
 
     @Override
     public void needsReset(String why) {
-        LOG.warn("{}: the driver must reset the device: {}", device.name(), why);
+        lines.warn("{}: the driver must reset the device: {}", device.name(), why);
         addStatus(NEEDS_RESET);
         for (Vring vring : vrings) vring.tellError();
         configChanged();

@@ -8,6 +8,7 @@ import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.virtio.EventLoop;
 import org.nestorvm.virtio.Features;
+import org.nestorvm.virtio.LimitedLog;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,6 +46,7 @@ final class LinkKeeper {
     /** That a front end takes over from a back end unasked. */
     private static final int MOST_QUEUES = 256;
 
+    private final LimitedLog log = new LimitedLog(LOG);
     private final FrontEndOptions options;
     private final EventLoop loop;
     private final ReentrantLock lock;
@@ -100,7 +102,7 @@ final class LinkKeeper {
         try {
             tell(saying);
         } catch (IOException e) {
-            LOG.warn("{}: {}", options.name(), e.getMessage());
+            log.warn("{}: {}", options.name(), e.getMessage());
         }
     }
 
@@ -182,7 +184,7 @@ final class LinkKeeper {
             if (message.needsReply()) asked.trySend(message.request(), Message.REPLY, Message.u64(known ? 0 : 1));
             if (known) refreshConfig();
         } catch (IOException e) {
-            LOG.warn("{}: the back end is not listened to any more: {}", options.name(), e.getMessage());
+            log.warn("{}: the back end is not listened to any more: {}", options.name(), e.getMessage());
             loop.remove(asked.descriptor());
         }
     }
@@ -198,7 +200,7 @@ final class LinkKeeper {
 
     /** The connection is of no use any more. */
     private void lose(String why) {
-        LOG.info("{}: {}; looking for another one", options.name(), why);
+        log.info("{}: {}; looking for another one", options.name(), why);
         failures = owner.hasMoved() || System.nanoTime() - connectedNs > LASTING_NS ? 0 : failures + 1;
         drop();
         options.listener().disconnected(why);
@@ -237,7 +239,7 @@ final class LinkKeeper {
             return open();
         } catch (ProtocolException | ErrnoException e) {
             if (beginning == null) throw e;                          // of the connector
-            LOG.warn("{}: {}", options.name(), e.getMessage());
+            log.warn("{}: {}", options.name(), e.getMessage());
             return null;
         } finally {
             beginning = null;
@@ -259,7 +261,7 @@ final class LinkKeeper {
             options.listener().reconnected();
             return true;
         } catch (ProtocolException | ErrnoException e) {
-            LOG.warn("{}: {}", options.name(), e.getMessage());
+            log.warn("{}: {}", options.name(), e.getMessage());
             drop();
             return false;
         } catch (Throwable t) {

@@ -8,6 +8,7 @@ import org.nestorvm.memory.Mapping;
 import org.nestorvm.memory.MemoryObject;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.FileStatus;
+import org.nestorvm.virtio.LimitedLog;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -54,6 +55,7 @@ final class MemoryFiles {
         }
     }
 
+    private final LimitedLog log = new LimitedLog(LOG);
     private final boolean seal;
     private final Map<Identity, File> files = new HashMap<>();
 
@@ -73,7 +75,7 @@ final class MemoryFiles {
         }
         MemoryObject object = MemoryObject.adoptForeign(name, descriptor);
         try {
-            if (!object.sizeIsFinal()) LOG.warn("{} of the front end takes no seals: if it is shortened this device fails", object);
+            if (!object.sizeIsFinal()) log.warn("{} of the front end takes no seals: if it is shortened this device fails", object);
             File file = new File(identity, object, AddressSpace.map(object, seal));
             file.users = 1;
             files.put(identity, file);

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.nestorvm.virtio.UnixListener;
 import org.nestorvm.virtio.testkit.Buffer;
 import org.nestorvm.virtio.testkit.DriverMemory;
 import org.nestorvm.virtio.testkit.TestDriver;
@@ -30,7 +31,13 @@ final class Guest implements AutoCloseable {
 
     /** @param rxBuffers given to the device at once, of this size */
     Guest(Path path, long features, int connections, int rxBuffers, int rxBytes) throws IOException {
-        device = new VsockDevice("vsock", new VsockOptions(CID, path, connections));
+        this(path, features, connections, rxBuffers, rxBytes, VsockDevice.GREETING_NS);
+    }
+
+    /** @param greetingNs for programs to say which port they want */
+    Guest(Path path, long features, int connections, int rxBuffers, int rxBytes, long greetingNs) throws IOException {
+        VsockOptions options = new VsockOptions(CID, path, connections);
+        device = new VsockDevice("vsock", options, UnixListener.listen("vsock", path), HostPorts.of(options), greetingNs);
         memory = new DriverMemory();
         driver = TestDriver.start(device, memory, features, 128);
         tx = memory.allocate(TX_BYTES, 16);

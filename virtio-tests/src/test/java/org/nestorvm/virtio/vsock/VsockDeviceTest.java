@@ -171,6 +171,22 @@ class VsockDeviceTest {
         }
     }
 
+    /** They hold every place there is; one has said a part of what it should. */
+    @Test
+    void programsThatSayNothingDoNotKeepOthersOut() throws Exception {
+        try (Guest guest = new Guest(path(), SPLIT, 4, 8, 256, 300_000_000L)) {
+            List<SocketChannel> silent = new ArrayList<>();
+            for (int i = 0; i < 9; i++) silent.add(connect(path(), i == 0 ? "CONNECT 7" : ""));
+            try (SocketChannel program = connect(path(), "CONNECT " + GUEST_PORT + "\n")) {
+                accept(guest, program, 1000);
+                for (SocketChannel each : silent) assertTrue(isEnded(each));
+                write(program, "still here");
+                assertEquals("still here", new String(guest.next().data(), StandardCharsets.UTF_8));
+            }
+            for (SocketChannel each : silent) each.close();
+        }
+    }
+
     @Test
     void programThatGivesUpWaitingIsForgotten() throws Exception {
         try (Guest guest = guest()) {

@@ -6,6 +6,7 @@ import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.IoVector;
 import org.nestorvm.virtio.EventLoop;
+import org.nestorvm.virtio.LimitedLog;
 import org.nestorvm.virtio.UnixListener;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,6 +18,7 @@ import org.slf4j.LoggerFactory;
 final class SocketEnd implements HostEnd {
     private static final Logger LOG = LoggerFactory.getLogger(SocketEnd.class);
 
+    private final LimitedLog log = new LimitedLog(LOG);
     private final String name;
     private final UnixListener listener;
     private final Runnable ready, connectionChanged;
@@ -43,7 +45,7 @@ final class SocketEnd implements HostEnd {
         try {
             client = listener.accept();
         } catch (IOException e) {
-            LOG.warn("{}: nobody can connect now: {}", name, e.getMessage());
+            log.warn("{}: nobody can connect now: {}", name, e.getMessage());
             return;
         }
         if (client < 0) return;
@@ -86,7 +88,7 @@ final class SocketEnd implements HostEnd {
             else loop.remove(client);                                // not watched for nothing: a hang-up would come again and again
             watched = events;
         } catch (IOException e) {
-            LOG.warn("{}: the program at the other end is let go: {}", name, e.getMessage());
+            log.warn("{}: the program at the other end is let go: {}", name, e.getMessage());
             disconnect();
         }
     }
@@ -99,8 +101,8 @@ final class SocketEnd implements HostEnd {
         connectionChanged.run();
         try {
             loop.add(listener.descriptor(), Events.EPOLLIN, _ -> accept());
-            } catch (IOException e) {
-            LOG.warn("{}: nobody can connect any more: {}", name, e.getMessage());
+        } catch (IOException e) {
+            log.warn("{}: nobody can connect any more: {}", name, e.getMessage());
         }
     }
 

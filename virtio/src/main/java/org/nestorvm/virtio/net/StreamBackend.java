@@ -9,6 +9,7 @@ import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.virtio.EventLoop;
+import org.nestorvm.virtio.LimitedLog;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -127,6 +128,7 @@ public final class StreamBackend implements NetBackend {
     }
 
     private static final class Accept implements StreamPort.Connector {
+        private final LimitedLog log = new LimitedLog(LOG);
         private final String name, path;
         private final int listening;
         private EventLoop loop;
@@ -152,7 +154,7 @@ public final class StreamBackend implements NetBackend {
                 port.connect(socket);
                 loop.change(listening, 0);                           // others wait
             } catch (IOException e) {
-                LOG.warn("{}: a peer could not be served: {}", name, e.getMessage());
+                log.warn("{}: a peer could not be served: {}", name, e.getMessage());
             }
         }
 

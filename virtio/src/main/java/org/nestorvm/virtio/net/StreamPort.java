@@ -9,6 +9,7 @@ import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.IoVector;
 import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.virtio.EventLoop;
+import org.nestorvm.virtio.LimitedLog;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -52,6 +53,7 @@ final class StreamPort implements NetPort {
     private final long staging = arena.allocate(STAGING_BYTES, Long.BYTES).address();
     private final long lengths = arena.allocate((long) LENGTH_BYTES * MAX_FRAMES, Integer.BYTES).address();
     private final long rest = arena.allocate(REST_BYTES, Long.BYTES).address();
+    private final LimitedLog log = new LimitedLog(LOG);
     private final String name;
     private final Connector connector;
     private final long stallNs;
@@ -98,7 +100,7 @@ final class StreamPort implements NetPort {
     /** There is a connection again. @param newSocket the port's from now on, also when this fails */
     void connect(int newSocket) throws IOException {
         open(newSocket);
-        LOG.info("{}: connected", name);
+        log.info("{}: connected", name);
         listener.linkChanged(true);
     }
 
@@ -156,7 +158,7 @@ final class StreamPort implements NetPort {
         if (connector.keepsLink()) {
             LOG.debug("{}: {}", name, why);
         } else {
-            LOG.warn("{}: {}; the link is down", name, why);
+            log.warn("{}: {}; the link is down", name, why);
             listener.linkChanged(false);
         }
         if (waited) listener.writable();

@@ -17,13 +17,20 @@ final class Greeting {
 
     private final VsockDevice device;
     private final int socket;
+    private final long deadlineNs;
     private final byte[] line = new byte[LONGEST];
     private int length;
 
-    Greeting(VsockDevice device, int socket) throws IOException {
+    /** @param deadlineNs when the line must be there, in the time of {@link System#nanoTime} */
+    Greeting(VsockDevice device, int socket, long deadlineNs) throws IOException {
         this.device = device;
         this.socket = socket;
+        this.deadlineNs = deadlineNs;
         device.loop().add(socket, Events.EPOLLIN, _ -> read());
+    }
+
+    long deadlineNs() {
+        return deadlineNs;
     }
 
     /** A byte at a time, since those behind the line are not ours. */

@@ -4,8 +4,10 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
-import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.HostMemory;
@@ -13,6 +15,7 @@ import org.nestorvm.memory.sys.IoVector;
 import org.nestorvm.virtio.ConfigSpace;
 import org.nestorvm.virtio.DeviceSession;
 import org.nestorvm.virtio.EventLoop;
+import org.nestorvm.virtio.LimitedLog;
 import org.nestorvm.virtio.RingDevice;
 import org.nestorvm.virtio.UnixListener;
 import org.nestorvm.virtio.queue.Chain;
@@ -42,6 +45,8 @@ public final class VsockDevice extends RingDevice {
     private static final int ACCEPT_SHARE = 16;
     /** After a connection could not be accepted: for want of descriptors, say, of which nobody tells when there are some again. */
     private static final long RETRY_NS = 500_000_000;
+    /** For a program that has connected to say which port of the guest it wants: until then it takes a place that another could have. */
+    static final long GREETING_NS = 10_000_000_000L;
     /** Ports above these are given to programs of the host that connect. */
     private static final int FIRST_HOST_PORT = 1 << 30;
     private static final int LARGEST_WINDOW = 256 << 10, SMALLEST_WINDOW = 16 << 10;
@@ -51,12 +56,14 @@ public final class VsockDevice extends RingDevice {
     /** For one call at a time. */
     final IoVector vector = new IoVector(64);
     final Backlog.Pool pool = new Backlog.Pool();
+    private final LimitedLog log = new LimitedLog(LOG);
     private final VsockOptions options;
     private final HostPorts ports;
     private final UnixListener listener;
-    private final int retry;
+    private final int retry, silence;
+    private final long greetingNs;
     private final ConnectionTable table;
-    private final Set<Greeting> greetings = new HashSet<>();
+    private final Set<Greeting> greetings = new LinkedHashSet<>();         // the oldest first
     private final ArrayDeque<Connection> waiting = new ArrayDeque<>();
     private final Receiver receiver = new Receiver();
     private final Resets resets = new Resets();
@@ -76,17 +83,26 @@ public final class VsockDevice extends RingDevice {
      * @param listener the device's from now on, even when this fails
      */
     public VsockDevice(String name, VsockOptions options, UnixListener listener, HostPorts ports) throws IOException {
+        this(name, options, listener, ports, GREETING_NS);
+    }
+
+    VsockDevice(String name, VsockOptions options, UnixListener listener, HostPorts ports, long greetingNs) throws IOException {
         super(TYPE, name, F_STREAM, new ConfigSpace(CONFIG_BYTES).set(GUEST_CID, 8, options.cid()), 1, QUEUE_SIZE, QUEUE_SIZE, EVENT_QUEUE_SIZE);
         this.options = options;
         this.listener = listener;
         this.ports = ports;
+        this.greetingNs = greetingNs;
         table = new ConnectionTable(options.connections());
+        int first = -1;
         try {
-            retry = Events.timerfd(name);
+            first = Events.timerfd(name);
+            silence = Events.timerfd(name);
         } catch (IOException e) {
+            if (first >= 0) Descriptors.close(first);
             listener.close();
             throw e;
         }
+        retry = first;
     }
 
     EventLoop loop() {
@@ -102,6 +118,7 @@ public final class VsockDevice extends RingDevice {
         super.activate(session);
         loop().add(listener.descriptor(), Events.EPOLLIN, _ -> acceptPrograms());
         loop().add(retry, Events.EPOLLIN, _ -> retry());
+        loop().add(silence, Events.EPOLLIN, _ -> endSilentOnes());
         listenerWaits = false;
     }
 
@@ -114,6 +131,7 @@ public final class VsockDevice extends RingDevice {
     private void disconnect() {
         loop().remove(listener.descriptor());
         loop().remove(retry);
+        loop().remove(silence);
         listenerWaits = false;
         greetings.forEach(Greeting::close);
         greetings.clear();
@@ -323,17 +341,31 @@ public final class VsockDevice extends RingDevice {
             int socket = listener.accept();
             if (socket < 0) return;
             greetings.add(greeting(socket));
+            if (greetings.size() == 1) Events.trySetTimer(silence, greetingNs);
             acceptFails = false;
         }
     }
 
     private Greeting greeting(int socket) throws IOException {
         try {
-            return new Greeting(this, socket);
+            return new Greeting(this, socket, System.nanoTime() + greetingNs);
         } catch (IOException e) {
             Descriptors.close(socket);
             throw e;
         }
+    }
+
+    /** Programs that have said nothing for too long give their places to others. */
+    private void endSilentOnes() {
+        Events.tryDrain(silence);
+        long now = System.nanoTime(), left = 0;
+        for (Greeting each : List.copyOf(greetings)) {
+            left = each.deadlineNs() - now;
+            if (left > 0) break;
+            log.warn("{}: a program that connected to {} has not said CONNECT PORT within {} ms; its connection ends", name(), options.path(), TimeUnit.NANOSECONDS.toMillis(greetingNs));
+            refuse(each);
+        }
+        if (!greetings.isEmpty()) Events.trySetTimer(silence, Math.max(1, left));
     }
 
     /** Programs wait in the socket's queue meanwhile. */
@@ -354,7 +386,7 @@ public final class VsockDevice extends RingDevice {
     }
 
     void failed(IOException e) {
-        LOG.warn("{}: {}", name(), e.getMessage());
+        log.warn("{}: {}", name(), e.getMessage());
     }
 
     void refuse(Greeting greeting) {
@@ -396,6 +428,7 @@ public final class VsockDevice extends RingDevice {
         if (loop() != null) loop().exclusive(this::disconnect);
         super.close();
         Descriptors.close(retry);
+        Descriptors.close(silence);
         listener.close();
     }
 }
