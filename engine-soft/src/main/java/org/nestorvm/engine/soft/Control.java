@@ -53,6 +53,7 @@ final class Control {
         if ((changed & (Cpu.CR4_PAE | Cpu.CR4_PSE | Cpu.CR4_PGE | Cpu.CR4_PCIDE | Cpu.CR4_SMEP | Cpu.CR4_SMAP)) != 0) c.mmu.flushAll();
         c.updateMode();
         c.updateFpuAccess();
+        if ((changed & Cpu.CR4_DE) != 0) Debug.update(c);
     }
 
     static void writeCr8(Cpu c, long value) {

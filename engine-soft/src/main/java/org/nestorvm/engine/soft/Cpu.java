@@ -106,8 +106,8 @@ final class Cpu {
 
     /** HLT has been executed. */
     boolean halted;
-    /** DR7 enables a breakpoint on data, or on instructions. */
-    boolean dataBreakpoints, codeBreakpoints;
+    /** DR7 enables a breakpoint on data, on instructions, or on ports. */
+    boolean dataBreakpoints, codeBreakpoints, portBreakpoints;
     /** The event being delivered is a fault: the pushed flags have RF set, so that an instruction breakpoint does not hit twice. */
     boolean faultNotTrap;
     /** The linear address of the last page walk. */
@@ -125,6 +125,8 @@ final class Cpu {
     final long[] mtrr = new long[256];
     /** Bits of DR6 for a debug trap that follows the running instruction. */
     long pendingDebug;
+    /** The running instruction began with TF set and has not suppressed the single step that follows from that. */
+    boolean stepping;
 
     /** Does the instruction that runs reach memory through the stack segment? Asked on the way to a fault only. */
     boolean currentOpIsStack() {

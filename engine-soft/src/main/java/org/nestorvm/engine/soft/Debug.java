@@ -2,10 +2,20 @@ package org.nestorvm.engine.soft;
 
 import org.nestorvm.paging.Access;
 
-/** Debug registers and breakpoints (SDM vol. 3B, chapter 18). */
+/**
+ * Debug registers, breakpoints and single steps (SDM vol. 3B, 17.2 and 17.3).
+ *
+ * <p>Traps gather in {@link Cpu#pendingDebug}, as bits of DR6, while an instruction runs. They are delivered between two
+ * instructions, before every interrupt (vol. 3A, table 6-2). MOV SS and POP SS suppress their own single step and hold
+ * back their data breakpoints for one instruction (vol. 3A, 6.8.3). What then is still pending goes with the next #DB of
+ * any cause, also that of INT1, follows an INT n, and is lost with any other exception (vol. 3C, 26.6.3).
+ */
 final class Debug {
     private static final long DR6_FIXED = 0xffff0ff0L, DR7_FIXED = 0x400;
-    private static final long GD = 1 << 13, BD = 1 << 13, BS = 1 << 14;
+    private static final long GD = 1 << 13, BREAKPOINTS = 15, BD = 1 << 13, BS = 1 << 14, BT = 1 << 15;
+    /** L0 to L3 and LE. */
+    private static final long DR7_LOCAL = 0x155;
+    private static final int INSTRUCTION = 0, WRITE = 1, PORT = 2;
 
     private Debug() {
     }
@@ -24,8 +34,7 @@ final class Debug {
 
     private static void generalDetect(Cpu c) {
         if ((c.dr[7] & GD) == 0) return;
-        c.dr[6] |= BD;
-        c.dr[7] &= ~GD;
+        c.pendingDebug |= BD;
         throw c.raise(GuestFault.DB, -1);
     }
 
@@ -41,52 +50,103 @@ final class Debug {
         update(c);
     }
 
-    /** Recomputes which kinds of breakpoint are armed. */
+    /** Recomputes which kinds of breakpoint are armed: after changes of DR7 and of CR4.DE. */
     static void update(Cpu c) {
-        boolean data = false, code = false;
+        boolean data = false, code = false, port = false;
         for (int n = 0; n < 4; n++) {
-            if ((c.dr[7] >>> 2 * n & 3) == 0) continue;
-            long type = c.dr[7] >>> 16 + 4 * n & 3;
-            if (type == 0) code = true;
-            else if (type != 2) data = true;
+            if (!enabled(c, n)) continue;
+            switch (type(c, n)) {
+                case INSTRUCTION -> code = true;
+                case PORT -> port = (c.cr4 & Cpu.CR4_DE) != 0;
+                default -> data = true;
+            }
         }
         c.dataBreakpoints = data;
         c.codeBreakpoints = code;
+        c.portBreakpoints = port;
         c.mmu.selectTags();
         if (code) c.attend();
+    }
+
+    private static boolean enabled(Cpu c, int n) {
+        return (c.dr[7] >>> 2 * n & 3) != 0;
+    }
+
+    private static int type(Cpu c, int n) {
+        return (int) (c.dr[7] >>> 16 + 4 * n) & 3;
+    }
+
+    /** Does breakpoint {@code n}, aligned to its length as the processor does, share a byte with this access? */
+    private static boolean overlaps(Cpu c, int n, long address, int size) {
+        int code = (int) (c.dr[7] >>> 18 + 4 * n) & 3;
+        int length = code == 0 ? 1 : code == 1 ? 2 : code == 2 ? 8 : 4;
+        long at = c.dr[n] & -length;
+        return address < at + length && at < address + size;
     }
 
     /** A data access: notes the breakpoints it hits; the trap follows the instruction. */
     static void access(Cpu c, long linear, int size, int access) {
         for (int n = 0; n < 4; n++) {
-            if ((c.dr[7] >>> 2 * n & 3) == 0) continue;
-            int type = (int) (c.dr[7] >>> 16 + 4 * n) & 3;
-            if (type != 1 && type != 3 || type == 1 && access != Access.WRITE) continue;
-            int code = (int) (c.dr[7] >>> 18 + 4 * n) & 3;
-            int length = code == 0 ? 1 : code == 1 ? 2 : code == 2 ? 8 : 4;
-            long at = c.dr[n] & -length;
-            if (linear < at + length && at < linear + size) {
-                c.pendingDebug |= 1L << n;
-                c.limit = 0;
-                c.attend();
-            }
+            if (!enabled(c, n)) continue;
+            int type = type(c, n);
+            boolean watched = type == WRITE ? access == Access.WRITE : type != INSTRUCTION && type != PORT;
+            if (watched && overlaps(c, n, linear, size)) hit(c, n);
         }
+    }
+
+    /** The same for a port, with CR4.DE. */
+    static void port(Cpu c, int port, int size) {
+        for (int n = 0; n < 4; n++) if (enabled(c, n) && type(c, n) == PORT && overlaps(c, n, port, size)) hit(c, n);
+    }
+
+    private static void hit(Cpu c, int n) {
+        c.pendingDebug |= 1L << n;
+        c.limit = 0;
+        c.attend();
     }
 
     /** The breakpoints on this instruction, as bits of DR6. */
     static long codeHits(Cpu c, long linear) {
         long hits = 0;
-        for (int n = 0; n < 4; n++)
-            if ((c.dr[7] >>> 2 * n & 3) != 0 && (c.dr[7] >>> 16 + 4 * n & 3) == 0 && c.dr[n] == linear) hits |= 1L << n;
+        for (int n = 0; n < 4; n++) {
+            if (enabled(c, n) && type(c, n) == INSTRUCTION && c.dr[n] == linear) hits |= 1L << n;
+        }
         return hits;
     }
 
     static void singleStepped(Cpu c) {
         c.pendingDebug |= BS;
+        c.attend();
     }
 
-    /** Moves what is pending to DR6, before #DB. */
-    static void report(Cpu c, long bits) {
-        c.dr[6] = c.dr[6] & ~15L | DR6_FIXED | bits;
+    /** SYSCALL and SYSRET: the flags that they have loaded decide, not those from before (APM vol. 2, 13.1.4). */
+    static void stepByNewFlags(Cpu c) {
+        c.stepping = false;
+        if ((c.rflags & Cpu.TF) != 0) singleStepped(c);
+    }
+
+    /** The local breakpoints belong to the old task; the T flag of the new one's TSS traps before its first instruction. */
+    static void taskSwitched(Cpu c, boolean trap) {
+        c.dr[7] &= ~DR7_LOCAL;
+        update(c);
+        if (!trap) return;
+        c.pendingDebug |= BT;
+        c.attend();
+    }
+
+    /** The only #DB whose frame has RF set: it is a fault, and software has to set RF after an instruction breakpoint (17.3.1.1). */
+    static boolean isGeneralDetect(Cpu c) {
+        return (c.pendingDebug & BD) != 0;
+    }
+
+    /**
+     * The handler of an exception has been entered, when this was pending; the pushes may have met more. #DB takes it to
+     * DR6, whose bits 0 to 3 are those of the last #DB, while the others stay until software clears them.
+     */
+    static void entered(Cpu c, int vector, long pending) {
+        c.pendingDebug &= ~pending;
+        if (vector != GuestFault.DB) return;
+        if (pending != 0) c.dr[6] = c.dr[6] & ~BREAKPOINTS | DR6_FIXED | pending;
+        c.dr[7] &= ~GD;
     }
 }

@@ -234,11 +234,14 @@ final class Far {
         long before = c.rflags;
         c.rflags = before & ~mask | value & mask | 2;
         if (((before ^ c.rflags) & (Cpu.AC | Cpu.VM)) != 0) c.updateMode();
-        if ((c.rflags & (Cpu.IF | Cpu.TF)) != 0) c.attend();
+        if ((c.rflags & (Cpu.IF | Cpu.TF | Cpu.RF)) != 0) c.attend();
     }
 
     static void iret(Cpu c, int size, long next) {
-        c.nmiBlocked = false;
+        if (c.nmiBlocked) {                                         // also when it faults: SDM vol. 3A, 6.7.1
+            c.nmiBlocked = false;
+            c.attend();
+        }
         if (c.virtual8086() && c.iopl() < 3) throw c.gp(0);
         if (real(c)) {
             iretReal(c, size);

@@ -33,6 +33,7 @@ final class Interrupts {
                 vector = twice ? GuestFault.DF : second;
                 errorCode = twice ? 0 : f.errorCode;
                 kind = EXCEPTION;
+                c.faultNotTrap = !twice;
                 if (!twice) c.vcpu.leaveIfKicked();                 // #AC on a handler's stack can lead to #AC for ever: then a stop request is all that ends it
             }
         }
@@ -40,10 +41,12 @@ final class Interrupts {
 
     /** One attempt; changes nothing if it faults. {@code returnIp} is what the handler finds on its stack. */
     static void enter(Cpu c, int vector, int errorCode, int kind, long returnIp) {
+        long debug = c.pendingDebug;
         if (!c.protectedMode()) realMode(c, vector, returnIp);
         else if (c.longMode()) longMode(c, vector, errorCode, kind, returnIp);
         else protectedMode(c, vector, errorCode, kind, returnIp);
         c.halted = false;
+        if (kind == EXCEPTION) Debug.entered(c, vector, debug);
     }
 
     private static void realMode(Cpu c, int vector, long returnIp) {
@@ -97,7 +100,7 @@ final class Interrupts {
         if (inner) innerRing(c, selector, d, Segments.dpl(code), size, offset, errorCode, returnIp, v86, ext);
         else {
             long sp = c.r[Cpu.RSP];
-            long flags = pushedFlags(c, kind);
+            long flags = pushedFlags(c);
             sp = put(c, sp, size, flags);
             sp = put(c, sp, size, c.selector[Cpu.CS]);
             sp = put(c, sp, size, returnIp);
@@ -110,8 +113,9 @@ final class Interrupts {
         c.updateMode();
     }
 
-    private static long pushedFlags(Cpu c, int kind) {
-        return Flags.rflags(c) | (kind == EXCEPTION && c.faultNotTrap ? Cpu.RF : 0);
+    /** The flags that a handler's frame, or the TSS of the task that is left, shows. */
+    static long pushedFlags(Cpu c) {
+        return Flags.rflags(c) | (c.faultNotTrap ? Cpu.RF : 0);
     }
 
     private static long put(Cpu c, long sp, int size, long value) {
@@ -141,7 +145,7 @@ final class Interrupts {
         }
         s.push(size, c.selector[Cpu.SS]);
         s.push(size, c.r[Cpu.RSP]);
-        s.push(size, pushedFlags(c, errorCode >= 0 ? EXCEPTION : c.faultNotTrap ? EXCEPTION : EXTERNAL));
+        s.push(size, pushedFlags(c));
         s.push(size, c.selector[Cpu.CS]);
         s.push(size, returnIp);
         if (errorCode >= 0) s.push(size, errorCode);
@@ -189,7 +193,7 @@ final class Interrupts {
         c.cpl = ring;
         c.mmu.selectTags();
         try {
-            long flags = pushedFlags(c, kind);
+            long flags = pushedFlags(c);
             c.probeWrite(rsp - 40, 40);
             c.store64(rsp - 8, c.selector[Cpu.SS]);
             c.store64(rsp - 16, oldRsp);

@@ -16,7 +16,7 @@ final class Ports {
                 void exec(Cpu c) {
                     int p = immediate ? port : (int) c.r[Cpu.RDX] & 0xffff;
                     check(c, p, size);
-                    RmOp.set(c, Cpu.RAX, size, false, c.mmu.portRead(p, size));
+                    RmOp.set(c, Cpu.RAX, size, false, read(c, p, size));
                 }
             };
         }
@@ -25,7 +25,7 @@ final class Ports {
             void exec(Cpu c) {
                 int p = immediate ? port : (int) c.r[Cpu.RDX] & 0xffff;
                 check(c, p, size);
-                c.mmu.portWrite(p, size, (int) c.r[Cpu.RAX]);
+                write(c, p, size, (int) c.r[Cpu.RAX]);
             }
         };
     }
@@ -33,6 +33,17 @@ final class Ports {
     private static void check(Cpu c, int port, int size) {
         if (!c.protectedMode() || c.cpl <= c.iopl() && !c.virtual8086()) return;
         if (!Tasks.portsAllowed(c, port, size)) throw c.gp(0);
+    }
+
+    private static int read(Cpu c, int port, int size) {
+        int value = c.mmu.portRead(port, size);
+        if (c.portBreakpoints) Debug.port(c, port, size);
+        return value;
+    }
+
+    private static void write(Cpu c, int port, int size, int value) {
+        c.mmu.portWrite(port, size, value);
+        if (c.portBreakpoints) Debug.port(c, port, size);
     }
 
     private static final class Str extends Strings.StringOp {
@@ -50,10 +61,10 @@ final class Ports {
             if (in) {
                 long to = destination(c);
                 c.probeWrite(to, size);
-                c.store(to, size, c.mmu.portRead(port, size));
+                c.store(to, size, read(c, port, size));
                 advance(c, Cpu.RDI, step(c));
             } else {
-                c.mmu.portWrite(port, size, (int) c.load(source(c), size));
+                write(c, port, size, (int) c.load(source(c), size));
                 advance(c, Cpu.RSI, step(c));
             }
         }

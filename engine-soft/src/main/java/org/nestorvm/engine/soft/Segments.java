@@ -166,12 +166,19 @@ final class Segments {
         return d;
     }
 
-    /** After a return to an outer ring: data segments that are more privileged than it become null. */
+    /**
+     * After a return to an outer ring: data segments that are more privileged than it become null, and a null selector
+     * loses its RPL. The bases of FS and GS stay.
+     */
     static void dropPrivileged(Cpu c) {
         for (int seg = Cpu.ES; seg <= Cpu.GS; seg++) {
             if (seg == Cpu.CS || seg == Cpu.SS) continue;
             int access = c.segAccess[seg];
-            if ((access & UNUSABLE) == 0 && dpl(access) < c.cpl && !isConforming(access)) setNull(c, seg, 0);
+            boolean isNull = (c.selector[seg] & 0xfffc) == 0;
+            boolean privileged = (access & UNUSABLE) == 0 && dpl(access) < c.cpl && !isConforming(access);
+            if (!isNull && !privileged) continue;
+            c.selector[seg] = 0;
+            c.segAccess[seg] = UNUSABLE;
         }
     }
 

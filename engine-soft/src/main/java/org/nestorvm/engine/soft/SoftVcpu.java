@@ -151,7 +151,8 @@ public final class SoftVcpu implements EngineVcpu {
 
     @Override
     public void inject(Event event) {
-        injected = event;
+        if (event.type() == Event.Type.NMI) nmi = true;             // blocked like any other
+        else injected = event;
         wake();
     }
 
@@ -241,14 +242,13 @@ public final class SoftVcpu implements EngineVcpu {
         } catch (TripleFault e) {
             return new Exit.Shutdown();
         } catch (Interrupted e) {
-            interpreter.rewind();
-            cpu.faultNotTrap = false;
+            breakOff();
             return new Exit.Interrupted();
         } catch (MonitorError e) {
-            interpreter.rewind();
+            breakOff();
             return new Exit.InternalError(1, e.getMessage() + ", rip=0x" + Long.toHexString(cpu.r[Cpu.RIP]));
         } catch (RuntimeException | Error e) {                      // out of the bus: the instruction starts again when the caller goes on
-            interpreter.rewind();
+            breakOff();
             throw e;
         } finally {
             if (instructions != null) nowNs();
@@ -257,14 +257,18 @@ public final class SoftVcpu implements EngineVcpu {
         }
     }
 
+    /** What was under way will start again. Breakpoints that the instruction has hit so far do not count. */
+    private void breakOff() {
+        if (cpu.block != null && !cpu.movSsShadow) cpu.pendingDebug = 0;
+        interpreter.rewind();
+        cpu.faultNotTrap = false;
+    }
+
     private boolean fault(int vector, int errorCode) {
         if (instructions != null) passTime();
-        cpu.faultNotTrap = vector != GuestFault.DB;
+        cpu.faultNotTrap = vector != GuestFault.DB || Debug.isGeneralDetect(cpu);
         cpu.stiShadow = cpu.movSsShadow = false;
-        if (vector == GuestFault.DB && cpu.pendingDebug != 0) {
-            Debug.report(cpu, cpu.pendingDebug);
-            cpu.pendingDebug = 0;
-        }
+        if (vector != GuestFault.DB) cpu.pendingDebug = 0;
         boolean alive = Interrupts.deliver(cpu, vector, errorCode, Interrupts.EXCEPTION);
         cpu.faultNotTrap = false;
         return alive;
@@ -283,12 +287,16 @@ public final class SoftVcpu implements EngineVcpu {
         if (init || waitForSipi) return initState();
         if (cpu.halted && !awake()) return halted();
         if (cpu.pendingDebug != 0 && !cpu.movSsShadow) {
-            trap();
+            deliver(DEBUG);
             return null;
         }
-        boolean shadow = cpu.stiShadow || cpu.movSsShadow;
+        boolean shadow = !cpu.halted && (cpu.stiShadow || cpu.movSsShadow);
         if (!shadow && event()) return null;
-        if (shadow || (cpu.rflags & Cpu.TF) != 0 || cpu.codeBreakpoints) single();
+        if (cpu.halted) {                                           // what seemed to end HLT has gone
+            cpu.attention = true;
+            return null;
+        }
+        if (shadow || (cpu.rflags & (Cpu.TF | Cpu.RF)) != 0 || cpu.codeBreakpoints) single();
         return null;
     }
 
@@ -305,32 +313,45 @@ public final class SoftVcpu implements EngineVcpu {
         deadline = next >= NEVER_NS ? Long.MAX_VALUE : next - skippedNs;
     }
 
-    private void trap() {
-        Debug.report(cpu, cpu.pendingDebug);
-        cpu.pendingDebug = 0;
-        deliver(DEBUG);
-    }
-
-    /** One instruction, with what may follow or precede it: shadow, single step, instruction breakpoint. */
+    /** One instruction, with what may follow or precede it: shadow, single step, instruction breakpoint, resume flag. */
     private void single() {
-        boolean trap = (cpu.rflags & Cpu.TF) != 0 && !cpu.movSsShadow;
         cpu.attention = true;
         if (cpu.codeBreakpoints && (cpu.rflags & Cpu.RF) == 0 && !cpu.movSsShadow) {
-            long hits = Debug.codeHits(cpu, cpu.codeSize == 8 ? cpu.r[Cpu.RIP] : cpu.r[Cpu.RIP] + cpu.segBase[Cpu.CS] & 0xffffffffL);
-            if (hits != 0) {
-                Debug.report(cpu, hits);
-                cpu.faultNotTrap = true;
-                boolean alive = Interrupts.deliver(cpu, GuestFault.DB, -1, Interrupts.EXCEPTION);
-                cpu.faultNotTrap = false;
-                if (!alive) shutdown();
+            cpu.pendingDebug |= Debug.codeHits(cpu, linearIp());
+            if (cpu.pendingDebug != 0) {
+                if (!fault(GuestFault.DB, -1)) shutdown();
                 return;
             }
         }
-        boolean hadRf = (cpu.rflags & Cpu.RF) != 0;
+        boolean movSs = cpu.movSsShadow;
+        cpu.stepping = (cpu.rflags & Cpu.TF) != 0;
+        step();
+        if (movSs) cpu.movSsShadow = false;                         // of several in a row only the first one has a shadow
+        if (cpu.stepping && !cpu.movSsShadow) Debug.singleStepped(cpu);
+    }
+
+    private long linearIp() {
+        long ip = cpu.r[Cpu.RIP];
+        return cpu.codeSize == 8 ? ip : ip + cpu.segBase[Cpu.CS] & 0xffffffffL;
+    }
+
+    /** The instruction, or its fault, ends shadows and the resume flag, unless it begins them anew. */
+    private void step() {
+        boolean sti = cpu.stiShadow, movSs = cpu.movSsShadow;
+        long resume = cpu.rflags & Cpu.RF, pending = cpu.pendingDebug;
         cpu.stiShadow = cpu.movSsShadow = false;
-        interpreter.step();
-        if (hadRf) cpu.rflags &= ~Cpu.RF;
-        if (trap) Debug.singleStepped(cpu);
+        cpu.rflags &= ~Cpu.RF;
+        try {
+            interpreter.step();
+        } catch (GuestFault f) {
+            throw f;
+        } catch (RuntimeException | Error e) {                      // it will start again
+            cpu.stiShadow = sti;
+            cpu.movSsShadow = movSs;
+            cpu.rflags |= resume;
+            cpu.pendingDebug = pending;
+            throw e;
+        }
     }
 
     private void shutdown() {
@@ -348,7 +369,7 @@ public final class SoftVcpu implements EngineVcpu {
 
     /** Something would end HLT. */
     private boolean awake() {
-        return nmi && !cpu.nmiBlocked || open(underWay) || open(injected) || interruptsOpen() && (apic != null && apic.pending() >= 0 || externalPending());
+        return cpu.pendingDebug != 0 || nmi && !cpu.nmiBlocked || open(underWay) || open(injected) || interruptsOpen() && (apic != null && apic.pending() >= 0 || externalPending());
     }
 
     /** Delivers what is pending and open. True when something was delivered. */
@@ -393,7 +414,9 @@ public final class SoftVcpu implements EngineVcpu {
 
     private boolean interrupt(int vector) {
         cpu.halted = false;
-        return Interrupts.deliver(cpu, vector, -1, Interrupts.EXTERNAL);
+        boolean alive = Interrupts.deliver(cpu, vector, -1, Interrupts.EXTERNAL);
+        cpu.faultNotTrap = false;                                   // a fault in the delivery has set it
+        return alive;
     }
 
     /** HLT, and nothing to do yet. */
@@ -421,7 +444,9 @@ public final class SoftVcpu implements EngineVcpu {
 
     /** Halted with interrupts disabled, and no NMI on its way. */
     boolean deaf() {
-        return waitForSipi && !sipi || cpu.halted && !interruptsOpen() && !nmi && injected == null && !kicked;
+        if (waitForSipi && !sipi) return true;
+        boolean nmiOpen = nmi && !cpu.nmiBlocked;
+        return cpu.halted && !interruptsOpen() && !nmiOpen && cpu.pendingDebug == 0 && injected == null && !kicked;
     }
 
     private Exit initState() {

@@ -112,6 +112,8 @@ final class Strings {
             }
             piece(c);
             boolean done = count(c) == 0 || stopped(c);
+            // Between two iterations RF is set, so that an instruction breakpoint hits once: SDM vol. 3B, 17.3.1.1.
+            c.rflags = done ? c.rflags & ~Cpu.RF : c.rflags | Cpu.RF;
             c.r[Cpu.RIP] = ip + (done ? end : start) & c.ipMask;
         }
 

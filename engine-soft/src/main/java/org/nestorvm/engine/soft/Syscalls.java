@@ -32,7 +32,7 @@ final class Syscalls {
         code(c, selector, CODE64, 0);
         stack(c, selector + 8, 0);
         c.updateMode();
-        if ((c.rflags & Cpu.TF) != 0) c.attend();
+        Debug.stepByNewFlags(c);
     }
 
     static void sysret(Cpu c, int size) {
@@ -48,6 +48,7 @@ final class Syscalls {
         c.rflags = c.r[11] & 0x3c7fd7L | 2;
         c.attend();
         c.updateMode();
+        Debug.stepByNewFlags(c);
     }
 
     static void sysenter(Cpu c) {

@@ -71,8 +71,8 @@ final class SystemOps {
             }
             case "INT3" -> transfer(i, (c, next) -> softwareInterrupt(c, GuestFault.BP, next, false));
             case "INT1" -> transfer(i, (c, next) -> {
-                c.faultNotTrap = false;
                 Interrupts.enter(c, GuestFault.DB, -1, Interrupts.EXCEPTION, next);
+                c.stepping = false;
             });
             case "INTO" -> transfer(i, (c, next) -> {
                 if (Flags.overflow(c)) softwareInterrupt(c, GuestFault.OF, next, false);
@@ -171,8 +171,8 @@ final class SystemOps {
     /** INT n, INT3, INTO: a fault in delivery is pushed with the address of the instruction itself. */
     private static void softwareInterrupt(Cpu c, int vector, long next, boolean intN) {
         if (intN && c.virtual8086() && c.iopl() < 3) throw c.gp(0);
-        c.faultNotTrap = false;
         Interrupts.enter(c, vector, -1, Interrupts.SOFTWARE, next);
+        c.stepping = false;
     }
 
     // ---- segment registers ----
@@ -188,6 +188,7 @@ final class SystemOps {
         };
     }
 
+    /** MOV and POP; LSS has no shadow. */
     private static void load(Cpu c, int seg, int selector) {
         Segments.load(c, seg, selector);
         if (seg == Cpu.SS) {
@@ -219,20 +220,22 @@ final class SystemOps {
                 });
             }
             case "MOVS2R" -> {
-                if (i.reg > 5) yield null;
+                int sreg = i.reg & 7;                                // REX.R does not count: SDM vol. 2A, 2.2.1.2
+                if (sreg > Cpu.GS) yield null;
                 yield new RmOp(i, i.isReg() ? i.opSize : 2) {
                     @Override
                     void exec(Cpu c) {
-                        setRm(c, c.selector[reg]);
+                        setRm(c, c.selector[sreg]);
                     }
                 };
             }
             case "MOVR2S" -> {
-                if (i.reg > 5 || i.reg == Cpu.CS) yield null;
+                int sreg = i.reg & 7;
+                if (sreg > Cpu.GS || sreg == Cpu.CS) yield null;
                 yield new RmOp(i, 2) {
                     @Override
                     void exec(Cpu c) {
-                        load(c, reg, (int) getRm(c) & 0xffff);
+                        load(c, sreg, (int) getRm(c) & 0xffff);
                     }
                 };
             }
@@ -249,7 +252,7 @@ final class SystemOps {
                     void exec(Cpu c) {
                         long offset = c.load(read(c, size), size);
                         int selector = c.load16(readAt(c, offset(c) + size, 2));
-                        load(c, target, selector);
+                        Segments.load(c, target, selector);
                         set(c, reg, size, false, offset);
                     }
                 };

@@ -61,7 +61,7 @@ final class Tasks {
         int limit = Segments.limit(d);
         if (Integer.compareUnsigned(limit, wide ? 0x67 : 0x2b) < 0) throw c.raise(GuestFault.TS, selector & 0xfffc | ext);
         long base = Segments.base(d);
-        long flags = Flags.rflags(c);
+        long flags = Interrupts.pushedFlags(c);
         if (how == RETURN) flags &= ~Cpu.NT;
         save(c, returnIp, flags);
         long oldDescriptor = Segments.address(c, c.selector[Cpu.TR], GuestFault.TS, 8);
@@ -102,6 +102,7 @@ final class Tasks {
         int[] selectors = new int[6];
         long ip, flags, cr3 = c.cr3;
         int ldt;
+        boolean trap = wide && (c.mmu.systemLoad(base + 0x64, 2) & 1) != 0;
         if (wide) {
             cr3 = c.mmu.systemLoad(base + 0x1c, 4);
             ip = c.mmu.systemLoad(base + 0x20, 4);
@@ -127,6 +128,7 @@ final class Tasks {
             for (int i = 0; i < 6; i++) Segments.setReal(c, DATA_ORDER[i], selectors[i]);
             c.segLimit[Cpu.CS] = 0xffff;
             c.updateMode();
+            Debug.taskSwitched(c, trap);
             return;
         }
         try {
@@ -145,6 +147,7 @@ final class Tasks {
             }
         }
         c.updateMode();
+        Debug.taskSwitched(c, trap);
     }
 
     private static void loadCode(Cpu c, int selector) {

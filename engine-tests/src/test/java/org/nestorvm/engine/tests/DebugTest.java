@@ -57,11 +57,10 @@ class DebugTest {
         vm.cpu.dr[0] = there.address();
         vm.cpu.dr[7] = 0x401;
         vm.start(a);
-        Frame frame = Expect.fault(vm, Expect.DB, Expect.NONE, there);
+        Expect.fault(vm, Expect.DB, Expect.NONE, there);
         assertEquals(1, vm.cpu.dr[6] & 0xf);
-        assertEquals(RF, frame.rflags & RF, "faults push RF, so that IRET passes the breakpoint");
         Expect.reg(vm, EAX, 1);
-        vm.load(new Asm(0x7000).bits(64).iretq());
+        vm.load(new Asm(0x7000).bits(64).or(ptr(RSP, 16).m32(), RF).iretq());      // Intel's frame has it not, AMD's has
         vm.descriptors.idt64(Expect.DB, Layout.KERNEL_CS, 0x7000, Descriptors.INTERRUPT_GATE64, 0);
         vm.start(a);
         Expect.halt(vm);

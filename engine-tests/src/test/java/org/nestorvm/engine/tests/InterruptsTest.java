@@ -10,6 +10,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.nestorvm.asm.Asm;
 import org.nestorvm.asm.Label;
+import org.nestorvm.devices.PortDevice;
 import org.nestorvm.vmm.EngineVcpu;
 import org.nestorvm.vmm.Exit;
 
@@ -57,6 +58,74 @@ class InterruptsTest {
         vm.vcpu(0).inject(new EngineVcpu.Event(EngineVcpu.Event.Type.NMI, 2, -1));
         vm.runUntilExit();
         Expect.fault(vm, Expect.NMI, Expect.NONE, Layout.CODE);
+    }
+
+    /** Message to the local APIC of processor 0: delivery mode NMI. */
+    private static final long APIC = 0xfee00000L;
+    private static final int MODE_NMI = 0x400;
+
+    /** A device whose every byte is the number of NMIs that it raises. */
+    private static PortDevice raisesNmis(TestMachine vm) {
+        return new PortDevice() {
+            @Override
+            public int read(int offset, int size) {
+                return 0;
+            }
+
+            @Override
+            public void write(int offset, int size, int value) {
+                for (int n = 0; n < value; n++) vm.vm().engine().signalMsi(APIC, MODE_NMI);
+            }
+        };
+    }
+
+    /** The handler at 7000h counts in EBX; its first call makes the device raise more of them. */
+    private static void handlesNmis(TestMachine vm, int more, int... end) {
+        vm.longMode();
+        vm.chip(0x80, 1, raisesNmis(vm));
+        Asm a = new Asm(0x7000).bits(64).inc(EBX).cmp(EBX, 1);
+        Label again = a.label();
+        vm.load(a.jne(again).mov(AL, more).out(0x80, AL).nop().nop().mov(EDX, EBX).bind(again).db(end));
+        vm.descriptors.idt64(Expect.NMI, Layout.KERNEL_CS, 0x7000, Descriptors.INTERRUPT_GATE64, 0);
+        vm.set(RBX, 0);
+    }
+
+    @EngineTest(apic = true, notOnPvm = "an NMI that waits is taken late")
+    void nonMaskableInterruptWaitsForTheEndOfTheOneBefore(TestMachine vm) {
+        handlesNmis(vm, 1, 0x48, 0xcf);                          // iretq
+        vm.start(vm.program().cli().mov(AL, 1).out(0x80, AL).mov(ECX, EBX).hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EDX, 1);
+        Expect.reg(vm, ECX, 2);
+    }
+
+    @EngineTest(apic = true, notOnPvm = "an NMI that waits is taken late")
+    void oneNonMaskableInterruptIsHeldBackAndOthersAreLost(TestMachine vm) {
+        handlesNmis(vm, 3, 0x48, 0xcf);
+        vm.start(vm.program().cli().mov(AL, 1).out(0x80, AL).nop().nop().nop().hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EDX, 1);
+        Expect.reg(vm, EBX, 2);
+    }
+
+    /** SDM vol. 3A, 6.7.1: the next IRET unblocks, and be it one that faults. */
+    @EngineTest(only = "soft", apic = true)
+    void nonMaskableInterruptsAreOpenAfterAnIretThatFaults(TestMachine vm) {
+        handlesNmis(vm, 1, 0x48, 0xc7, 0x44, 0x24, 0x08, 0, 0, 0, 0, 0x48, 0xcf);      // mov qword [rsp+8], 0; iretq
+        vm.load(new Asm(0x7800).bits(64).mov(ECX, EBX).hlt());
+        vm.descriptors.idt64(Expect.GP, Layout.KERNEL_CS, 0x7800, Descriptors.INTERRUPT_GATE64, 0);
+        vm.descriptors.idt64(Expect.NMI, Layout.KERNEL_CS, 0x7000, Descriptors.INTERRUPT_GATE64, 1);
+        vm.start(vm.program().cli().mov(AL, 1).out(0x80, AL).hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EBX, 2);
+    }
+
+    @EngineTest(only = "soft", apic = true)
+    void haltWithANonMaskableInterruptBlockedIsForever(TestMachine vm) {
+        handlesNmis(vm, 1, 0xf4);
+        vm.start(vm.program().cli().mov(AL, 1).out(0x80, AL).hlt());
+        assertEquals(new Exit.HaltForever(), vm.runUntilExit());
+        Expect.reg(vm, EBX, 1);
     }
 
     @EngineTest

@@ -390,4 +390,78 @@ class SegmentationTest {
         assertEquals(0x0123, vm.memory.getInt(Layout.DATA + 16) & 0xffff);
         assertEquals(0x0123, vm.cpu.gdtrLimit);
     }
+
+    /** Selectors that are null with an RPL; FS and GS have bases that no descriptor gave them. */
+    private static void nullSegments(TestMachine vm) {
+        vm.longMode();
+        for (int seg : new int[] {CpuState.ES, CpuState.DS, CpuState.FS, CpuState.GS}) Segments.set(vm.cpu, seg, 3, 0, 0, 0x10000);
+        vm.cpu.base[CpuState.FS] = 0x1234_0000_0000L;
+        vm.cpu.base[CpuState.GS] = 0x5678_0000_0000L;
+        vm.apply();
+    }
+
+    private static void keepsBases(TestMachine vm, Asm program) {
+        Asm user = new Asm(Layout.USER_CODE).bits(64).mov(EAX, FS).mov(EBX, GS).mov(ECX, DS).mov(EDX, ES);
+        Label end = user.here();
+        vm.load(user.hlt());
+        vm.start(program);
+        Expect.fault(vm, Expect.GP, 0, end);
+        assertEquals(0x1234_0000_0000L, vm.cpu.base[CpuState.FS]);
+        assertEquals(0x5678_0000_0000L, vm.cpu.base[CpuState.GS]);
+        Expect.reg(vm, EAX, 0);
+        Expect.reg(vm, EBX, 0);
+        Expect.reg(vm, ECX, 0);
+        Expect.reg(vm, EDX, 0);
+    }
+
+    private static Asm iret(TestMachine vm) {
+        return vm.program().push(Layout.USER_DS).push(Layout.USER_STACK).push(2).push(Layout.USER_CS).push(Layout.USER_CODE).iretq();
+    }
+
+    private static Asm ret(TestMachine vm) {
+        return vm.program().push(Layout.USER_DS).push(Layout.USER_STACK).push(Layout.USER_CS).push(Layout.USER_CODE).retfq();
+    }
+
+    @EngineTest(notOnPvm = "user code runs with selectors of its own")
+    void iretWithNullSegmentsKeepsTheBasesOfFsAndGs(TestMachine vm) {
+        nullSegments(vm);
+        keepsBases(vm, iret(vm));
+    }
+
+    @EngineTest(notOnPvm = "user code runs with selectors of its own")
+    void farReturnWithNullSegmentsKeepsTheBasesOfFsAndGs(TestMachine vm) {
+        nullSegments(vm);
+        keepsBases(vm, ret(vm));
+    }
+
+    /** Segments of privilege level 0, and a null selector whose descriptor cache is still that of real mode. */
+    @EngineTest(only = "soft")
+    void segmentsThatAReturnTakesAwayKeepTheirBases(TestMachine vm) {
+        for (boolean far : new boolean[] {false, true}) {
+            nullSegments(vm);
+            Segments.set(vm.cpu, CpuState.FS, Layout.KERNEL_DS, 0x1234_0000_0000L, 0xffffffff, 0xc093);
+            Segments.set(vm.cpu, CpuState.GS, 0, 0x5678_0000_0000L, 0xffff, 0xf3);
+            keepsBases(vm, far ? ret(vm) : iret(vm));
+            assertEquals(0x10000, vm.cpu.access[CpuState.FS] & 0x10000);
+            assertEquals(0x10000, vm.cpu.access[CpuState.GS] & 0x10000);
+        }
+    }
+
+    /** SDM vol. 2A, 2.2.1.2: REX.R counts for no segment register. */
+    @EngineTest
+    void moveToAndFromSegmentRegisterIgnoresRexR(TestMachine vm) {
+        vm.longMode();
+        Asm a = vm.program().mov(EAX, Layout.KERNEL_DS).xor(EBX, EBX).db(0x44, 0x8e, 0xc0);       // mov es, eax
+        a.mov(R8D, Layout.USER_DS).db(0x45, 0x8e, 0xe0);                                            // mov fs, r8d
+        a.db(0x44, 0x8c, 0xc3).db(0x4d, 0x8c, 0xe1);                                                // mov ebx, es; mov r9, fs
+        vm.start(a.db(0x44, 0x8c, 0x24, 0x25).dd(Layout.DATA).hlt());                              // mov [data], fs
+        Expect.halt(vm);
+        Expect.reg(vm, EBX, Layout.KERNEL_DS);
+        Expect.reg(vm, R9, Layout.USER_DS);
+        assertEquals(Layout.USER_DS, vm.memory.getInt(Layout.DATA));
+        vm.start(vm.program(0x1100).db(0x44, 0x8e, 0xc8).hlt());                                   // mov cs, eax
+        Expect.fault(vm, Expect.UD, Expect.NONE, 0x1100);
+        vm.start(vm.program(0x1200).db(0x44, 0x8c, 0xf0).hlt());                                   // no such register
+        Expect.fault(vm, Expect.UD, Expect.NONE, 0x1200);
+    }
 }
