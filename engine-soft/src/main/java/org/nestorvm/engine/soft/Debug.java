@@ -5,10 +5,10 @@ import org.nestorvm.paging.Access;
 /**
  * Debug registers, breakpoints and single steps (SDM vol. 3B, 17.2 and 17.3).
  *
- * <p>Traps gather in {@link Cpu#pendingDebug}, as bits of DR6, while an instruction runs. They are delivered between two
- * instructions, before every interrupt (vol. 3A, table 6-2). MOV SS and POP SS suppress their own single step and hold
- * back their data breakpoints for one instruction (vol. 3A, 6.8.3). What then is still pending goes with the next #DB of
- * any cause, also that of INT1, follows an INT n, and is lost with any other exception (vol. 3C, 26.6.3).
+ * <p>While an instruction runs, its traps gather in {@link Cpu#pendingDebug}, as bits of DR6. They are delivered
+ * between two instructions, before every interrupt (vol. 3A, table 6-2). MOV SS and POP SS suppress their own single step
+ * and hold back their data breakpoints for one instruction (vol. 3A, 6.8.3). If that instruction is INT n, the trap
+ * follows it; a #DB of another cause, as that of INT1, reports it; any other exception loses it (vol. 3C, 26.6.3).
  */
 final class Debug {
     private static final long DR6_FIXED = 0xffff0ff0L, DR7_FIXED = 0x400;
@@ -125,7 +125,7 @@ final class Debug {
         if ((c.rflags & Cpu.TF) != 0) singleStepped(c);
     }
 
-    /** The local breakpoints belong to the old task; the T flag of the new one's TSS traps before its first instruction. */
+    /** The local breakpoints are the old task's; the T flag of the new TSS traps before its first instruction. */
     static void taskSwitched(Cpu c, boolean trap) {
         c.dr[7] &= ~DR7_LOCAL;
         update(c);
@@ -134,14 +134,17 @@ final class Debug {
         c.attend();
     }
 
-    /** The only #DB whose frame has RF set: it is a fault, and software has to set RF after an instruction breakpoint (17.3.1.1). */
+    /**
+     * The only #DB whose frame has RF set. An instruction breakpoint is a fault as well, but there software has to set
+     * RF (17.3.1.1).
+     */
     static boolean isGeneralDetect(Cpu c) {
         return (c.pendingDebug & BD) != 0;
     }
 
     /**
-     * The handler of an exception has been entered, when this was pending; the pushes may have met more. #DB takes it to
-     * DR6, whose bits 0 to 3 are those of the last #DB, while the others stay until software clears them.
+     * The handler of an exception has been entered, when this was pending; the pushes may have met more. #DB moves it
+     * to DR6, whose bits 0 to 3 are those of the last #DB, while the others stay until software clears them.
      */
     static void entered(Cpu c, int vector, long pending) {
         c.pendingDebug &= ~pending;

@@ -1,5 +1,7 @@
 package org.nestorvm.engine.soft;
 
+import org.nestorvm.paging.Access;
+
 /** Far JMP, CALL, RET and IRET: real mode, protected mode with call gates and task switches, long mode (SDM vol. 2A/2B, the pseudo-code of each; vol. 3A, 5.8). */
 final class Far {
     private Far() {
@@ -121,6 +123,7 @@ final class Far {
         if (!Segments.canonical(rsp)) throw c.raise(GuestFault.SS, 0);
         long[] values = {c.selector[Cpu.SS], c.r[Cpu.RSP], c.selector[Cpu.CS], next};
         for (int i = 0; i < 4; i++) c.mmu.systemStore(rsp - 8 * (i + 1), 8, values[i]);
+        if (c.dataBreakpoints) Debug.access(c, rsp - 32, 32, Access.WRITE);
         Segments.setCode(c, selector, d, ring);
         Segments.setNull(c, Cpu.SS, ring);
         c.segAccess[Cpu.SS] = Segments.UNUSABLE | ring << 5;

@@ -1,5 +1,7 @@
 package org.nestorvm.engine.soft;
 
+import org.nestorvm.paging.Access;
+
 /** The stack of an inner ring while a gate still copies to it: protected mode, before SS is loaded. */
 final class NewStack {
     private final Cpu c;
@@ -23,6 +25,9 @@ final class NewStack {
         if (down ? sp <= limit || sp + size - 1 > mask : sp + size - 1 > limit) throw c.raise(GuestFault.SS, 0);
         long linear = sp + Segments.base(descriptor) & 0xffffffffL;
         if (set == 3) c.store(linear, size, value);
-        else c.mmu.systemStore(linear, size, value);
+        else {
+            c.mmu.systemStore(linear, size, value);
+            if (c.dataBreakpoints) Debug.access(c, linear, size, Access.WRITE);
+        }
     }
 }

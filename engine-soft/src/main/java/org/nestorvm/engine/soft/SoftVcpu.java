@@ -313,7 +313,7 @@ public final class SoftVcpu implements EngineVcpu {
         deadline = next >= NEVER_NS ? Long.MAX_VALUE : next - skippedNs;
     }
 
-    /** One instruction, with what may follow or precede it: shadow, single step, instruction breakpoint, resume flag. */
+    /** One instruction with what belongs to it: shadow, single step, instruction breakpoint, resume flag. */
     private void single() {
         cpu.attention = true;
         if (cpu.codeBreakpoints && (cpu.rflags & Cpu.RF) == 0 && !cpu.movSsShadow) {
@@ -326,7 +326,7 @@ public final class SoftVcpu implements EngineVcpu {
         boolean movSs = cpu.movSsShadow;
         cpu.stepping = (cpu.rflags & Cpu.TF) != 0;
         step();
-        if (movSs) cpu.movSsShadow = false;                         // of several in a row only the first one has a shadow
+        if (movSs) cpu.movSsShadow = false;                         // of several in a row only the first has one
         if (cpu.stepping && !cpu.movSsShadow) Debug.singleStepped(cpu);
     }
 
@@ -369,7 +369,8 @@ public final class SoftVcpu implements EngineVcpu {
 
     /** Something would end HLT. */
     private boolean awake() {
-        return cpu.pendingDebug != 0 || nmi && !cpu.nmiBlocked || open(underWay) || open(injected) || interruptsOpen() && (apic != null && apic.pending() >= 0 || externalPending());
+        if (cpu.pendingDebug != 0) return true;
+        return nmi && !cpu.nmiBlocked || open(underWay) || open(injected) || interruptsOpen() && (apic != null && apic.pending() >= 0 || externalPending());
     }
 
     /** Delivers what is pending and open. True when something was delivered. */

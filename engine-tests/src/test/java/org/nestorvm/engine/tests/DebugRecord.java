@@ -79,6 +79,13 @@ final class DebugRecord {
         return calls().get(index);
     }
 
+    /** The same, and then the steps of {@link #steppingEnds}. @param end the address after those instructions */
+    void assertCallsAndSteps(Label end, String... expected) {
+        List<String> all = new ArrayList<>(List.of(expected));
+        for (int before : new int[] {8, 1, 0}) all.add(at(Label.of(end.address() - before), "BS"));
+        assertEquals(all, calls());
+    }
+
     /** The handler's calls so far, with the addresses in their frames. */
     void assertCalls(String... expected) {
         assertEquals(List.of(expected), calls());

@@ -60,7 +60,7 @@ class DebugTest {
         Expect.fault(vm, Expect.DB, Expect.NONE, there);
         assertEquals(1, vm.cpu.dr[6] & 0xf);
         Expect.reg(vm, EAX, 1);
-        vm.load(new Asm(0x7000).bits(64).or(ptr(RSP, 16).m32(), RF).iretq());      // Intel's frame has it not, AMD's has
+        vm.load(new Asm(0x7000).bits(64).or(ptr(RSP, 16).m32(), RF).iretq());   // AMD sets it by itself
         vm.descriptors.idt64(Expect.DB, Layout.KERNEL_CS, 0x7000, Descriptors.INTERRUPT_GATE64, 0);
         vm.start(a);
         Expect.halt(vm);

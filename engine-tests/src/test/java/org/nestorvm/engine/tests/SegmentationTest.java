@@ -394,7 +394,8 @@ class SegmentationTest {
     /** Selectors that are null with an RPL; FS and GS have bases that no descriptor gave them. */
     private static void nullSegments(TestMachine vm) {
         vm.longMode();
-        for (int seg : new int[] {CpuState.ES, CpuState.DS, CpuState.FS, CpuState.GS}) Segments.set(vm.cpu, seg, 3, 0, 0, 0x10000);
+        int[] segments = {CpuState.ES, CpuState.DS, CpuState.FS, CpuState.GS};
+        for (int segment : segments) Segments.set(vm.cpu, segment, 3, 0, 0, 0x10000);
         vm.cpu.base[CpuState.FS] = 0x1234_0000_0000L;
         vm.cpu.base[CpuState.GS] = 0x5678_0000_0000L;
         vm.apply();
@@ -415,11 +416,13 @@ class SegmentationTest {
     }
 
     private static Asm iret(TestMachine vm) {
-        return vm.program().push(Layout.USER_DS).push(Layout.USER_STACK).push(2).push(Layout.USER_CS).push(Layout.USER_CODE).iretq();
+        Asm a = vm.program().push(Layout.USER_DS).push(Layout.USER_STACK).push(2);
+        return a.push(Layout.USER_CS).push(Layout.USER_CODE).iretq();
     }
 
     private static Asm ret(TestMachine vm) {
-        return vm.program().push(Layout.USER_DS).push(Layout.USER_STACK).push(Layout.USER_CS).push(Layout.USER_CODE).retfq();
+        Asm a = vm.program().push(Layout.USER_DS).push(Layout.USER_STACK);
+        return a.push(Layout.USER_CS).push(Layout.USER_CODE).retfq();
     }
 
     @EngineTest(notOnPvm = "user code runs with selectors of its own")
@@ -451,17 +454,17 @@ class SegmentationTest {
     @EngineTest
     void moveToAndFromSegmentRegisterIgnoresRexR(TestMachine vm) {
         vm.longMode();
-        Asm a = vm.program().mov(EAX, Layout.KERNEL_DS).xor(EBX, EBX).db(0x44, 0x8e, 0xc0);       // mov es, eax
-        a.mov(R8D, Layout.USER_DS).db(0x45, 0x8e, 0xe0);                                            // mov fs, r8d
-        a.db(0x44, 0x8c, 0xc3).db(0x4d, 0x8c, 0xe1);                                                // mov ebx, es; mov r9, fs
-        vm.start(a.db(0x44, 0x8c, 0x24, 0x25).dd(Layout.DATA).hlt());                              // mov [data], fs
+        Asm a = vm.program().mov(EAX, Layout.KERNEL_DS).xor(EBX, EBX).db(0x44, 0x8e, 0xc0); // mov es, eax
+        a.mov(R8D, Layout.USER_DS).db(0x45, 0x8e, 0xe0); // mov fs, r8d
+        a.db(0x44, 0x8c, 0xc3).db(0x4d, 0x8c, 0xe1); // mov ebx, es; mov r9, fs
+        vm.start(a.db(0x44, 0x8c, 0x24, 0x25).dd(Layout.DATA).hlt()); // mov [data], fs
         Expect.halt(vm);
         Expect.reg(vm, EBX, Layout.KERNEL_DS);
         Expect.reg(vm, R9, Layout.USER_DS);
         assertEquals(Layout.USER_DS, vm.memory.getInt(Layout.DATA));
-        vm.start(vm.program(0x1100).db(0x44, 0x8e, 0xc8).hlt());                                   // mov cs, eax
+        vm.start(vm.program(0x1100).db(0x44, 0x8e, 0xc8).hlt()); // mov cs, eax
         Expect.fault(vm, Expect.UD, Expect.NONE, 0x1100);
-        vm.start(vm.program(0x1200).db(0x44, 0x8c, 0xf0).hlt());                                   // no such register
+        vm.start(vm.program(0x1200).db(0x44, 0x8c, 0xf0).hlt()); // no such register
         Expect.fault(vm, Expect.UD, Expect.NONE, 0x1200);
     }
 }
