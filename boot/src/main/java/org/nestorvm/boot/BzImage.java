@@ -24,7 +24,7 @@ final class BzImage {
         if ((image.u8(LOADFLAGS) & LOADED_HIGH) == 0) throw image.error("a zImage that is loaded below 1 MiB", "build a bzImage");
         if (image.u16(XLOADFLAGS) % 2 != XLF_KERNEL_64) throw image.error("a Linux kernel without a 64-bit entry point (32 bit)", "take an amd64 kernel");
         long start = protectedMode() + image.u32(PAYLOAD_OFFSET), length = image.u32(PAYLOAD_LENGTH);
-        if (!image.has(start, length) || length < 8) {
+        if (length != 0 && length < 8 || !image.has(start, length)) {
             throw image.error("its compressed kernel is at offset 0x" + Long.toHexString(start) + "+0x" + Long.toHexString(length) + " of a file of 0x" + Integer.toHexString(image.length()),
                 "it is truncated, copy it again");
         }
@@ -42,7 +42,12 @@ final class BzImage {
         return ((sectors == 0 ? 4 : sectors) + 1) * 512;
     }
 
-    /** Null when the payload's format is unknown. */
+    /** A program in the form of a bzImage that has nothing to unpack, like memtest86+: all of it is the protected-mode code. */
+    boolean hasPayload() {
+        return payloadLength != 0;
+    }
+
+    /** Null when there is no payload or its format is unknown. */
     Payload format() {
         return Payload.detect(image.bytes(), payload, payloadLength);
     }

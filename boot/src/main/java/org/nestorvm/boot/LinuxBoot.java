@@ -8,7 +8,7 @@ import org.nestorvm.vmm.CpuState;
 /**
  * The 64-bit boot protocol (Documentation/arch/x86/boot.rst, "64-bit Boot Protocol"; zero-page.rst for boot_params). The payload is unpacked on the host and
  * vmlinux entered at its linked address, which saves the guest the decompressor and its page tables; a payload in a format that is not known goes in
- * as it is, and the guest's own decompressor is entered 200h after its start.
+ * as it is, and the guest's own decompressor is entered 200h after its start. So is a program without a payload, which has its own code there.
  */
 final class LinuxBoot {
     private static final int ZERO_PAGE = 0x1000, ACPI_RSDP_ADDR = 0x070, EXT_RAMDISK_IMAGE = 0x0c0, EXT_RAMDISK_SIZE = 0x0c4, E820_ENTRIES = 0x1e8, E820_TABLE = 0x2d0,
@@ -22,7 +22,7 @@ final class LinuxBoot {
         BzImage kernel = new BzImage(image);
         BootPlan plan = new BootPlan(image.name(), map);
         Payload format = kernel.format();
-        long entry = format == null ? loadCompressed(kernel, plan) : loadUnpacked(kernel, format, plan);
+        long entry = format == null ? loadAsItIs(kernel, plan) : loadUnpacked(kernel, format, plan);
         byte[] zeroPage = new byte[ZERO_PAGE];
         byte[] header = kernel.setupHeader();
         System.arraycopy(header, 0, zeroPage, BzImage.SETUP_SECTS, header.length);
@@ -38,9 +38,13 @@ final class LinuxBoot {
         plan.add("GDT", BootLayout.GDT, EntryState.gdt(true));
         EntryState.longMode(plan.cpu(), entry, BootLayout.PAGE_TABLES);
         plan.cpu().gpr[CpuState.RSI] = BootLayout.START_INFO;
-        plan.describe("Linux " + kernel.release() + ", " + (format == null ? "compressed, unpacks itself in the guest" : format.label() + ", unpacked on the host")
-            + ", 64-bit entry at 0x" + Long.toHexString(entry));
+        plan.describe(description(kernel, format) + ", 64-bit entry at 0x" + Long.toHexString(entry));
         return plan;
+    }
+
+    private static String description(BzImage kernel, Payload format) throws BootException {
+        if (!kernel.hasPayload()) return ("bzImage without a payload " + kernel.release()).strip();
+        return "Linux " + kernel.release() + ", " + (format == null ? "compressed, unpacks itself in the guest" : format.label() + ", unpacked on the host");
     }
 
     private static long loadUnpacked(BzImage kernel, Payload format, BootPlan plan) throws BootException {
@@ -49,8 +53,8 @@ final class LinuxBoot {
         return vmlinux.physicalEntry();
     }
 
-    /** Where it was linked: the decompressor then needs no move, and {@code init_size} bytes from there are its to use. */
-    private static long loadCompressed(BzImage kernel, BootPlan plan) throws BootException {
+    /** Where it was linked: a decompressor then needs no move, and {@code init_size} bytes from there are the program's to use. */
+    private static long loadAsItIs(BzImage kernel, BootPlan plan) throws BootException {
         int start = kernel.protectedMode(), length = kernel.image().length() - start;
         long at = kernel.prefAddress();
         plan.add("kernel", at, Math.max(kernel.initSize(), length), kernel.image().bytes(), start, length);

@@ -8,6 +8,7 @@ import static org.nestorvm.boot.TestImages.elf;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -47,6 +48,20 @@ class LinuxBootTest {
         assertThat(memory.bytes(0x400000 + 0x301, 3)).isEqualTo(TestMemory.ascii("LZO"));
         assertThat(plan.end()).isEqualTo(0x600000);                    // init_size is kept free
         assertThat(plan.description()).contains("unpacks itself in the guest");
+    }
+
+    /** What memtest86+ is: a setup header whose payload fields are 0. */
+    @Test void programWithoutAPayloadIsEnteredAtItsSixtyFourBitEntry() throws IOException {
+        byte[] program = bzImage(Payload.GZIP, VMLINUX);
+        TestImages.put(program, BzImage.PAYLOAD_OFFSET, 4, 0);
+        TestImages.put(program, BzImage.PAYLOAD_LENGTH, 4, 0);
+        BootPlan plan = plan(program, null, COMMAND_LINE);
+        TestMemory memory = new TestMemory(plan);
+        assertThat(plan.cpu().rip).isEqualTo(0x400200);
+        assertThat(memory.bytes(0x400000, program.length - 0x800)).isEqualTo(Arrays.copyOfRange(program, 0x800, program.length));
+        assertThat(plan.end()).as("init_size is kept free").isEqualTo(0x600000);
+        assertThat(memory.text(memory.u32(plan.cpu().gpr[CpuState.RSI] + 0x228))).isEqualTo(COMMAND_LINE);
+        assertThat(plan.description()).startsWith("bzImage without a payload 6.1.99-test, 64-bit entry at 0x400200");
     }
 
     @Test void zeroPageTellsMemoryCommandLineInitrdAndTables() throws IOException {
