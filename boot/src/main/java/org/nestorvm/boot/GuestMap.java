@@ -13,31 +13,19 @@ final class GuestMap {
         }
     }
 
-    /** One line of the map that firmware would give (ACPI 6.5, 15.1). */
-    record E820(long start, long size, int type) {
-    }
-
-    static final int E820_RAM = 1, E820_RESERVED = 2;
-
     private final List<Run> ram = new ArrayList<>();
-    private final List<E820> e820 = new ArrayList<>();
+    private final List<FirmwareMap.Line> e820;
 
     GuestMap(List<MemoryRange> ranges) {
-        for (MemoryRange range : ranges) {
-            long end = range.gpa() + range.sizeBytes();
-            switch (range.type()) {
-                case RAM -> {
-                    e820.add(new E820(range.gpa(), range.sizeBytes(), E820_RAM));
-                    if (!ram.isEmpty() && ram.getLast().end == range.gpa()) ram.add(new Run(ram.removeLast().start, end));
-                    else ram.add(new Run(range.gpa(), end));
-                }
-                case RESERVED -> e820.add(new E820(range.gpa(), range.sizeBytes(), E820_RESERVED));
-                case MMIO -> { }                                // no memory; ACPI tells of it
-            }
+        e820 = FirmwareMap.lines(ranges);
+        for (FirmwareMap.Line line : e820) {
+            if (line.type() != FirmwareMap.RAM) continue;
+            if (!ram.isEmpty() && ram.getLast().end == line.start()) ram.add(new Run(ram.removeLast().start, line.end()));
+            else ram.add(new Run(line.start(), line.end()));
         }
     }
 
-    List<E820> e820() {
+    List<FirmwareMap.Line> e820() {
         return e820;
     }
 

@@ -65,9 +65,9 @@ final class LinuxBoot {
         int count = Math.min(map.e820().size(), E820_MAX);
         params.put(E820_ENTRIES, (byte) count);
         for (int i = 0; i < count; i++) {
-            GuestMap.E820 line = map.e820().get(i);
+            FirmwareMap.Line line = map.e820().get(i);
             int at = E820_TABLE + i * E820_ENTRY;
-            params.putLong(at, line.start()).putLong(at + 8, line.size()).putInt(at + 16, line.type());
+            params.putLong(at, line.start()).putLong(at + 8, line.sizeBytes()).putInt(at + 16, line.type());
         }
     }
 

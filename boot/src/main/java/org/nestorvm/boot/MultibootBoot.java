@@ -110,7 +110,7 @@ final class MultibootBoot {
 
     private static byte[] memoryMap(GuestMap map) {
         Bytes lines = new Bytes();
-        for (GuestMap.E820 line : map.e820()) lines.u32(20).u64(line.start()).u64(line.size()).u32(line.type());
+        for (FirmwareMap.Line line : map.e820()) lines.u32(20).u64(line.start()).u64(line.sizeBytes()).u32(line.type());
         return lines.toArray();
     }
 

@@ -30,7 +30,7 @@ final class PvhBoot {
     }
 
     /** hvm_start_info, the module's entry if there is one, the memory map. */
-    private static byte[] startInfo(List<GuestMap.E820> memory, long initrdAt, int initrdSize, long rsdp) {
+    private static byte[] startInfo(List<FirmwareMap.Line> memory, long initrdAt, int initrdSize, long rsdp) {
         int modules = initrdSize < 0 ? 0 : 1;
         long moduleList = modules == 0 ? 0 : BootLayout.START_INFO + START_INFO_SIZE;
         long memoryMap = BootLayout.START_INFO + START_INFO_SIZE + (long) modules * MODULE_SIZE;
@@ -39,7 +39,7 @@ final class PvhBoot {
         info.u64(moduleList).u64(BootLayout.COMMAND_LINE).u64(rsdp);
         info.u64(memoryMap).u32(memory.size()).u32(0);
         if (modules != 0) info.u64(initrdAt).u64(initrdSize).u64(0).u64(0);
-        for (GuestMap.E820 line : memory) info.u64(line.start()).u64(line.size()).u32(line.type()).u32(0);
+        for (FirmwareMap.Line line : memory) info.u64(line.start()).u64(line.sizeBytes()).u32(line.type()).u32(0);
         return info.toArray();
     }
 

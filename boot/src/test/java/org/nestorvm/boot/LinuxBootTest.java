@@ -80,7 +80,8 @@ class LinuxBootTest {
         assertThat(memory.u32(params + 0x21c)).isEqualTo(initrd.length);
         assertThat(memory.bytes(at, initrd.length)).isEqualTo(initrd);
         assertThat(memory.u8(params + 0x1e8)).isEqualTo(3);
-        assertThat(memory.u64(params + 0x2d0 + 20)).isEqualTo(0xa0000);
+        assertThat(memory.u64(params + 0x2d0 + 8)).isEqualTo(0x9fc00);
+        assertThat(memory.u64(params + 0x2d0 + 20)).as("the extended BIOS data area and all up to 1 MiB").isEqualTo(0x9fc00);
         assertThat(memory.u32(params + 0x2d0 + 36)).as("reserved").isEqualTo(2);
         assertThat(memory.u64(params + 0x2d0 + 40)).isEqualTo(0x100000);
         assertThat(memory.u64(params + 0x2d0 + 48)).isEqualTo(TestMemory.SIZE - 0x100000);

@@ -54,6 +54,12 @@ final class DeviceOptions {
         description = "A socket device: programs connect to PATH and write CONNECT PORT; the guest's connections to port P go to PATH_P.")
     VsockOptions vsock;
 
+    /** Devices of the board, not of the PCI bus. */
+    enum BoardDevice { TEST }
+
+    @Option(names = "--device", paramLabel = "test", description = "The test device that kvm-unit-tests and other test kernels expect of QEMU (pc-testdev); port 0xe9 is no debug console then.")
+    List<BoardDevice> boardDevices = new ArrayList<>();
+
     List<DeviceSource> sources() {
         List<DeviceSource> sources = new ArrayList<>();
         for (DiskChoice disk : disks) sources.add(disk.source("disk" + sources.size(), isolate));

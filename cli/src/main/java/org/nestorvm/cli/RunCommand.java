@@ -3,6 +3,7 @@ package org.nestorvm.cli;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -26,9 +27,12 @@ import picocli.CommandLine.Mixin;
 /** {@code nestor run}: one guest, from its first instruction to its end. Standard output has what the guest prints and nothing else. */
 @Command(name = "run", description = "Runs a guest until it ends. On a terminal Ctrl-A x leaves, Ctrl-A h tells more.", mixinStandardHelpOptions = true, sortOptions = false,
     exitCodeListHeading = "%nStatus:%n", exitCodeList = {"0:the guest has powered off or reset, or Ctrl-A x was typed", "1:an error, told in one line", "2:wrong options",
+        "122:the guest has panicked", "124:the guest was ended by --timeout",
         "other:what the guest wrote to the debug exit port, VALUE << 1 | 1"})
 final class RunCommand implements Callable<Integer> {
     private static final int STDERR = 2;
+    /** Statuses: timeout(1)'s own for the time, and for a panic an even one beside it, which no debug exit gives. */
+    private static final int PANICKED = 122, TIMED_OUT = 124;
     private static final String APPEND = "console=ttyS0", APPEND_DEFAULT_GUEST = "console=ttyS0 quiet";
     /** What the guest's clock shows at the start of a run that must repeat itself: 2025-01-01, midnight UTC. */
     private static final Instant INSTRUCTION_TIME_ZERO = Instant.ofEpochSecond(1_735_689_600L);
@@ -44,43 +48,67 @@ final class RunCommand implements Callable<Integer> {
         if (!unrepeatable.isEmpty()) throw new IOException("with --clock instructions a run repeats itself exactly, which " + String.join(", ", unrepeatable) + " cannot do; leave out one or the other");
         EngineChoice.Result choice = EngineChoice.choose(options.engine, options.clock, options.irqchip);
         Loader loader = loader();
-        try (ConsoleLink console = ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out))) {
+        try (ConsoleLink console = ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out)); TimeLimit limit = new TimeLimit(options.timeout)) {
+            PanicWatch panic = options.panic == RunOptions.PanicSign.CONSOLE ? new PanicWatch(console.output()) : null;
             for (;;) {
-                Outcome outcome = runOnce(config(choice.engine(), loader, console), choice, console);
+                Outcome outcome = runOnce(config(choice.engine(), loader, panic == null ? console.output() : panic), choice, console, limit, panic);
                 if (outcome.kind() != Outcome.Kind.RESET || options.onReset == RunOptions.OnReset.EXIT) return status(outcome);
             }
         }
     }
 
-    private Outcome runOnce(MachineConfig config, EngineChoice.Result choice, ConsoleLink console) throws IOException, InterruptedException {
+    private Outcome runOnce(MachineConfig config, EngineChoice.Result choice, ConsoleLink console, TimeLimit limit, PanicWatch panic) throws IOException, InterruptedException {
         long startNs = System.nanoTime();
         try (Machine machine = Machine.create(config)) {
             tell(machine.description() + "; engine " + choice.engine().name() + choice.reason() + (console.onTerminal() ? "; Ctrl-A x leaves, Ctrl-A h helps" : ""));
+            if (typesOnSerialPort(commandLine())) machine.typeOnSerialPort();
+            if (panic != null) panic.connect(machine);
             console.connect(machine);
-            Outcome outcome = machine.run();
+            limit.connect(machine);
+            Outcome outcome = afterPanic(machine.run(), panic);
+            limit.disconnect();
             console.disconnect();
             report(machine, outcome, System.nanoTime() - startNs);
             return outcome;
         }
     }
 
+    /** A reset that follows a panic is its end. */
+    private static Outcome afterPanic(Outcome outcome, PanicWatch panic) {
+        boolean isItsEnd = panic != null && panic.seen() && outcome.kind() == Outcome.Kind.RESET;
+        return isItsEnd ? new Outcome(Outcome.Kind.PANICKED, 0, "guest panicked, as it printed, and reset") : outcome;
+    }
+
+    /** Of several consoles Linux takes the last for /dev/console, where the shell is. What names none is left to the machine. */
+    static boolean typesOnSerialPort(String commandLine) {
+        String last = "";
+        for (String word : commandLine.split("\\s+")) if (word.startsWith("console=")) last = word;
+        return last.startsWith("console=ttyS");
+    }
+
+    private String commandLine() {
+        if (options.append != null) return options.append;
+        return options.kernel != null ? APPEND : APPEND_DEFAULT_GUEST;
+    }
+
     private Loader loader() throws BootException {
-        if (options.kernel != null) return Loader.kernel(options.kernel, options.initrd, options.append == null ? APPEND : options.append);
+        if (options.kernel != null) return Loader.kernel(options.kernel, options.initrd, commandLine());
         if (options.initrd != null) throw new BootException("--initrd " + options.initrd + " without a kernel; pass --kernel FILE too");
         Path cache = DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home"));
         ProgressBar progress = new ProgressBar(err, RawTerminal.isTerminal(STDERR), "nestor: fetching the default guest");
         try {
             DefaultGuest.GuestFiles guest = new DefaultGuest(cache, System.getenv().getOrDefault("PATH", "")).get(progress);
-            return Loader.kernel(guest.kernel(), guest.initrd().toString(), options.append == null ? APPEND_DEFAULT_GUEST : options.append);
+            return Loader.kernel(guest.kernel(), guest.initrd().toString(), commandLine());
         } finally {
             progress.end();
         }
     }
 
-    private MachineConfig config(Engine engine, Loader loader, ConsoleLink console) {
-        MachineConfig config = MachineConfig.of("run", engine, loader).withMemory(options.memoryBytes).withCpus(options.cpus).withConsole(console.output())
+    private MachineConfig config(Engine engine, Loader loader, OutputStream console) {
+        MachineConfig config = MachineConfig.of("run", engine, loader).withMemory(options.memoryBytes).withCpus(options.cpus).withConsole(console)
             .withFormat(options.nestedPaging == RunOptions.NestedPaging.EPT ? EntryFormat.EPT : EntryFormat.NPT).withDebugExit(options.debugExit).withSealed(options.onReset == RunOptions.OnReset.EXIT)
-            .withIrqchip(options.irqchip).withDevices(devices.sources());
+            .withIrqchip(options.irqchip).withDevices(devices.sources())
+            .withTestDevice(devices.boardDevices.contains(DeviceOptions.BoardDevice.TEST)).withPanicEnds(options.panic != RunOptions.PanicSign.IGNORE);
         return options.clock == RunOptions.ClockSource.INSTRUCTIONS ? config.withInstructionTime(INSTRUCTION_TIME_ZERO) : config;
     }
 
@@ -109,6 +137,8 @@ final class RunCommand implements Callable<Integer> {
         return switch (outcome.kind()) {
             case POWERED_OFF, RESET, HALTED_FOREVER, STOPPED -> 0;
             case DEBUG_EXIT -> outcome.status();
+            case PANICKED -> PANICKED;
+            case TIMED_OUT -> TIMED_OUT;
             case FAILED -> Nestor.FAILED;
         };
     }

@@ -1,6 +1,7 @@
 package org.nestorvm.cli;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import org.nestorvm.machine.MachineConfig;
 import picocli.CommandLine.Option;
 
@@ -13,6 +14,8 @@ final class RunOptions {
     enum ClockSource { HOST, INSTRUCTIONS }
 
     enum OnReset { EXIT, REBOOT }
+
+    enum PanicSign { DEVICE, CONSOLE, IGNORE }
 
     @Option(names = "--engine", paramLabel = "auto|kvm|soft", defaultValue = "auto", description = "What runs the guest's processors: the host's KVM, the processor in Java, or the better of those that work (default: auto).")
     EngineName engine;
@@ -46,6 +49,13 @@ final class RunOptions {
 
     @Option(names = "--on-reset", paramLabel = "exit|reboot", defaultValue = "exit", description = "What a reset or a triple fault of the guest does (default: exit).")
     OnReset onReset;
+
+    @Option(names = "--panic", paramLabel = "device|console|ignore", defaultValue = "device",
+        description = "What ends a guest that panics: its pvpanic driver; or also Linux's line \"Kernel panic - not syncing\" on the console; or nothing (default: device).")
+    PanicSign panic;
+
+    @Option(names = "--timeout", paramLabel = "SECONDS", converter = SecondsConverter.class, description = "Ends the guest after this time.")
+    Duration timeout;
 
     @Option(names = "--debug-exit", description = "A write of VALUE to port 0xf4 ends the command with status VALUE << 1 | 1.")
     boolean debugExit;

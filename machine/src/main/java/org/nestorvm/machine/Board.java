@@ -18,15 +18,19 @@ import org.nestorvm.devices.PciBus;
 import org.nestorvm.devices.PicPair;
 import org.nestorvm.devices.Pit8254;
 import org.nestorvm.devices.PortBus;
+import org.nestorvm.devices.PvPanic;
 import org.nestorvm.devices.Rtc146818;
 import org.nestorvm.devices.SystemControlA;
 import org.nestorvm.devices.SystemControlB;
+import org.nestorvm.devices.TestDevice;
 import org.nestorvm.devices.Uart16550;
 import org.nestorvm.vmm.GuestMemory;
 import org.nestorvm.vmm.InterruptPins;
 import org.nestorvm.vmm.MemoryMap;
 import org.nestorvm.vmm.MemoryRange;
 import org.nestorvm.vmm.VmClock;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Everything of a PC but processors and memory: the chips by name, and how they are wired. */
 public final class Board {
@@ -44,8 +48,13 @@ public final class Board {
         /** The INTR pin of the board's 8259s has changed. */
         void interruptChanged();
 
+        /** Takes a page's translation from every processor; its content stays. */
+        void unmapPage(long gpa);
+
         void end(Outcome outcome);
     }
+
+    private static final Logger LOG = LoggerFactory.getLogger(Board.class);
 
     final PortBus ports = new PortBus();
     final MmioBus mmio = new MmioBus();
@@ -59,7 +68,7 @@ public final class Board {
      * @param console takes what is sent on COM1
      * @param debugConsole takes what is written to port E9h
      */
-    Board(Surroundings machine, MemoryMap map, int cpus, boolean debugExit, IntConsumer console, IntConsumer debugConsole) {
+    Board(Surroundings machine, MemoryMap map, int cpus, BoardOptions options, IntConsumer console, IntConsumer debugConsole) {
         VmClock clock = machine.clock();
         InterruptPins pins = machine.enginePins();
         interrupts = pins == null ? addInterruptChips(machine, cpus) : new InterruptRouter(pins);
@@ -83,11 +92,29 @@ public final class Board {
         ports.add("fw_cfg DMA", Layout.FW_CFG_DMA, FwCfg.DMA_PORTS, 4, fwCfg.dmaPorts());
         ports.add("ACPI PM", Layout.ACPI_PM, AcpiPm.PORTS, 4, acpiPm);
         ports.add("PCI configuration", Layout.PCI_CONFIG, 8, 4, pci.configPorts());
-        ports.add("debug console", Layout.DEBUG_CONSOLE, 1, 1, new DebugConsole(debugConsole));
-        if (debugExit) ports.add("debug exit", Layout.DEBUG_EXIT, DebugExit.PORTS, 4, new DebugExit(status -> machine.end(Outcome.debugExit(status))));
+        ports.add("pvpanic", Layout.PANIC, PvPanic.PORTS, 1, pvPanic(machine, options.panicEnds()));
+        if (options.debugExit()) ports.add("debug exit", Layout.DEBUG_EXIT, DebugExit.PORTS, 4, new DebugExit(status -> machine.end(Outcome.debugExit(status))));
         mmio.add("HPET", Layout.HPET, Hpet.SIZE_BYTES, 8, hpet);
+        if (options.testDevice()) addTestDevice(machine);
+        else ports.add("debug console", Layout.DEBUG_CONSOLE, 1, 1, new DebugConsole(debugConsole));
 
         fillFwCfg(map, cpus);
+    }
+
+    /** It has the debug console's port. */
+    private void addTestDevice(Surroundings machine) {
+        TestDevice test = new TestDevice(interrupts, machine::unmapPage);
+        ports.add("test register", Layout.TEST_REGISTER, TestDevice.REGISTER_PORTS, 4, test.register());
+        ports.add("test register by bytes", Layout.TEST_REGISTER_BYTES, TestDevice.REGISTER_PORTS, 1, test.register());
+        ports.add("test unmap", Layout.TEST_UNMAP, TestDevice.REGISTER_PORTS, 4, test.unmap());
+        ports.add("test interrupt lines", Layout.TEST_LINES, TestDevice.LINES, 1, test.lines());
+        mmio.add("test memory", Layout.TEST_MEMORY, TestDevice.MEMORY_BYTES, 8, test.memory());
+    }
+
+    private static PvPanic pvPanic(Surroundings machine, boolean panicEnds) {
+        Runnable end = () -> machine.end(Outcome.of(Outcome.Kind.PANICKED, "guest panicked, as it told its pvpanic device"));
+        Runnable log = () -> LOG.warn("guest panicked, as it told its pvpanic device");
+        return new PvPanic(panicEnds ? end : log, () -> LOG.warn("guest panicked, and starts its crash kernel"));
     }
 
     private InterruptRouter addInterruptChips(Surroundings machine, int cpus) {
@@ -120,6 +147,7 @@ public final class Board {
         fwCfg.add(FwCfg.MAX_CPUS, 2, cpus);
         fwCfg.addFile("etc/e820", E820.table(map));
         fwCfg.addFile("etc/acpi/tables", acpiTables(cpus));
+        fwCfg.addFile("etc/pvpanic-port", new byte[] {(byte) Layout.PANIC, (byte) (Layout.PANIC >> 8)});
     }
 
     /** The tables, for {@link Layout#ACPI_TABLES}. */

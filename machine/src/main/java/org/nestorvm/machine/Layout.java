@@ -29,8 +29,13 @@ public final class Layout {
     public static final int DEBUG_CONSOLE = 0xe9, DEBUG_EXIT = 0xf4;
     public static final int COM1 = 0x3f8;
     public static final int FW_CFG = 0x510, FW_CFG_DMA = 0x514;
+    public static final int PANIC = 0x505;
     public static final int ACPI_PM = 0x600;
     public static final int PCI_CONFIG = 0xcf8, RESET_CONTROL = 0xcf9;
+
+    /** The test device, where a machine has one. Its memory is behind the local APICs. */
+    public static final int TEST_REGISTER = 0xe0, TEST_UNMAP = 0xe4, TEST_REGISTER_BYTES = 0xe8, TEST_LINES = 0x2000;
+    public static final long TEST_MEMORY = 0xff000000L;
 
     public static final int TIMER_IRQ = 0, KEYBOARD_IRQ = 1, COM1_IRQ = 4, RTC_IRQ = 8, ACPI_IRQ = 9;
     /** What the tables name, and the PM1a control block takes, for power-off. */
@@ -42,7 +47,7 @@ public final class Layout {
         int[] pciGsis = new int[InterruptRouter.PCI_PINS];
         for (int wire = 0; wire < pciGsis.length; wire++) pciGsis[wire] = InterruptRouter.PCI_GSI + wire;
         return new AcpiPlatform(cpus, LOCAL_APIC, IO_APIC, IoApic.PINS, ACPI_PM, AcpiPm.TIMER_BITS, ACPI_IRQ, SLEEP_TYPE_OFF, RESET_CONTROL, RESET_VALUE, HPET, 0, 0, pciGsis,
-                PCI_MEMORY, PCI_MEMORY_BYTES, PCI_MEMORY_64, PCI_MEMORY_64_BYTES, new int[] {COM1}, new int[] {COM1_IRQ}, false, true);
+                PCI_MEMORY, PCI_MEMORY_BYTES, PCI_MEMORY_64, PCI_MEMORY_64_BYTES, new int[] {COM1}, new int[] {COM1_IRQ}, false, true, PANIC);
     }
 
     private Layout() {

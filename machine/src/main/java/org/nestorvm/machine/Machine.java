@@ -2,6 +2,7 @@ package org.nestorvm.machine;
 
 import java.io.IOException;
 import java.util.List;
+import org.nestorvm.boot.BiosData;
 import org.nestorvm.devices.MsiSink;
 import org.nestorvm.virtio.console.ConsoleDevice;
 import org.nestorvm.virtio.pci.VirtioPci;
@@ -33,7 +34,7 @@ public final class Machine implements AutoCloseable {
     private final Board board;
     private final Processors processors;
     private final VirtioBus virtio;
-    private final ConsoleDevice typedTo;                // null: the serial port
+    private volatile ConsoleDevice typedTo;             // null: the serial port
     private volatile EngineVm engine;                   // null before the first instruction and after the last
 
     /**
@@ -64,7 +65,7 @@ public final class Machine implements AutoCloseable {
         debugConsole = config.debugConsole() == null ? null : new ConsoleOutput("debug-console-" + config.name(), config.debugConsole());
         try {
             Inside inside = new Inside();
-            board = new Board(inside, vm.config().memory(), config.cpus(), config.debugExit(), console, debugConsole == null ? value -> { } : debugConsole);
+            board = new Board(inside, vm.config().memory(), config.cpus(), config.board(), console, debugConsole == null ? value -> { } : debugConsole);
             vm.attach(config.engine(), new EngineOptions(engineHasChips() ? EngineOptions.Interrupts.ALL : EngineOptions.Interrupts.LOCAL_APIC, board.interrupts.controller(), clock));
             if (engineHasChips()) vm.engine().prepareChips(Board.levelTriggered(), Board.ioApicId(config.cpus()));
             processors = new Processors(config.name(), vm.vcpus(), board.bus(), this::hangUp);
@@ -85,6 +86,9 @@ public final class Machine implements AutoCloseable {
     private void place(Loader.Program program) {
         byte[] acpi = Board.acpiTables(config.cpus());
         vm.memory().write(Layout.ACPI_TABLES, acpi, 0, acpi.length);
+        byte[] biosData = BiosData.area(Layout.COM1, clock.wallClockAtZeroNs() + clock.nowNs()), extended = BiosData.extended();
+        vm.memory().write(BiosData.AREA, biosData, 0, biosData.length);
+        vm.memory().write(BiosData.EXTENDED, extended, 0, extended.length);
         vm.vcpu(0).writeState(program.place(vm.memory()));
         for (int i = 1; i < config.cpus(); i++) {
             CpuState waiting = new CpuState();
@@ -122,6 +126,11 @@ public final class Machine implements AutoCloseable {
         public void interruptChanged() {
             EngineVm to = engine;
             if (to != null) to.externalInterruptChanged();
+        }
+
+        @Override
+        public void unmapPage(long gpa) {
+            vm.unmapPage(gpa);
         }
 
         @Override
@@ -165,7 +174,12 @@ public final class Machine implements AutoCloseable {
 
     /** Ends the guest, whatever it does, with {@link Outcome.Kind#STOPPED}. Returns at once; {@link #await} then takes bounded time. */
     public void stop() {
-        processors.end(Outcome.of(Outcome.Kind.STOPPED, "stopped on request"));
+        stop(Outcome.Kind.STOPPED, "stopped on request");
+    }
+
+    /** The same with another outcome. @param detail one line: why */
+    public void stop(Outcome.Kind kind, String detail) {
+        processors.end(Outcome.of(kind, detail));
         console.release();
         if (debugConsole != null) debugConsole.release();
     }
@@ -185,18 +199,26 @@ public final class Machine implements AutoCloseable {
         for (int done = 0; ; ) {
             done += offer(bytes, offset + done, length - done);
             if (done == length) return true;
-            if (!(typedTo == null ? board.com1.awaitRoom() : typedTo.awaitRoom())) return false;
+            ConsoleDevice to = typedTo;
+            if (!(to == null ? board.com1.awaitRoom() : to.awaitRoom())) return false;
         }
     }
 
     private void hangUp() {
         board.com1.hangUp();
-        if (typedTo != null) typedTo.hangUp();
+        ConsoleDevice to = typedTo;
+        if (to != null) to.hangUp();
+    }
+
+    /** For a guest whose console is the serial port though it has a virtio one: that is where {@link #type} and {@link #offer} type from now on. */
+    public void typeOnSerialPort() {
+        typedTo = null;
     }
 
     /** Types as much as there is room for, and says how much; nothing when the guest has ended. */
     public int offer(byte[] bytes, int offset, int length) {
-        int accepted = typedTo != null ? typedTo.offer(bytes, offset, length) : board.com1.offer(bytes, offset, length);
+        ConsoleDevice to = typedTo;
+        int accepted = to != null ? to.offer(bytes, offset, length) : board.com1.offer(bytes, offset, length);
         wakeUp();
         return accepted;
     }

@@ -14,10 +14,14 @@ public record Outcome(Kind kind, int status, String detail) {
         RESET,
         /** The guest has written to the debug exit port. */
         DEBUG_EXIT,
+        /** The guest has said that its kernel cannot go on. */
+        PANICKED,
         /** Every virtual CPU has halted with interrupts disabled. */
         HALTED_FOREVER,
         /** {@link Machine#stop} was called. */
         STOPPED,
+        /** The guest has run as long as it was allowed to. */
+        TIMED_OUT,
         /** The machine could not go on; {@link Outcome#detail} says why. */
         FAILED
     }

@@ -22,8 +22,8 @@ import org.nestorvm.vmm.Vmm;
 /** A guest writes anything anywhere: no access throws or takes long, time goes on, and the answers stay within their size. {@code -Dnestor.hostile.accesses} for more. */
 class HostileBoardTest {
     private static final int ACCESSES = Integer.getInteger("nestor.hostile.accesses", 400_000);
-    private static final int[] PORTS = {0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x92, 0xa0, 0xe9, 0xf4, 0x3f8, 0x3f9, 0x3fa, 0x3fc, 0x4d0, 0x510, 0x514, 0x518, 0x600, 0x604,
-            0x608, 0xcf8, 0xcf9, 0xcfc};
+    private static final int[] PORTS = {0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x92, 0xa0, 0xe0, 0xe4, 0xe8, 0xe9, 0xf4, 0x3f8, 0x3f9, 0x3fa, 0x3fc, 0x4d0, 0x505, 0x510, 0x514, 0x518, 0x600, 0x604,
+            0x608, 0xcf8, 0xcf9, 0xcfc, 0x2000, 0x2010};
 
     private static final class Fixture implements Board.Surroundings, AutoCloseable {
         final VirtualMachine vm;
@@ -34,7 +34,7 @@ class HostileBoardTest {
         Fixture(VmClock clock) throws Exception {
             this.clock = clock;
             vm = new Vmm().create(VmConfig.of("hostile", MemoryMap.pc(4 << 20)));
-            board = new Board(this, vm.config().memory(), 1, true, b -> printed++, b -> printed++);
+            board = new Board(this, vm.config().memory(), 1, new BoardOptions(true, true, true), b -> printed++, b -> printed++);
         }
 
         @Override
@@ -59,6 +59,11 @@ class HostileBoardTest {
 
         @Override
         public void interruptChanged() {
+        }
+
+        @Override
+        public void unmapPage(long gpa) {
+            vm.unmapPage(gpa);
         }
 
         @Override
@@ -90,10 +95,11 @@ class HostileBoardTest {
     }
 
     private static long address(Random random) {
-        return switch (random.nextInt(4)) {
+        return switch (random.nextInt(5)) {
             case 0 -> Layout.IO_APIC + random.nextInt(0x44);
             case 1 -> Layout.HPET + random.nextInt(0x170);
             case 2 -> Layout.PCI_MEMORY + random.nextInt();
+            case 3 -> Layout.TEST_MEMORY + random.nextInt(0x10010);
             default -> random.nextLong();
         };
     }

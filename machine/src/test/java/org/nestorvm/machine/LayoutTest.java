@@ -33,7 +33,9 @@ class LayoutTest {
     void e820() {
         ByteBuffer table = ByteBuffer.wrap(E820.table(MemoryMap.pc(5L << 30))).order(ByteOrder.LITTLE_ENDIAN);
         assertEquals(4 * 20, table.capacity());
-        assertEquals(0xa0000, table.getLong(8));
+        assertEquals(0x9fc00, table.getLong(8));
+        assertEquals(0x9fc00, table.getLong(20));
+        assertEquals(0x100000 - 0x9fc00, table.getLong(28));
         assertEquals(2, table.getInt(36));
         assertEquals(0xc0000000L - 0x100000, table.getLong(48));
         assertEquals(1L << 32, table.getLong(60));

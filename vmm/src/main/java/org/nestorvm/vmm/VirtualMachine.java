@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.nestorvm.memory.MemoryObject;
+import org.nestorvm.memory.sys.MemoryCalls;
 import org.nestorvm.paging.NestedPageTable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -177,7 +178,25 @@ public final class VirtualMachine implements AutoCloseable {
         }
     }
 
-    /** The same for as much of the range as is whole pages of the host's: a balloon's guest counts in 4 KiB, whatever its memory consists of. */
+    /**
+     * Takes the translation of one page from every virtual CPU; its content stays, and the next access to it is a nested fault. Where there is no memory nothing happens.
+     * With KVM the page is taken from the mapping that its slot is: KVM drops its own translation with it.
+     */
+    public void unmapPage(long gpa) {
+        if (!tryReference()) return;
+        try {
+            long page = gpa & -MemoryRange.PAGE_BYTES;
+            int slot = memory.index().find(page);
+            if (slot < 0) return;
+            MemorySlot in = slots.get(slot);
+            MemoryCalls.tryMadvise(in.hostAddress() + (page - in.gpa()), MemoryRange.PAGE_BYTES, MemoryCalls.MADV_DONTNEED);
+            faults.revoke(page, MemoryRange.PAGE_BYTES);
+        } finally {
+            release();
+        }
+    }
+
+    /** {@link #discard} for as much of the range as is whole pages of the host's: a balloon's guest counts in 4 KiB, whatever its memory consists of. */
     public void discardWithin(long gpa, long sizeBytes) throws IOException {
         int slot = memory.index().find(gpa);
         if (slot < 0 || !memory.containsObject(gpa, sizeBytes)) throw new GuestAddressException(gpa, sizeBytes);

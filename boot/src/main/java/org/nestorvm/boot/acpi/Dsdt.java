@@ -8,6 +8,8 @@ import org.nestorvm.boot.Bytes;
 final class Dsdt {
     private static final int PCI_DEVICES = 32, PINS = 4;
     private static final int CONFIG_ADDRESS = 0xcf8;
+    /** {@code _STA}: present, enabled and working, but nothing that a user should see (6.3.7). */
+    private static final int WORKS_UNSEEN = 0x0b;
 
     static byte[] body(AcpiPlatform platform) {
         Bytes out = new Bytes();
@@ -61,6 +63,9 @@ final class Dsdt {
         for (int i = 0; i < platform.serialPorts().length; i++) {
             out.raw(Aml.device("COM" + (i + 1), Aml.name("_HID", Aml.eisaId("PNP0501")), Aml.name("_UID", Aml.integer(i + 1)),
                 Aml.resources(Aml.io(platform.serialPorts()[i], 8), Aml.irq(platform.serialIrqs()[i]))));
+        }
+        if (platform.panicPort() != 0) {
+            out.raw(Aml.device("PEVT", Aml.name("_HID", Aml.string("QEMU0001")), Aml.name("_STA", Aml.integer(WORKS_UNSEEN)), Aml.resources(Aml.io(platform.panicPort(), 1))));
         }
         return out.toArray();
     }

@@ -19,14 +19,14 @@ import org.nestorvm.boot.BootException;
  */
 public final class DefaultGuest {
     /** Part of the folder's name: raised when {@link #initramfs} or the choice of packages changes. */
-    private static final int RECIPE = 4;
+    private static final int RECIPE = 5;
     private static final String MEND = "pass --kernel FILE and --initrd FILE";
     private static final String KERNEL_METAPACKAGE = "linux-image-cloud-amd64", BUSYBOX = "busybox-static";
     private static final Pattern KERNEL_PACKAGE = Pattern.compile("Depends: (linux-image-[0-9]\\S*)");
     private static final String KERNEL = "vmlinuz", INITRAMFS = "initramfs", VERSIONS = "versions";
-    /** What the script {@code init} loads when it finds a device, and what is of use with one. */
-    private static final List<String> MODULES = List.of("virtio_pci", "virtio_net", "virtio_blk", "virtio_console", "virtio_rng", "virtio_balloon", "virtio_scsi", "sr_mod", "isofs",
-            "vmw_vsock_virtio_transport", "virtiofs", "af_packet", "overlay");
+    /** What the script {@code init} loads besides drivers of virtio devices, all of which come along. */
+    private static final List<String> MODULES = List.of("virtio_pci", "sd_mod", "sr_mod", "isofs", "pvpanic_mmio", "af_packet", "overlay");
+    private static final String VIRTIO_BUS = "virtio:";
     /** How much of the time the download takes, roughly. */
     private static final double DOWNLOAD = 0.8;
 
@@ -77,7 +77,8 @@ public final class DefaultGuest {
             Files.write(made.resolve(KERNEL), DebPackage.extract(packages.get(0), name -> name.startsWith("boot/vmlinuz-")));
             byte[] busybox = DebPackage.extract(packages.get(1), name -> name.equals("bin/busybox") || name.equals("usr/bin/busybox"));
             Initramfs root = initramfs(busybox);
-            KernelModules.of(packages.get(0)).addTo(root, MODULES);
+            KernelModules modules = KernelModules.of(packages.get(0));
+            modules.addTo(root, Stream.concat(MODULES.stream(), modules.driversFor(VIRTIO_BUS).stream()).toList());
             Files.write(made.resolve(INITRAMFS), root.toArray());
             StringBuilder versions = new StringBuilder();
             for (Path deb : packages) versions.append(deb.getFileName()).append('\n');

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -17,10 +18,12 @@ import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
 import org.tukaani.xz.XZInputStream;
 
-/** The loadable modules of a kernel package, and which need which: each says so itself, in its section .modinfo. What depmod(8) would write is made here. */
+/**
+ * The loadable modules of a kernel package: each says in its section .modinfo which others it needs and which devices it drives (its aliases). What depmod(8) would write
+ * is made here.
+ */
 final class KernelModules {
     private static final Pattern FILE = Pattern.compile("(?:usr/)?lib/modules/([^/]+)/.*/([^/]+)\\.ko(\\.xz)?");
-    private static final byte[] DEPENDS = "\0depends=".getBytes(StandardCharsets.ISO_8859_1);
 
     private final Map<String, byte[]> modules = new LinkedHashMap<>();
     private String version;
@@ -52,11 +55,16 @@ final class KernelModules {
         return fileName.replace('-', '_');
     }
 
+    /** Those that drive devices of a bus. @param bus the beginning of their aliases, {@code virtio:} */
+    List<String> driversFor(String bus) {
+        return modules.entrySet().stream().filter(module -> values(module.getValue(), "alias").stream().anyMatch(alias -> alias.startsWith(bus))).map(Map.Entry::getKey).toList();
+    }
+
     /** Adds modules with all that they need, where modprobe(8) looks. What the kernel does not have as a module is built in, or is missed when it is asked for. */
     void addTo(Initramfs root, List<String> wanted) {
         Deque<String> open = new ArrayDeque<>(wanted);
         Set<String> closed = new LinkedHashSet<>();
-        StringBuilder dependencies = new StringBuilder();
+        StringBuilder dependencies = new StringBuilder(), aliases = new StringBuilder();
         while (!open.isEmpty()) {
             String module = open.poll();
             byte[] bytes = modules.get(module);
@@ -67,8 +75,10 @@ final class KernelModules {
             dependencies.append(module).append(".ko:");
             for (String each : inOrder(needs)) dependencies.append(' ').append(each).append(".ko");
             dependencies.append('\n');
+            for (String alias : values(bytes, "alias")) aliases.append("alias ").append(alias).append(' ').append(module).append('\n');
         }
-        if (!closed.isEmpty()) root.file(folder() + "modules.dep", 0644, dependencies.toString());
+        if (closed.isEmpty()) return;
+        root.file(folder() + "modules.dep", 0644, dependencies.toString()).file(folder() + "modules.alias", 0644, aliases.toString());
     }
 
     private String folder() {
@@ -89,19 +99,28 @@ final class KernelModules {
     }
 
     private static List<String> needs(byte[] module) {
-        int at = find(module);
-        if (at < 0) return List.of();
-        int end = at;
-        while (end < module.length && module[end] != 0) end++;
-        String names = name(new String(module, at, end - at, StandardCharsets.ISO_8859_1));
-        return names.isEmpty() ? List.of() : List.of(names.split(","));
+        List<String> depends = values(module, "depends");
+        return depends.isEmpty() || depends.getFirst().isEmpty() ? List.of() : List.of(name(depends.getFirst()).split(","));
     }
 
-    private static int find(byte[] module) {
-        for (int i = 0; i + DEPENDS.length <= module.length; i++) {
+    /** The entries of .modinfo with that key. */
+    private static List<String> values(byte[] module, String key) {
+        byte[] entry = ('\0' + key + '=').getBytes(StandardCharsets.ISO_8859_1);
+        List<String> values = new ArrayList<>();
+        for (int at = find(module, entry, 0); at >= 0; at = find(module, entry, at)) {
+            int end = at;
+            while (end < module.length && module[end] != 0) end++;
+            values.add(new String(module, at, end - at, StandardCharsets.ISO_8859_1));
+        }
+        return values;
+    }
+
+    /** @return the index behind what is found, or -1 */
+    private static int find(byte[] module, byte[] what, int from) {
+        for (int i = from; i + what.length <= module.length; i++) {
             int matched = 0;
-            while (matched < DEPENDS.length && module[i + matched] == DEPENDS[matched]) matched++;
-            if (matched == DEPENDS.length) return i + DEPENDS.length;
+            while (matched < what.length && module[i + matched] == what[matched]) matched++;
+            if (matched == what.length) return i + what.length;
         }
         return -1;
     }

@@ -27,7 +27,7 @@ class AcpiTablesTest {
 
     private static AcpiPlatform everything(int cpus) {
         return new AcpiPlatform(cpus, 0xfee00000L, 0xfec00000L, 24, 0x600, 24, 9, 0, 0xcf9, 6, 0xfed00000L, 0xb0000000L, 256, new int[] {16, 17, 18, 19},
-            0xc0000000L, 0x3c000000L, 1L << 36, 1L << 34, new int[] {0x3f8, 0x2f8}, new int[] {4, 3}, true, false);
+            0xc0000000L, 0x3c000000L, 1L << 36, 1L << 34, new int[] {0x3f8, 0x2f8}, new int[] {4, 3}, true, false, 0x505);
     }
 
     private static int sum(byte[] bytes, int from, int length) {
@@ -118,7 +118,8 @@ class AcpiTablesTest {
             String source = Files.readString(directory.resolve(table.getKey() + ".dsl"));
             assertThat(source).as(table.getKey()).doesNotContain("Unknown").doesNotContain("Incorrect checksum");
         }
-        assertThat(Files.readString(directory.resolve("DSDT.dsl"))).contains("_S5", "EisaId (\"PNP0A08\")", "EisaId (\"PNP0501\")", "QWordMemory", "C002");
+        assertThat(Files.readString(directory.resolve("DSDT.dsl"))).contains("_S5", "EisaId (\"PNP0A08\")", "EisaId (\"PNP0501\")", "QWordMemory", "C002", "\"QEMU0001\"", "0x0505");
+        assertThat(Files.readString(directory.resolve("DSDT.dsl"))).as("sleep states besides power-off").doesNotContain("_S1", "_S2", "_S3", "_S4");
         assertThat(iasl(directory, "-p", "again", "DSDT.dsl")).contains("0 Errors");
         assertThat(iasl(directory, "FACP.dsl")).contains("0 Errors");
     }

@@ -32,7 +32,8 @@ class DefaultGuestTest {
         calls = directory.resolve("calls");
         Path repository = Files.createDirectories(directory.resolve("repository"));
         TestDeb.write(repository.resolve(KERNEL_PACKAGE + "_6.1.7-1_amd64.deb"), ".xz", Map.of("./boot/vmlinuz-6.1.0-7-cloud-amd64", "the kernel",
-            MODULES + "drivers/block/virtio_blk.ko", "\0license=GPL\0depends=virtio,virtio-ring\0", MODULES + "drivers/virtio/virtio.ko", "\0depends=\0",
+            MODULES + "drivers/block/virtio_blk.ko", "\0license=GPL\0alias=virtio:d00000002v*\0depends=virtio,virtio-ring\0", MODULES + "drivers/virtio/virtio.ko", "\0depends=\0",
+            MODULES + "drivers/new/virtio-new.ko", "\0alias=virtio:d0000002Av*\0alias=virtio:d0000002Bv*\0depends=virtio\0",
             MODULES + "drivers/virtio/virtio-ring.ko", "\0depends=virtio\0", MODULES + "sound/noise.ko", "the noise"));
         TestDeb.write(repository.resolve("busybox-static_1%3a1.35-4_amd64.deb"), ".xz", Map.of("./bin/busybox", "the busybox"));
         program("apt-cache", "printf '%s\\n  Depends: " + KERNEL_PACKAGE + "\\n' \"$2\"");
@@ -62,7 +63,7 @@ class DefaultGuestTest {
         assertThat(new String(Files.readAllBytes(files.initrd()), StandardCharsets.ISO_8859_1)).startsWith("070701").contains("the busybox", "inittab", DefaultGuest.READY);
         assertThat(files.versions()).contains(KERNEL_PACKAGE + "_6.1.7-1", "busybox-static_1%3a1.35-4");
         assertThat(progress).isSorted().contains(0.4).endsWith(1.0);
-        assertThat(cached()).containsExactly("guest-4");
+        assertThat(cached()).containsExactly("guest-5");
         assertThat(guest().get((done, what) -> { throw new AssertionError("fetched again"); })).isEqualTo(files);
         assertThat(Files.readAllLines(calls)).hasSize(1).first().asString().startsWith("download").contains(KERNEL_PACKAGE, "busybox-static");
     }
@@ -71,6 +72,12 @@ class DefaultGuestTest {
         String root = new String(Files.readAllBytes(guest().get((done, what) -> { }).initrd()), StandardCharsets.ISO_8859_1);
         assertThat(root).contains("lib/modules/6.1.0-7-cloud-amd64/virtio_blk.ko", "virtio_ring.ko", "virtio.ko").doesNotContain("noise");
         assertThat(root).contains("virtio_blk.ko: virtio_ring.ko virtio.ko\n", "virtio_ring.ko: virtio.ko\n", "virtio.ko:\n");
+    }
+
+    /** Also those that nobody has thought of. */
+    @Test void everyDriverOfAVirtioDeviceIsFoundByItsType() throws IOException {
+        String root = new String(Files.readAllBytes(guest().get((done, what) -> { }).initrd()), StandardCharsets.ISO_8859_1);
+        assertThat(root).contains("modules.alias", "alias virtio:d00000002v* virtio_blk\n", "alias virtio:d0000002Av* virtio_new\nalias virtio:d0000002Bv* virtio_new\n", "virtio_new.ko: virtio.ko\n");
     }
 
     @Test void twoRunsAtOnceBothGetTheGuest() throws Exception {
@@ -95,7 +102,7 @@ class DefaultGuestTest {
         DefaultGuest.GuestFiles mine = guest().get(meet);
         other.join();
         assertThat(results).containsExactly(mine);
-        assertThat(cached()).containsExactly("guest-4");
+        assertThat(cached()).containsExactly("guest-5");
     }
 
     @Test void failedDownloadLeavesNothingAndSaysWhatToPass() throws IOException {
