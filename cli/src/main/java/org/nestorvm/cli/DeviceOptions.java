@@ -44,7 +44,7 @@ final class DeviceOptions {
     BalloonOptions balloon;
 
     @Option(names = "--virtio-console", arity = "0..1", fallbackValue = "on", paramLabel = "port=NAME:PATH,...", converter = VirtioConsoleChoice.class,
-        description = "A console that is faster than the serial port: hvc0 to Linux. What is typed goes there. Further ports, each on a Unix socket, are in the guest's /dev/virtio-ports.")
+        description = "A console that is faster than the serial port: hvc0 to Linux. What is typed goes there, unless the last console= of the command line is a ttyS. Further ports, each on a Unix socket, are in the guest's /dev/virtio-ports.")
     ConsoleOptions virtioConsole;
 
     @Option(names = "--rng", description = "An entropy device.")

@@ -7,6 +7,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,18 +49,22 @@ class OptionsTest {
         assertThat(options.clock).isEqualTo(RunOptions.ClockSource.HOST);
         assertThat(options.onReset).isEqualTo(RunOptions.OnReset.EXIT);
         assertThat(options.irqchip).isEqualTo(MachineConfig.Irqchip.SPLIT);
+        assertThat(options.panic).isEqualTo(RunOptions.PanicSign.DEVICE);
+        assertThat(options.timeout).isNull();
         assertThat(options.debugExit || options.trace || options.quiet).isFalse();
     }
 
     @Test void everyOptionIsTaken() {
         RunOptions options = parse("--engine", "soft", "--memory", "2G", "--cpus", "2", "--kernel", "k", "--initrd", "i", "--append", "a b", "--nested-paging", "npt", "--console", "unix=/tmp/s",
-            "--clock", "instructions", "--on-reset", "reboot", "--debug-exit", "--trace", "-q");
+            "--clock", "instructions", "--on-reset", "reboot", "--panic", "console", "--timeout", "1.5", "--debug-exit", "--trace", "-q");
         assertThat(options.engine).isEqualTo(RunOptions.EngineName.SOFT);
         assertThat(options.memoryBytes).isEqualTo(2L << 30);
         assertThat(options.console).isEqualTo(new ConsoleChoice.UnixSocket(Path.of("/tmp/s")));
         assertThat(options.append).isEqualTo("a b");
         assertThat(options.nestedPaging).isEqualTo(RunOptions.NestedPaging.NPT);
         assertThat(options.onReset).isEqualTo(RunOptions.OnReset.REBOOT);
+        assertThat(options.panic).isEqualTo(RunOptions.PanicSign.CONSOLE);
+        assertThat(options.timeout).isEqualTo(Duration.ofMillis(1500));
         assertThat(options.debugExit && options.trace && options.quiet).isTrue();
     }
 
@@ -70,7 +75,8 @@ class OptionsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"--memory,12X,'no size'", "--memory,-1M,'no size'", "--console,tty,'no console'", "--console,unix=,'no console'", "--cpus,two,'two'", "--engine,fast,'fast'", "--clock,mine,'mine'", "--speed,9,'--speed'", "--irqchip,outside,'outside'"})
+    @CsvSource({"--memory,12X,'no size'", "--memory,-1M,'no size'", "--console,tty,'no console'", "--console,unix=,'no console'", "--cpus,two,'two'", "--engine,fast,'fast'", "--clock,mine,'mine'", "--speed,9,'--speed'", "--irqchip,outside,'outside'",
+        "--timeout,0,'number of seconds above 0'", "--timeout,-1,'no time limit'", "--timeout,1h,'no time limit'", "--panic,never,'never'", "--device,floppy,'floppy'"})
     void wrongValuesAreOneLineAndStatusTwo(String option, String value, String part) {
         assertThat(execute("run", option, value)).startsWith("2 nestor: ").contains(part).satisfies(said -> assertThat(said.lines()).hasSize(1));
     }
@@ -87,6 +93,12 @@ class OptionsTest {
 
     @Test void countedTimeNeedsTheSoftEngine() {
         assertThat(execute("run", "--engine", "kvm", "--clock", "instructions")).startsWith("1 nestor: --clock instructions with --engine kvm").contains("; pass --engine soft");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"console=ttyS0,true", "quiet console=ttyS0 root=/dev/vda,true", "console=hvc0 console=ttyS0,true", "console=ttyS0 console=hvc0,false", "quiet,false", "'',false"})
+    void whatIsTypedGoesToTheLastConsoleThatTheCommandLineNames(String commandLine, boolean serial) {
+        assertThat(RunCommand.typesOnSerialPort(commandLine)).isEqualTo(serial);
     }
 
     @Test void helpAndVersionAreOrdinaryOutput() {

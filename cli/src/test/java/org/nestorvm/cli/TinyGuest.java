@@ -14,6 +14,9 @@ final class TinyGuest {
     static final int[] RESET = {0x66, 0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee};                           // mov dx, 0xcf9; mov al, 6; out dx, al
     static final int[] TRIPLE_FAULT = {0x0f, 0x0b};                                                // ud2, with an empty IDT
     static final int[] HALT_FOREVER = {0xfa, 0xf4};                                                // cli; hlt
+    static final int[] PANIC = {0x66, 0xba, 0x05, 0x05, 0xb0, 0x01, 0xee};                          // mov dx, 0x505; mov al, 1; out dx, al
+    /** Debug exit with what the test device's register kept: 2ah. */
+    static final int[] TEST_REGISTER = {0xb0, 0x2a, 0xe6, 0xe0, 0xe4, 0xe0, 0xe6, 0xf4};            // mov al, 0x2a; out 0xe0, al; in al, 0xe0; out 0xf4, al
     static final int[] SPIN = {0xeb, 0xfe};                                                        // jmp $
     /** Sends back what it receives, up to a q. */
     static final int[] ECHO = {

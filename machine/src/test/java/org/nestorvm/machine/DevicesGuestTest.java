@@ -133,6 +133,8 @@ class DevicesGuestTest {
         echo 3 >/proc/sys/vm/drop_caches
         say written "$(sha256sum </dev/vda)"
         say random "$(head -c 100 /dev/hwrng | wc -c)"
+        say transitional "$(sha256sum </dev/vdb)"
+        say driverless $(for each in /sys/bus/virtio/devices/*; do [ -e $each/driver ] || echo $each; done)
         """ + DiscAndSockets.SCRIPT;
 
     /** A device of ours on a socket of its own, for one front end. */
@@ -147,18 +149,23 @@ class DevicesGuestTest {
         });
     }
 
+    /** And the default guest's drivers find QEMU's own transitional devices. */
     @Test void devicesOfOursServeAGuestOfQemus() throws Exception {
         Path qemu = program("/usr/bin/qemu-system-x86_64");
         assumeTrue(qemu != null, "qemu-system-x86_64 is not here: apt-get install qemu-system-x86");
         Path image = disk("image", 2 << 20), blk = directory.resolve("blk"), rng = directory.resolve("rng");
         List<Thread> servers = List.of(serve(Devices.disk("disk", new DiskSpec(image, null, false, "NESTOR-2", null, null)).open(NO_MACHINE), blk), serve(Devices.rng("rng").open(NO_MACHINE), rng));
         DiscAndSockets own = new DiscAndSockets(directory);
+        Path old = Files.write(directory.resolve("old"), new byte[1 << 20]);
         Map<String, String> said = CheckedGuest.with(directory, IN_QEMU, own.files()).runInQemu(qemu, List.of("-chardev", "socket,id=blk,path=" + blk, "-device", "vhost-user-blk-pci,chardev=blk,disable-legacy=on",
             "-chardev", "socket,id=rng,path=" + rng, "-device", "vhost-user-rng-pci,chardev=rng",
             "-chardev", "socket,id=cd,path=" + own.drive.socket, "-device", "vhost-user-scsi-pci,chardev=cd,disable-legacy=on",
-            "-chardev", "socket,id=sockets,path=" + own.sockets.socket, "-device", "vhost-user-vsock-pci,chardev=sockets,disable-legacy=on"));
+            "-chardev", "socket,id=sockets,path=" + own.sockets.socket, "-device", "vhost-user-vsock-pci,chardev=sockets,disable-legacy=on",
+            "-drive", "if=none,id=old,format=raw,file=" + old, "-device", "virtio-blk-pci,drive=old,disable-modern=on", "-netdev", "user,id=n", "-device", "virtio-net-pci,netdev=n,disable-modern=on",
+            "-device", "virtio-serial-pci,disable-modern=on", "-device", "virtio-scsi-pci,disable-modern=on", "-device", "virtio-balloon-pci,disable-modern=on", "-device", "virtio-keyboard-pci"));
         for (Thread server : servers) server.join();
-        assertThat(said).containsEntry("serial", "NESTOR-2").containsEntry("written", sha256(image)).containsEntry("random", "100");
+        assertThat(said).containsEntry("serial", "NESTOR-2").containsEntry("written", sha256(image)).containsEntry("random", "100")
+            .containsEntry("transitional", sha256(old)).containsEntry("driverless", "");
         own.check(said);
     }
 

@@ -113,6 +113,38 @@ class GuestTest {
         assertEquals("text QEMU", console.toString());
     }
 
+    /** As a real-mode kernel finds the extended BIOS data area, and the size of memory below it. */
+    @ParameterizedTest
+    @MethodSource("setups")
+    void biosData(Setup setup) throws Exception {
+        Asm a = program().mov(AX, abs(0x40e)).mov(DS, AX).mov(AL, abs(0)).mov(DX, Layout.COM1).out(DX, AL);
+        a.xor(AX, AX).mov(DS, AX).mov(AX, abs(0x413)).out(DX, AL).mov(AL, AH).out(DX, AL);
+        assertEquals(Outcome.Kind.POWERED_OFF, run(setup, powerOff(a)).kind());
+        assertThat(console.toByteArray()).containsExactly(1, 639 & 0xff, 639 >> 8);
+    }
+
+    /** The test device's line 5 interrupts; the page that it takes away is as it was; its register is a port like others for string instructions. */
+    @ParameterizedTest
+    @MethodSource("setups")
+    void testDevice(Setup setup) throws Exception {
+        Asm a = program();
+        Label handler = a.label(), wait = a.label();
+        setUpPics(a, 1 << 5);
+        setVector(a, 0x25, handler);
+        a.mov(AL, 0).mov(abs(COUNT), AL).mov(AX, 0x1234).mov(abs(0x2000), AX);
+        a.mov(EAX, 0x2000).out(0xe4, EAX).mov(AX, abs(0x2000)).mov(DX, 0xe0).out(DX, AX);
+        a.mov(DI, 0x800).mov(CX, 2).cld().rep().insb().mov(AL, abs(0x801)).mov(DX, Layout.COM1).out(DX, AL);
+        a.mov(DX, Layout.TEST_LINES + 5).mov(AL, 1).out(DX, AL);
+        a.sti().bind(wait).hlt().mov(AL, abs(COUNT)).cmp(AL, 1).jb(wait);
+        exitWithCount(a);
+        a.bind(handler).push(AX).push(DX).mov(AL, abs(COUNT)).inc(AL).mov(abs(COUNT), AL);
+        a.mov(DX, Layout.TEST_LINES + 5).mov(AL, 0).out(DX, AL).mov(AL, 0x20).out(0x20, AL).pop(DX).pop(AX).iretw();
+        try (Machine machine = Machine.create(config(setup, a).withTestDevice(true))) {
+            assertEquals(1 << 1 | 1, machine.run().status());
+        }
+        assertThat(console.toByteArray()).containsExactly(0x34);
+    }
+
     /** Ten ticks of the 8254 through the 8259, each out of HLT. */
     @ParameterizedTest
     @MethodSource("setups")

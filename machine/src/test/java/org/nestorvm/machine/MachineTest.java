@@ -11,6 +11,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.List;
@@ -96,6 +98,71 @@ class MachineTest {
             return cpu.spin();
         };
         assertEquals(Outcome.Kind.RESET, run(config(guest)).kind());
+    }
+
+    @Test
+    void panicIsAnEndOfItsOwnUnlessItIsIgnored() throws Exception {
+        assertEquals(Outcome.Kind.PANICKED, afterWrite(Layout.PANIC, 1, 1).kind());
+        ScriptedEngine.Guest guest = (cpu, bus) -> {
+            bus.portWrite(Layout.PANIC, 1, bus.portRead(Layout.PANIC, 1) & 2);       // a crash kernel will write the dump
+            bus.portWrite(Layout.PANIC, 1, 1);
+            bus.portWrite(0xcf9, 1, 6);
+            return cpu.spin();
+        };
+        assertEquals(Outcome.Kind.RESET, run(config(guest).withPanicEnds(false)).kind());
+    }
+
+    /** What a real-mode kernel reads before anything else, though no BIOS has run. */
+    @Test
+    void biosDataAreThereWithoutABios() throws Exception {
+        MachineConfig noon = config((cpu, bus) -> cpu.spin()).withInstructionTime(Instant.parse("2025-01-01T12:00:00Z"));
+        try (Machine machine = Machine.create(noon)) {
+            byte[] bios = new byte[0x100], first = new byte[2];
+            machine.vm().memory().read(0x400, bios, 0, bios.length);
+            assertEquals(0x9fc0, (bios[0x0e] & 0xff) | (bios[0x0f] & 0xff) << 8);
+            assertEquals(639, (bios[0x13] & 0xff) | (bios[0x14] & 0xff) << 8);
+            assertEquals(Layout.COM1, (bios[0] & 0xff) | (bios[1] & 0xff) << 8);
+            assertEquals(0xc0058, ByteBuffer.wrap(bios).order(ByteOrder.LITTLE_ENDIAN).getInt(0x6c));
+            machine.vm().memory().read(0x9fc00, first, 0, 2);
+            assertArrayEquals(new byte[] {1, 0}, first);
+        }
+    }
+
+    @Test
+    void testDeviceIsThereWhenAskedFor() throws Exception {
+        int[] seen = new int[3];
+        ScriptedEngine.Guest guest = (cpu, bus) -> {
+            bus.portWrite(0xe0, 4, 0x12345678);
+            bus.portWrite(0xe4, 4, 0x1000);
+            bus.portWrite(0x2000 + 5, 1, 1);
+            bus.mmioWrite(0xff001234L, 4, 0x77);
+            seen[0] = bus.portRead(0xe8, 4);
+            seen[1] = (int) bus.mmioRead(0xff001234L, 4);
+            seen[2] = bus.portRead(0x20, 1);
+            return new Exit.Shutdown();
+        };
+        run(config(guest).withTestDevice(true));
+        assertArrayEquals(new int[] {0x12345678, 0x77, 1 << 5}, seen);
+        run(config(guest));
+        assertArrayEquals(new int[] {0xffffe9ff, -1, 0}, seen, "nothing but the debug console at E9h");
+    }
+
+    /** {@code console=ttyS0} beside a virtio console. */
+    @Test
+    void serialPortIsTypedOnWhereTheGuestHasItsConsoleThere() throws Exception {
+        ByteArrayOutputStream echoed = new ByteArrayOutputStream();
+        MachineConfig config = config((cpu, bus) -> {
+            if ((bus.portRead(Layout.COM1 + 5, 1) & 1) == 0) return new Exit.Interrupted();
+            bus.portWrite(Layout.COM1, 1, bus.portRead(Layout.COM1, 1));
+            return new Exit.Shutdown();
+        }).withConsole(echoed).withDevice(Devices.console("console", ConsoleOptions.parse("on")));
+        try (Machine machine = Machine.create(config)) {
+            machine.typeOnSerialPort();
+            machine.start();
+            assertTrue(machine.type(new byte[] {'x'}, 0, 1));
+            machine.await();
+        }
+        assertEquals("x", echoed.toString());
     }
 
     @Test

@@ -268,6 +268,24 @@ class NestedFaultTest {
         }
     }
 
+    @ParameterizedTest
+    @MethodSource("formats")
+    void aPageThatIsUnmappedKeepsItsContentAndFaultsAgain(EntryFormat format) throws IOException {
+        try (VirtualMachine vm = machine(format)) {
+            for (int i = 0; i < 3; i++) access(vm, M + i * 4096, Access.WRITE);
+            vm.memory().putLong(M + 4096, 42);
+            long faults = vm.nestedFaultHandler().faultCount();
+            vm.unmapPage(M + 4096 + 123);
+            assertEquals(-1, vm.nestedPageTable().extract(M + 4096));
+            assertEquals(vm.memory().translate(M), vm.nestedPageTable().extract(M));
+            assertEquals(vm.memory().translate(M + 2 * 4096), vm.nestedPageTable().extract(M + 2 * 4096));
+            access(vm, M + 4096, Access.READ);
+            assertEquals(faults + 1, vm.nestedFaultHandler().faultCount());
+            assertEquals(42, vm.memory().getLong(M + 4096));
+            for (long nowhere : new long[] {4 * M, 0xfee00000L, -1}) vm.unmapPage(nowhere);
+        }
+    }
+
     @Test
     void discardIsOfWholePagesInsideOneRange() throws IOException {
         try (VirtualMachine vm = machine(EntryFormat.EPT)) {
