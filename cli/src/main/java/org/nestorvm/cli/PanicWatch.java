@@ -6,8 +6,6 @@ import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
-import org.nestorvm.machine.Machine;
-import org.nestorvm.machine.Outcome;
 
 /**
  * Passes on what the guest prints, and ends the guest when that is Linux's last words. A panic begins with a line that has {@value #WORDS}; the state of the processor
@@ -20,20 +18,27 @@ final class PanicWatch extends OutputStream {
     private static final byte[] PATTERN = WORDS.getBytes(StandardCharsets.US_ASCII);
 
     private final OutputStream to;
-    private final Executor later = CompletableFuture.delayedExecutor(PATIENCE_MS, TimeUnit.MILLISECONDS);
+    private final Executor later;
     private int matched;                                           // the first bytes of the pattern that came last
     private int lines;                                             // with the pattern; the second one ends with its last byte
     private boolean inLine;
-    private Machine machine;
+    private Runnable end = () -> { };
 
     PanicWatch(OutputStream to) {
-        this.to = to;
+        this(to, CompletableFuture.delayedExecutor(PATIENCE_MS, TimeUnit.MILLISECONDS));
     }
 
-    /** From now on it is this machine that prints. */
-    synchronized void connect(Machine printing) {
-        machine = printing;
+    /** @param later runs what it is given when the rest of a panic has had its time */
+    PanicWatch(OutputStream to, Executor later) {
+        this.to = to;
+        this.later = later;
+    }
+
+    /** From now on it is another guest that prints. @param endGuest is called on another thread, perhaps twice */
+    synchronized void connect(Runnable endGuest) {
+        end = endGuest;
         matched = lines = 0;
+        inLine = false;
     }
 
     /** The guest has begun to panic. */
@@ -60,9 +65,8 @@ final class PanicWatch extends OutputStream {
     private synchronized void look(byte next) {
         if (inLine && next == '\n') {
             inLine = false;
-            Machine printing = machine;
-            if (lines == 1) later.execute(() -> end(printing));
-            else CompletableFuture.runAsync(() -> end(printing));  // not on the thread that prints
+            if (lines == 1) later.execute(end);
+            else CompletableFuture.runAsync(end);                  // not on the thread that prints
         }
         // No byte of the pattern but its first is a K: what does not go on can only begin.
         if (next != PATTERN[matched]) matched = next == PATTERN[0] ? 1 : 0;
@@ -71,9 +75,5 @@ final class PanicWatch extends OutputStream {
             lines++;
             inLine = true;
         }
-    }
-
-    private static void end(Machine machine) {
-        if (machine != null) machine.stop(Outcome.Kind.PANICKED, "guest panicked, as it printed");
     }
 }

@@ -62,9 +62,9 @@ final class RunCommand implements Callable<Integer> {
         try (Machine machine = Machine.create(config)) {
             tell(machine.description() + "; engine " + choice.engine().name() + choice.reason() + (console.onTerminal() ? "; Ctrl-A x leaves, Ctrl-A h helps" : ""));
             if (typesOnSerialPort(commandLine())) machine.typeOnSerialPort();
-            if (panic != null) panic.connect(machine);
+            if (panic != null) panic.connect(() -> machine.stop(Outcome.Kind.PANICKED, "guest panicked, as it printed"));
             console.connect(machine);
-            limit.connect(machine);
+            limit.connect(() -> machine.stop(Outcome.Kind.TIMED_OUT, "guest ended by --timeout"));
             Outcome outcome = afterPanic(machine.run(), panic);
             limit.disconnect();
             console.disconnect();

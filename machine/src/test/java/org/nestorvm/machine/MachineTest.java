@@ -74,6 +74,17 @@ class MachineTest {
         assertEquals(Outcome.Kind.POWERED_OFF, afterWrite(Layout.ACPI_PM + 4, 2, 5 << 10 | 1 << 13).kind());
     }
 
+    /** Only power-off is in the tables: a sleep that would need a way to wake up does not begin. */
+    @Test
+    void otherSleepStatesAreNotEntered() throws Exception {
+        ScriptedEngine.Guest guest = (cpu, bus) -> {
+            for (int type = 0; type < 8; type++) if (type != Layout.SLEEP_TYPE_OFF) bus.portWrite(Layout.ACPI_PM + 4, 2, type << 10 | 1 << 13);
+            bus.portWrite(0xcf9, 1, 6);
+            return cpu.spin();
+        };
+        assertEquals(Outcome.Kind.RESET, run(config(guest)).kind());
+    }
+
     @Test
     void everyWayToReset() throws Exception {
         assertEquals("guest reset by the keyboard controller", afterWrite(0x64, 1, 0xfe).detail());
