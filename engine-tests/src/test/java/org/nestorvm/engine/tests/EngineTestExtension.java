@@ -25,6 +25,8 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
     record Setup(String name, String engine, EntryFormat format) {
     }
 
+    /** The one engine that a run is about, or null for all. */
+    private static final String ONLY = System.getProperty("nestor.test.engine");
     private static final Set<String> SAID = ConcurrentHashMap.newKeySet();
     private static final List<Setup> SETUPS = List.of(new Setup("soft/ept", "soft", EntryFormat.EPT), new Setup("soft/npt", "soft", EntryFormat.NPT), new Setup("kvm", "kvm", EntryFormat.EPT));
 
@@ -46,6 +48,7 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
 
     /** Null, or why the test cannot run here. */
     static String skipBecause(Setup setup, EngineTest test) {
+        if (ONLY != null && !ONLY.equals(setup.engine())) return "left out by -Dnestor.test.engine=" + ONLY;
         Engine engine = engine(setup.engine());
         if (engine == null) return "no engine \"" + setup.engine() + "\" on the class path";
         String reason = engine.unavailableBecause();
