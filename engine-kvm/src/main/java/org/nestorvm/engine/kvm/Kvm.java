@@ -98,10 +98,12 @@ final class Kvm {
     static final int CAP_MANUAL_DIRTY_LOG_PROTECT2 = 168;
     static final int CAP_X86_USER_SPACE_MSR = 188;
     static final int CAP_X86_MSR_FILTER = 189;
+    static final int CAP_ENFORCE_PV_FEATURE_CPUID = 190;
     static final int CAP_DIRTY_LOG_RING = 192;
     static final int CAP_SREGS2 = 200;
     static final int CAP_EXIT_ON_EMULATION_FAILURE = 204;
     static final int CAP_XSAVE2 = 208;
+    static final int CAP_PMU_CAPABILITY = 212;
     static final int CAP_USER_MEMORY2 = 231;
 
     // exit reasons
@@ -127,6 +129,7 @@ final class Kvm {
     static final int INTERNAL_ERROR_EMULATION = 1, INTERNAL_ERROR_SIMUL_EX = 2, INTERNAL_ERROR_DELIVERY_EV = 3, INTERNAL_ERROR_UNEXPECTED_EXIT_REASON = 4;
 
     // flags
+    static final int PMU_CAP_DISABLE = 1;
     static final int MEM_LOG_DIRTY_PAGES = 1, MEM_READONLY = 2;
     static final int SYNC_X86_REGS = 1, SYNC_X86_SREGS = 2, SYNC_X86_EVENTS = 4;
     static final int MP_STATE_RUNNABLE = 0, MP_STATE_UNINITIALIZED = 1, MP_STATE_INIT_RECEIVED = 2, MP_STATE_HALTED = 3, MP_STATE_SIPI_RECEIVED = 4;

@@ -17,6 +17,8 @@ final class KvmCpuid {
     private static final int BASIC = 0x1, CACHES = 0x4, STATE_COMPONENTS = 0xd, TOPOLOGY = 0xb, AMD_SIZES = 0x80000008, AMD_CACHES = 0x8000001d, AMD_TOPOLOGY = 0x8000001e;
     private static final int ECX_CX16 = 1 << 13, ECX_X2APIC = 1 << 21, ECX_TSC_DEADLINE = 1 << 24, ECX_OSXSAVE = 1 << 27, ECX_HYPERVISOR = 1 << 31;
     private static final int EDX_APIC = 1 << 9, EDX_HTT = 1 << 28;
+    /** The x87 and SSE area with the header behind it. */
+    private static final int LEGACY_STATE_BYTES = 576;
     private static final int LEVEL_SMT = 1, LEVEL_CORE = 2;
 
     private final int vcpus;
@@ -41,7 +43,15 @@ final class KvmCpuid {
             if (entry.function() != TOPOLOGY && !offered.isZero()) entries.add(offered);
         }
         if (supported.stream().anyMatch(e -> e.function() == TOPOLOGY)) addLevels(entries, apicId);
+        entries.replaceAll(e -> e.function() == STATE_COMPONENTS && e.index() == 0 ? e.with(e.eax(), e.ebx(), stateBytes(entries), e.edx()) : e);
         return entries;
+    }
+
+    /** The size of an XSAVE area with every user component that is offered: EBX is a component's place, EAX its size. KVM computes the size of the enabled ones itself. */
+    private static int stateBytes(List<CpuidEntry> entries) {
+        int bytes = LEGACY_STATE_BYTES;
+        for (CpuidEntry e : entries) if (e.function() == STATE_COMPONENTS && e.index() > 1) bytes = Math.max(bytes, e.ebx() + e.eax());
+        return bytes;
     }
 
     private CpuidEntry filter(CpuidEntry e) {
@@ -55,7 +65,6 @@ final class KvmCpuid {
         return switch (e.function()) {
             case BASIC -> basic(e, apicId);
             case CACHES, AMD_CACHES -> e.with(cacheSharing(e), e.ebx(), e.ecx(), e.edx());
-            case STATE_COMPONENTS -> e;
             case AMD_SIZES -> e.with(e.eax(), e.ebx(), vcpus - 1, e.edx());
             case AMD_TOPOLOGY -> e.with(apicId, apicId, 0, 0);
             default -> e;

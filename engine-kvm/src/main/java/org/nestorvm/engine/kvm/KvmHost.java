@@ -15,12 +15,15 @@ import org.nestorvm.memory.sys.HostMemory;
  *
  * @param runBytes the size of a processor's mapping
  * @param cpuid every leaf KVM can give a guest on this processor
+ * @param pmuSwitch performance counters can be switched off for a machine
+ * @param enforcesParavirtual registers and calls of KVM's own can be bound to their CPUID bits
  * @param intel Intel's KVM, which may need an address for tables of its own
  * @param emulates this KVM has no virtualization hardware behind it (kvm_pvm), see {@link KvmCpuid}
  * @param msrs indices of the model-specific registers that have state worth saving
  */
 record KvmHost(int runBytes, List<CpuidEntry> cpuid, Set<Integer> msrs, int maxVcpus, int memorySlots, boolean splitIrqchip, boolean memoryRegion2, boolean sregs2,
-               boolean syncRegs, boolean msrFilter, int xsaveBytes, boolean coalescedMmio, int manualDirtyLog, int dirtyRingBytes, boolean intel, boolean emulates) {
+               boolean syncRegs, boolean msrFilter, int xsaveBytes, boolean coalescedMmio, int manualDirtyLog, int dirtyRingBytes, boolean pmuSwitch, boolean enforcesParavirtual, boolean intel,
+               boolean emulates) {
     private static final Path INTEL = Path.of("/sys/module/kvm_intel"), PVM = Path.of("/sys/module/kvm_pvm");
     private static final int API_VERSION = 12;
     private static final int E2BIG = 7;
@@ -53,7 +56,8 @@ record KvmHost(int runBytes, List<CpuidEntry> cpuid, Set<Integer> msrs, int maxV
                 kvm.extension(Kvm.CAP_USER_MEMORY2) != 0, kvm.extension(Kvm.CAP_SREGS2) != 0,
                 (sync & (Kvm.SYNC_X86_REGS | Kvm.SYNC_X86_EVENTS)) == (Kvm.SYNC_X86_REGS | Kvm.SYNC_X86_EVENTS), kvm.extension(Kvm.CAP_X86_MSR_FILTER) != 0,
                 Math.max(4096, kvm.extension(Kvm.CAP_XSAVE2)), kvm.extension(Kvm.CAP_COALESCED_MMIO) != 0, kvm.extension(Kvm.CAP_MANUAL_DIRTY_LOG_PROTECT2),
-                kvm.extension(Kvm.CAP_DIRTY_LOG_RING), Files.isDirectory(INTEL), Files.isDirectory(PVM));
+                kvm.extension(Kvm.CAP_DIRTY_LOG_RING), (kvm.extension(Kvm.CAP_PMU_CAPABILITY) & Kvm.PMU_CAP_DISABLE) != 0,
+                kvm.extension(Kvm.CAP_ENFORCE_PV_FEATURE_CPUID) != 0, Files.isDirectory(INTEL), Files.isDirectory(PVM));
     }
 
     private static List<CpuidEntry> readCpuid(KvmFile kvm) throws ErrnoException {

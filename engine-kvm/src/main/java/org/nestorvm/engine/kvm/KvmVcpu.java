@@ -118,6 +118,10 @@ final class KvmVcpu implements EngineVcpu {
             CpuidEntry.write(entries, table);
             file.ioctl("KVM_SET_CPUID2", Kvm.SET_CPUID2, table);
         }
+        // Else a guest may use asynchronous page faults, say, though CPUID does not show them.
+        if (vm.host().enforcesParavirtual()) {
+            file.ioctl("KVM_ENABLE_CAP(KVM_CAP_ENFORCE_PV_FEATURE_CPUID)", Kvm.ENABLE_CAP, KvmVm.capability(Kvm.CAP_ENFORCE_PV_FEATURE_CPUID, 1));
+        }
     }
 
     int index() {

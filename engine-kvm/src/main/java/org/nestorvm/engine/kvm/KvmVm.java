@@ -103,6 +103,8 @@ final class KvmVm implements EngineVm, EventWiring {
         if (irqchip == Irqchip.SPLIT) enable("KVM_CAP_SPLIT_IRQCHIP", Kvm.CAP_SPLIT_IRQCHIP, KvmRoutes.FIRST_MESSAGE);
         if (irqchip == Irqchip.KERNEL) createIrqchip();
         if (rings != null) enable("KVM_CAP_DIRTY_LOG_RING", Kvm.CAP_DIRTY_LOG_RING, dirtyRingBytes);        // on x86 the same as ..._ACQ_REL; refused after the first processor
+        // RDPMC has no filter, and AMD's oldest counters have no CPUID bit that a guest would ask.
+        if (host.pmuSwitch()) enable("KVM_CAP_PMU_CAPABILITY", Kvm.CAP_PMU_CAPABILITY, Kvm.PMU_CAP_DISABLE);
         if (host.msrFilter()) MsrPolicy.install(vm);
         memory.install();
         // KVM_CAP_EXIT_ON_EMULATION_FAILURE stays off: with it a program in the guest could end the machine, where it otherwise gets #UD.
@@ -128,7 +130,7 @@ final class KvmVm implements EngineVm, EventWiring {
         vm.ioctl("KVM_ENABLE_CAP(" + capName + ")", Kvm.ENABLE_CAP, capability(cap, argument));
     }
 
-    private static long capability(int cap, long argument) {
+    static long capability(int cap, long argument) {
         long request = Scratch.zeroed(KvmStructs.ENABLE_CAP.byteSize());
         HostMemory.putInt(request + CAP, cap);
         HostMemory.putLong(request + CAP_ARGS, argument);

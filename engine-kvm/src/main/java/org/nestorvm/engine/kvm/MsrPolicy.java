@@ -28,7 +28,7 @@ final class MsrPolicy {
             new Range(0x08c, 4),                // IA32_SGXLEPUBKEYHASH
             new Range(0x0c1, 8),                // IA32_PMC
             new Range(0x186, 8),                // IA32_PERFEVTSEL
-            new Range(0x300, 0x10),             // counters of the first SDM generation, fixed counters
+            new Range(0x300, 0x46),             // counters of the first SDM generation, fixed counters, IA32_PERF_CAPABILITIES
             new Range(0x38d, 4),                // IA32_FIXED_CTR_CTRL and global control
             new Range(0x3f1, 7),                // precise events
             new Range(0x480, 0x13),             // IA32_VMX capabilities

@@ -57,6 +57,14 @@ final class KvmPolicyTest {
         assertEquals(0, basic.ecx() >>> 24 & 1);
     }
 
+    /** KVM counts the state of all that it supports itself, AMX for one. */
+    @Test void theXsaveAreaHasRoomForWhatIsOfferedAlone() {
+        List<CpuidEntry> supported = List.of(new CpuidEntry(0xd, 0, true, 0x60007, 576, 11008, 0), new CpuidEntry(0xd, 1, true, 0xf, 0, 3 << 11, 0), new CpuidEntry(0xd, 2, true, 256, 576, 0, 0),
+                new CpuidEntry(0xd, 11, true, 16, 0, 1, 0), new CpuidEntry(0xd, 18, true, 8192, 2816, 6, 0));
+        List<CpuidEntry> offered = new KvmCpuid(1, true, false).forVcpu(supported, 0);
+        assertThat(offered).containsExactly(new CpuidEntry(0xd, 0, true, 7, 576, 832, 0), new CpuidEntry(0xd, 1, true, 0xf, 0, 0, 0), new CpuidEntry(0xd, 2, true, 256, 576, 0, 0));
+    }
+
     @Test void whereKvmEmulatesCmpxchg16bIsNotOffered() {
         CpuidEntry basic = new KvmCpuid(1, true, true).forVcpu(SUPPORTED, 0).stream().filter(e -> e.function() == 1).findAny().orElseThrow();
         assertEquals(0, basic.ecx() >>> 13 & 1);
@@ -65,7 +73,7 @@ final class KvmPolicyTest {
 
     @Test void registersOfHiddenFeaturesAreDenied() {
         assertThat(MsrPolicy.DENIED).hasSizeLessThanOrEqualTo(16);
-        for (int index : new int[] {0xc1, 0x186, 0x38f, 0x480, 0x492, 0x570, 0xc0010114, 0xc0010117}) assertThat(MsrPolicy.denies(index)).as(Integer.toHexString(index)).isTrue();
+        for (int index : new int[] {0xc1, 0x186, 0x309, 0x345, 0x38f, 0x480, 0x492, 0x570, 0xc0010114, 0xc0010117}) assertThat(MsrPolicy.denies(index)).as(Integer.toHexString(index)).isTrue();
         for (int index : new int[] {0x10, 0x1b, 0x174, 0x1a0, 0x277, 0x2ff, 0x6e0, 0xc0000080, 0xc0000102, 0x4b564d01, 0x800, 0x83f, 0xd90}) {
             assertThat(MsrPolicy.denies(index)).as(Integer.toHexString(index)).isFalse();
         }

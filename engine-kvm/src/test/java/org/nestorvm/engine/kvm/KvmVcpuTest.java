@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.EngineVcpu;
 import org.nestorvm.vmm.Exit;
@@ -108,6 +109,7 @@ final class KvmVcpuTest {
 
     @Test void stateRoundTrip() throws Exception {
         try (Guest guest = Guest.bare(0xf4)) {
+            long sysenterEip = intel() ? 0xffffffff81001000L : 0x81001000L;
             CpuState written = new CpuState();
             guest.longMode(state -> {
                 for (int i = 0; i < 16; i++) state.gpr[i] = 0x1111111111111111L * i;
@@ -117,7 +119,7 @@ final class KvmVcpuTest {
                 state.lstar = 0xffffffff81000000L;
                 state.star = 0x0023001000000000L;
                 state.sfmask = 0x47700;
-                state.sysenterEip = 0xffffffff81001000L;
+                state.sysenterEip = sysenterEip;
                 state.cr2 = 0xdeadb000L;
                 state.dr[0] = 0x400123;
                 state.dr[7] = 0x402;
@@ -142,6 +144,11 @@ final class KvmVcpuTest {
                     written.sfmask, written.sysenterEip, written.gdtrBase, written.gdtrLimit, written.idtrBase, written.idtrLimit, written.pat, written.xcr0});
             assertEquals(0x5a, read.xsave[160]);
         }
+    }
+
+    /** On AMD's processors SYSENTER is for legacy mode alone, and its registers have 32 bits (APM vol. 2, 6.1.2). */
+    private static boolean intel() throws ErrnoException {
+        return KvmHost.get().cpuid().stream().anyMatch(entry -> entry.function() == 0 && entry.ebx() == 0x756e6547);
     }
 
     private static void copy(CpuState from, CpuState to) {
