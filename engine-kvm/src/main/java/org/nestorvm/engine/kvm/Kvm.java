@@ -89,6 +89,7 @@ final class Kvm {
     static final int CAP_IRQFD = 32;
     static final int CAP_IOEVENTFD = 36;
     static final int CAP_MAX_VCPUS = 66;
+    static final int CAP_TSC_DEADLINE_TIMER = 72;
     static final int CAP_SYNC_REGS = 74;
     static final int CAP_SIGNAL_MSI = 77;
     static final int CAP_READONLY_MEM = 81;

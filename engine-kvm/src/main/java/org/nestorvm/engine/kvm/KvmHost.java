@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.vmm.CpuidPolicy;
 
 /**
  * What this host's KVM can do, asked once for a process: each question is a system call, and the list of CPUID leaves alone costs as much as a machine.
@@ -60,13 +61,20 @@ record KvmHost(int runBytes, List<CpuidEntry> cpuid, Set<Integer> msrs, int maxV
                 kvm.extension(Kvm.CAP_ENFORCE_PV_FEATURE_CPUID) != 0, Files.isDirectory(INTEL), Files.isDirectory(PVM));
     }
 
+    /** The TSC deadline timer is a capability and not among the leaves, since it comes with the local APIC (Documentation/virt/kvm/api.rst, KVM_GET_SUPPORTED_CPUID). */
+    private static CpuidEntry withDeadlineTimer(KvmFile kvm, CpuidEntry entry) {
+        CpuidPolicy.Feature timer = CpuidPolicy.feature("tsc_deadline_timer");
+        if (entry.function() != timer.leaf() || kvm.extension(Kvm.CAP_TSC_DEADLINE_TIMER) == 0) return entry;
+        return entry.with(entry.eax(), entry.ebx(), entry.ecx() | 1 << timer.bit(), entry.edx());
+    }
+
     private static List<CpuidEntry> readCpuid(KvmFile kvm) throws ErrnoException {
         try (Arena arena = Arena.ofConfined()) {
             long table = arena.allocate(KvmStructs.CPUID2.byteSize() + MAX_CPUID_ENTRIES * KvmStructs.CPUID_ENTRY2.byteSize(), 8).address();
             HostMemory.putInt(table, MAX_CPUID_ENTRIES);
             kvm.ioctl("KVM_GET_SUPPORTED_CPUID", Kvm.GET_SUPPORTED_CPUID, table);
             List<CpuidEntry> entries = new ArrayList<>();
-            for (int i = 0; i < HostMemory.getInt(table); i++) entries.add(CpuidEntry.read(CpuidEntry.address(table, i)));
+            for (int i = 0; i < HostMemory.getInt(table); i++) entries.add(withDeadlineTimer(kvm, CpuidEntry.read(CpuidEntry.address(table, i))));
             return List.copyOf(entries);
         }
     }

@@ -38,7 +38,7 @@ final class MsrPolicy {
             new Range(0x600, 0x50),             // debug store, power limits and energy
             new Range(0xc8d, 4),                // cache allocation
             new Range(0x1200, 0x20),            // architectural branch records
-            new Range(0xc0010114, 4),           // VM_CR, VM_HSAVE_PA
+            new Range(0xc0010114, 0x1e),        // VM_CR, VM_HSAVE_PA, VIRT_SPEC_CTRL, GHCB, SEV_STATUS
             new Range(0xc0010200, 0xc),         // AMD performance counters
             new Range(0xc0000104, 1));          // TSC_RATIO
 

@@ -32,7 +32,6 @@ class FeatureRegistersTest {
             ds                  00000001.0 edx 21       600
             acpi                00000001.0 edx 22       19a 19b 19c
             vmx                 00000001.0 ecx 5        480 48b
-            eist                00000001.0 ecx 7        199
             debug-interface     00000001.0 ecx 11       c80
             pdcm                00000001.0 ecx 15       345
             tsc-deadline        00000001.0 ecx 24       6e0

@@ -5,8 +5,6 @@ import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -14,8 +12,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Predicate;
+import java.util.jar.JarEntry;
+import java.util.jar.JarFile;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.junit.platform.engine.DiscoverySelector;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.launcher.LauncherDiscoveryRequest;
@@ -27,7 +26,7 @@ import org.junit.platform.launcher.core.LauncherFactory;
 
 /**
  * Runs tests without a build tool and tells of each as it ends: for {@code scripts/kvm-lab-tests}, in a machine where
- * Maven would take minutes to start. Arguments are folders with test classes; {@code nestor.tests} and
+ * Maven would take minutes to start. Arguments are jars with test classes; {@code nestor.tests} and
  * {@code nestor.tests.leave.out} are patterns for class names. The status is 1 when a test failed.
  */
 final class TestRun implements TestExecutionListener {
@@ -41,23 +40,22 @@ final class TestRun implements TestExecutionListener {
     private TestPlan plan;
     private int passed;
 
-    public static void main(String[] folders) throws IOException {
+    public static void main(String[] jars) throws IOException {
         TestRun run = new TestRun();
-        LauncherDiscoveryRequest request = LauncherDiscoveryRequestBuilder.request().selectors(classes(folders)).build();
+        LauncherDiscoveryRequest request = LauncherDiscoveryRequestBuilder.request().selectors(classes(jars)).build();
         run.watch();
         LauncherFactory.create().execute(request, run);
         System.exit(run.report());
     }
 
     /** Surefire's rule: classes whose names end with Test. */
-    private static List<DiscoverySelector> classes(String[] folders) throws IOException {
+    private static List<DiscoverySelector> classes(String[] jars) throws IOException {
         Predicate<String> wanted = Pattern.compile(System.getProperty("nestor.tests", ".*")).asPredicate();
         Predicate<String> unwanted = Pattern.compile(System.getProperty("nestor.tests.leave.out", "^$")).asPredicate();
         List<DiscoverySelector> selectors = new ArrayList<>();
-        for (String folder : folders) {
-            Path root = Path.of(folder);
-            try (Stream<Path> files = Files.walk(root)) {
-                files.map(file -> root.relativize(file).toString()).filter(name -> name.endsWith("Test.class")).sorted()
+        for (String jar : jars) {
+            try (JarFile file = new JarFile(jar)) {
+                file.stream().map(JarEntry::getName).filter(name -> name.endsWith("Test.class")).sorted()
                     .map(name -> name.replace(".class", "").replace('/', '.')).filter(wanted.and(unwanted.negate()))
                     .forEach(name -> selectors.add(selectClass(name)));
             }
