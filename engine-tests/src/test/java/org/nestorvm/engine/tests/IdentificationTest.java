@@ -121,9 +121,22 @@ class IdentificationTest {
         vm.start(a.xor(EDX, EDX).xor(ECX, ECX).xsetbv().hlt());
         Expect.fault(vm, Expect.GP, 0, a.origin() + a.assemble().length - 4);   // SSE without x87
         Expect.reg(vm, EBX, 3);
+        assertEquals(2, vm.memory.getLong(0x800000 + 512) & 2, "XSTATE_BV");
+        assertEquals(-1, vm.memory.getLong(0x800000 + 160 + 48), "XMM3 as saved");
         Expect.reg(vm, RSI, -1);
-        assertEquals(2, vm.memory.getLong(0x800000 + 512) & 2);
-        assertEquals(-1, vm.memory.getLong(0x800000 + 160 + 48));
+    }
+
+    @EngineTest
+    void xcr0OutlivesAnExit(TestMachine vm) {
+        vm.longMode();
+        if ((cpuid(vm, 1, 0)[2] & 1 << 26) == 0) return;
+        vm.cpu.cr4 |= 1 << 18;
+        vm.apply();
+        vm.start(vm.program().xor(ECX, ECX).xor(EDX, EDX).mov(EAX, 3).xsetbv().out(0x19, AL).xgetbv().hlt());
+        assertEquals(new Event.PortWrite(0x19, 1, 3), vm.run());
+        Expect.halt(vm);
+        Expect.reg(vm, EAX, 3);
+        assertEquals(3, vm.cpu.xcr0);
     }
 
     @EngineTest
