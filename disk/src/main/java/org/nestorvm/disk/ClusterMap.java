@@ -153,7 +153,19 @@ final class ClusterMap implements AutoCloseable {
         }
         run.bytes = Math.min(bytes, ((long) same << clusterBits) - within);
         if (run.kind == Kind.DATA) run.hostOffset = checkedData(entry, same) + within;
+        else if (run.kind == Kind.ZERO && table != null) checkZeroes(table, first, same);
         else if (run.kind == Kind.COMPRESSED) lookupPacked(run);
+    }
+
+    /** The clusters that are kept for zeroes are places in the file, too. */
+    private void checkZeroes(Table table, int first, int count) throws IOException {
+        long end = -1;
+        for (int i = 0; i < count; i++) {
+            long entry = table.getLong(first + i);
+            if ((entry & Refcounts.OFFSET_MASK) == 0 && zeroFlag) continue;
+            if (end < 0) end = fileEnd();
+            checkedData(entry, 1, end);
+        }
     }
 
     private void lookupPacked(Run run) throws IOException {
@@ -168,13 +180,18 @@ final class ClusterMap implements AutoCloseable {
 
     private Kind kind(long entry) {
         if ((entry & COMPRESSED) != 0) return Kind.COMPRESSED;
-        if (zeroFlag && (entry & ZERO) != 0) return Kind.ZERO;
+        if ((entry & ZERO) != 0) return Kind.ZERO;
         return (entry & Refcounts.OFFSET_MASK) == 0 ? Kind.UNALLOCATED : Kind.DATA;
     }
 
     private long checkedData(long entry, int clusters) throws IOException {
+        return checkedData(entry, clusters, fileEnd());
+    }
+
+    private long checkedData(long entry, int clusters, long fileEnd) throws IOException {
         long offset = entry & Refcounts.OFFSET_MASK;
-        if ((offset & clusterBytes() - 1) != 0 || offset + ((long) clusters << clusterBits) > fileEnd()) throw damaged("an L2 entry leads to " + offset + ", which is no place in this file");
+        if (!zeroFlag && (entry & ZERO) != 0) throw damaged("an L2 entry has the zero flag, which version 2 does not have");
+        if ((offset & clusterBytes() - 1) != 0 || offset + ((long) clusters << clusterBits) > fileEnd) throw damaged("an L2 entry leads to " + offset + ", which is no place in this file");
         return offset;
     }
 
@@ -183,8 +200,11 @@ final class ClusterMap implements AutoCloseable {
         int offsetBits = 62 - (clusterBits - 8);
         long offset = packedOffset(entry);
         int sectors = (int) (entry >>> offsetBits & (1L << clusterBits - 8) - 1);
-        if (offset >= fileEnd()) throw damaged("a compressed cluster is at " + offset + ", which is no place in this file");
-        return (sectors + 1) * DiskImage.SECTOR_BYTES - (int) (offset & DiskImage.SECTOR_BYTES - 1);
+        int bytes = (sectors + 1) * DiskImage.SECTOR_BYTES - (int) (offset & DiskImage.SECTOR_BYTES - 1);
+        if (offset + bytes > fileEnd()) {
+            throw damaged("a compressed cluster of " + bytes + " bytes is at " + offset + ", which is no place in this file");
+        }
+        return bytes;
     }
 
     private long packedOffset(long entry) {

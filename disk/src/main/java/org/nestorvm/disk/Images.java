@@ -103,9 +103,9 @@ public final class Images {
             }
             Qcow2Header header = Qcow2Header.read(host);
             String backing = header.backingName;
-            return new ImageInfo(file.toString(), format, header.sizeBytes, allocated, backing, backing == null ? null : Disks.resolve(file.toString(), backing), header.backingFormat, header.version,
+            return new ImageInfo(file.toString(), format, header.diskBytes(), allocated, backing, backing == null ? null : Disks.resolve(file.toString(), backing), header.backingFormat, header.version,
                 (int) header.clusterBytes(), (header.compatible & Qcow2Header.LAZY_REFCOUNTS) != 0, 1 << header.refcountOrder, header.compression == Qcow2Header.ZSTD ? "zstd" : "zlib",
-                (header.incompatible & Qcow2Header.DIRTY) != 0, (header.incompatible & Qcow2Header.CORRUPT) != 0, Snapshot.list(host, header));
+                (header.incompatible & Qcow2Header.DIRTY) != 0, (header.incompatible & Qcow2Header.CORRUPT) != 0, SnapshotTable.read(host, header).stream().map(SnapshotTable.Entry::snapshot).toList());
         }
     }
 

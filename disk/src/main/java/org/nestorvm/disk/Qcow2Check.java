@@ -20,6 +20,9 @@ import org.nestorvm.memory.sys.HostMemory;
  */
 final class Qcow2Check {
     private static final int MESSAGES = 100;
+    /** Bits of entries that must be zero. */
+    private static final long L1_RESERVED = ~(Refcounts.OFFSET_MASK | ClusterMap.COPIED);
+    private static final long L2_RESERVED = L1_RESERVED & ~(ClusterMap.COMPRESSED | ClusterMap.ZERO);
 
     /** How far a repair goes. */
     enum Repair { NONE, LEAKS, ALL }
@@ -111,16 +114,22 @@ final class Qcow2Check {
 
     private void countSnapshots() throws IOException {
         if (header.snapshots == 0) return;
-        List<Snapshot> snapshots;
+        List<SnapshotTable.Entry> snapshots;
         try {
-            snapshots = Snapshot.list(file, header);
-            countArea("snapshot table", header.snapshotsOffset, Snapshot.tableBytes(file, header), 1);
+            snapshots = SnapshotTable.read(file, header);
+            countArea("snapshot table", header.snapshotsOffset, SnapshotTable.sizeBytes(snapshots), 1);
         } catch (IOException e) {
             corrupt(e.getMessage());
             return;
         }
+        for (SnapshotTable.Entry entry : snapshots) {
+            if (!SnapshotTable.isComplete(entry, header.version)) {
+                corrupt("snapshot " + entry.snapshot().id() + " has " + entry.extraBytes() + " bytes of extra data, and version 3 needs "
+                    + SnapshotTable.LEAST_EXTRA_BYTES);
+            }
+        }
         Map<List<Long>, Integer> tables = new HashMap<>();
-        for (Snapshot snapshot : snapshots) tables.merge(List.of(snapshot.l1Offset(), (long) snapshot.l1Entries()), 1, Integer::sum);
+        for (SnapshotTable.Entry snapshot : snapshots) tables.merge(List.of(snapshot.l1Offset(), (long) snapshot.l1Entries()), 1, Integer::sum);
         for (Map.Entry<List<Long>, Integer> table : tables.entrySet()) {
             long offset = table.getKey().get(0);
             int entries = table.getKey().get(1).intValue();
@@ -132,22 +141,36 @@ final class Qcow2Check {
         long[] l1 = Tables.read(file, offset, entries);
         for (int i = 0; i < l1.length; i++) {
             long table = l1[i] & Refcounts.OFFSET_MASK;
+            if ((l1[i] & L1_RESERVED) != 0) corruptEntry("L1 entry " + i + whose, l1[i]);
             if (table != 0 && countArea("L2 table " + i + whose, table, clusterBytes, weight)) l2Weights.merge(table, weight, (a, b) -> (int) Math.min(Integer.MAX_VALUE, (long) a + b));
         }
     }
 
     private void countL2(long offset, int weight) throws IOException {
         for (long entry : Tables.read(file, offset, 1 << header.l2Bits())) {
-            if ((entry & ClusterMap.COMPRESSED) != 0) countCompressed(entry, weight);
-            else if ((entry & Refcounts.OFFSET_MASK) != 0) countArea("data of an entry of the L2 table at " + offset, entry & Refcounts.OFFSET_MASK, clusterBytes, weight);
+            if ((entry & ClusterMap.COMPRESSED) != 0) {
+                countCompressed(entry, weight);
+                continue;
+            }
+            if ((entry & reserved()) != 0) corruptEntry("an entry of the L2 table at " + offset, entry);
+            if ((entry & Refcounts.OFFSET_MASK) != 0) countArea("data of an entry of the L2 table at " + offset, entry & Refcounts.OFFSET_MASK, clusterBytes, weight);
         }
+    }
+
+    /** The zero flag came with version 3. */
+    private long reserved() {
+        return header.version < 3 ? L2_RESERVED | ClusterMap.ZERO : L2_RESERVED;
+    }
+
+    private void corruptEntry(String what, long entry) {
+        corrupt(what + " has bits that are reserved: " + Long.toHexString(entry));
     }
 
     private void countCompressed(long entry, int weight) {
         int offsetBits = 62 - (clusterBits - 8);
         long offset = entry & (1L << offsetBits) - 1 & (1L << 56) - 1, sectors = entry >>> offsetBits & (1L << clusterBits - 8) - 1;
         long last = (offset & -DiskImage.SECTOR_BYTES) + (sectors + 1) * DiskImage.SECTOR_BYTES - 1;
-        if (last >>> clusterBits >= fileClusters && offset >>> clusterBits >= fileClusters) {
+        if (last >>> clusterBits >= fileClusters) {
             corrupt("a compressed cluster is at " + offset + ", which is no place in this file");
             return;
         }
@@ -327,14 +350,17 @@ final class Qcow2Check {
         long[] l1 = Tables.read(file, header.l1Offset, header.l1Entries);
         for (int i = 0; i < l1.length; i++) {
             long offset = l1[i] & Refcounts.OFFSET_MASK;
+            l1[i] &= ~L1_RESERVED;
             if (!l2Weights.containsKey(offset)) continue;
             l1[i] = mended(l1[i], offset);
             long[] l2 = Tables.read(file, offset, 1 << header.l2Bits());
             boolean changed = false;
             for (int at = 0; at < l2.length; at++) {
                 long entry = l2[at];
+                long host = entry & Refcounts.OFFSET_MASK;
                 if ((entry & ClusterMap.COMPRESSED) != 0) l2[at] = entry & ~ClusterMap.COPIED;
-                else if (readable(entry & Refcounts.OFFSET_MASK)) l2[at] = mended(entry, entry & Refcounts.OFFSET_MASK);
+                else if (readable(host)) l2[at] = mended(entry & ~L2_RESERVED, host);
+                else l2[at] = entry & ~L2_RESERVED;
                 changed |= l2[at] != entry;
             }
             if (changed) Tables.write(file, offset, l2, 0, l2.length);

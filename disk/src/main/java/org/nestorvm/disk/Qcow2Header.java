@@ -45,6 +45,11 @@ final class Qcow2Header {
         return 1L << clusterBits;
     }
 
+    /** What a guest sees: whole sectors, without the part of one at the end. */
+    long diskBytes() {
+        return sizeBytes / DiskImage.SECTOR_BYTES * DiskImage.SECTOR_BYTES;
+    }
+
     /** Guest clusters that one L2 table describes, as a power of two. */
     int l2Bits() {
         return clusterBits - 3;
@@ -84,9 +89,9 @@ final class Qcow2Header {
         snapshots = limited(file, "nb_snapshots", buffer.getInt(NB_SNAPSHOTS), 0, SNAPSHOT_LIMIT);
         snapshotsOffset = buffer.getLong(SNAPSHOTS_OFFSET);
         if (l1EntriesFor(sizeBytes, clusterBits) > l1Entries) throw bad(file, "has an L1 table of " + l1Entries + " entries, too few for a disk of " + sizeBytes + " bytes");
-        if (l1Entries > 0) inFile(file, "L1 table", l1Offset, 8L * l1Entries);
+        placed(file, "L1 table", l1Offset, 8L * l1Entries);
         inFile(file, "refcount table", refcountTableOffset, (long) refcountTableClusters << clusterBits);
-        if (snapshots > 0) inFile(file, "snapshot table", snapshotsOffset, 40L * snapshots);
+        placed(file, "snapshot table", snapshotsOffset, 40L * snapshots);
     }
 
     private int readVersion3(BlockFile file, ByteBuffer buffer) throws IOException {
@@ -152,11 +157,21 @@ final class Qcow2Header {
         return value;
     }
 
+    /** A table of no entries may be anywhere, but at a cluster. */
+    private void placed(BlockFile file, String table, long offset, long size) throws IOException {
+        if (size > 0) inFile(file, table, offset, size);
+        else if (offset < 0 || (offset & clusterBytes() - 1) != 0) throw misplaced(file, table, offset);
+    }
+
     private void inFile(BlockFile file, String table, long offset, long size) throws IOException {
         long end = Math.ceilDiv(file.length(), clusterBytes()) * clusterBytes();
         if ((offset & clusterBytes() - 1) != 0 || offset < clusterBytes() || offset > end - size) {
-            throw bad(file, "has its " + table + " at " + Long.toUnsignedString(offset) + ", which is no place in this file");
+            throw misplaced(file, table, offset);
         }
+    }
+
+    private static IOException misplaced(BlockFile file, String table, long offset) {
+        return bad(file, "has its " + table + " at " + Long.toUnsignedString(offset) + ", which is no place in this file");
     }
 
     static IOException bad(BlockFile file, String what) {

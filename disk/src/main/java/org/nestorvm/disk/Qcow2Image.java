@@ -54,7 +54,7 @@ final class Qcow2Image implements DiskImage {
         this.header = header;
         this.readOnly = readOnly;
         this.backing = backing;
-        sizeBytes = Math.ceilDiv(header.sizeBytes, SECTOR_BYTES) * SECTOR_BYTES;
+        sizeBytes = header.diskBytes();
         map = new ClusterMap(file, header, readOnly);
     }
 

@@ -52,7 +52,7 @@ class Qcow2FuzzTest {
             for (long at : places(image)) attempt(() -> Buffer.read(image, at, 4096));
             attempt(() -> image.nextData(0));
         }
-        Snapshot.list(file, Qcow2Header.read(file));
+        SnapshotTable.read(file, Qcow2Header.read(file));
     }
 
     private static void write(BlockFile file) throws IOException {

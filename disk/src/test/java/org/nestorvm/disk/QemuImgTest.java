@@ -12,6 +12,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Images go between QEMU's tools and ours in both directions. */
@@ -145,6 +146,47 @@ class QemuImgTest {
         // Not LUKS (Qcow2OpenTest has its number): for that qemu-img times itself, and where the processor's time is counted coarsely it gives up.
         QemuImg.img(directory, "create", "-f", "qcow2", "--object", "secret,id=s,data=x", "-o", "encrypt.format=aes,encrypt.key-secret=s", "aes.qcow2", "1M");
         assertThatThrownBy(() -> Disks.open(directory.resolve("aes.qcow2"), OpenOptions.READ)).hasMessageContaining("encrypted");
+    }
+
+    /** Where qemu-img reports a corruption we do, and what it cannot read we cannot read. */
+    @ParameterizedTest
+    @CsvSource({"zero flag and no place,3,0x8000010000000001,2,true", "zero flag and half a place,3,0x8000000000050201,2,true",
+        "zero flag alone,3,1,3,false", "zero flag in version 2,2,0x8000000000050001,2,true", "reserved bit 4,3,0x8000000000050010,2,false",
+        "reserved bit 60,3,0x9000000000050000,2,false", "compressed behind the end,3,0x4fc0010000000000,2,true",
+        "compressed over the end,3,0x7fc000000006fe00,2,true", "compressed with COPIED,3,0xc040000000050000,2,true",
+        "data behind the end,3,0x8000010000000000,2,true", "data over the L2 table,3,0x8000000000040000,2,false"})
+    void damagedEntriesAreWhatQemuImgSays(String what, int version, String entry, int status, boolean unreadable) throws IOException {
+        QemuImg.img(directory, "create", "-f", "qcow2", "-o", version == 2 ? "compat=0.10" : "compat=1.1", top, "1M");
+        QemuImg.io(directory, top, "write -P 5 0 128k");
+        try (var file = new java.io.RandomAccessFile(top.toFile(), "rw")) {
+            file.seek(0x40000);                                                         // the L2 table
+            file.writeLong(Long.parseUnsignedLong(entry.replace("0x", ""), 16));
+        }
+        boolean knows = version == 3;                                                   // it only fails to read the other
+        assertThat(QemuImg.run(directory, "qemu-img", "check", top).status()).isEqualTo(knows ? status : 0);
+        CheckResult found = Images.check(top, OpenOptions.READ, null);
+        assertThat(found.corruptions() > 0 ? 2 : found.leaks() > 0 ? 3 : 0).as(found.messages().toString()).isEqualTo(status);
+        try (DiskImage image = Disks.open(top, OpenOptions.READ)) {
+            if (unreadable) assertThatThrownBy(() -> Buffer.read(image, 0, 512)).hasMessageContaining("top.qcow2 is damaged");
+            else Buffer.read(image, 0, 512);
+            assertThat(Buffer.read(image, 65_536, 512)).containsOnly(5);
+        }
+    }
+
+    @Test void sizesAreRoundedAsQemuImgRoundsThem() throws IOException {
+        QemuImg.img(directory, "create", "-f", "qcow2", top, "1M");
+        for (int size : new int[] {1000, 511, 512, 1 << 20}) {
+            try (var file = new java.io.RandomAccessFile(top.toFile(), "rw")) {
+                file.seek(Qcow2Header.SIZE);
+                file.writeLong(size);
+            }
+            String theirs = QemuImg.img(directory, "info", "--output=json", top);
+            assertThat(theirs).contains("\"virtual-size\": " + size / 512 * 512 + ",");
+            assertThat(Images.info(top, OpenOptions.READ).sizeBytes()).isEqualTo(size / 512 * 512);
+            try (DiskImage image = Disks.open(top, OpenOptions.READ)) {
+                assertThat(image.sizeBytes()).isEqualTo(size / 512 * 512);
+            }
+        }
     }
 
     @Test void persistentBitmapsAreCountedAndThenMarkedStale() throws IOException {
