@@ -166,9 +166,12 @@ class ApicTest {
         vm.load(new Asm(0x5000).mov(AX, 0).mov(DS, AX).mov(abs(0x5800).m32(), 0x51515151).cli().hlt());
         Asm a = enabled(vm).mov(ptr(RDI, ICR_HIGH).m32(), 1 << 24).mov(ptr(RDI, ICR_LOW).m32(), 0x4500).mov(ptr(RDI, ICR_LOW).m32(), 0x4605);
         Label wait = a.here();
-        vm.start(a.pause().cmp(abs(0x5800).m32(), 0x51515151).jne(wait).cli().hlt());
+        Label end = a.pause().cmp(abs(0x5800).m32(), 0x51515151).jne(wait).cli().hlt().here();
+        vm.start(a);
         CompletableFuture<Exit> other = CompletableFuture.supplyAsync(() -> vm.vcpu(1).run(GuestBus.EMPTY));
-        Expect.halt(vm);
+        other.thenRun(() -> vm.vcpu(0).kick());                     // the last one to halt is the only one that is told
+        vm.runUntilExit();
+        assertEquals(end.address(), vm.cpu.rip);
         vm.vcpu(1).kick();
         // Halted while the first processor might still wake it; or, if that one was faster, the last to halt.
         Exit exit = other.get(10, TimeUnit.SECONDS);
