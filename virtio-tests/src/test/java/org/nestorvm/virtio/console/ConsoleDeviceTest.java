@@ -326,11 +326,78 @@ class ConsoleDeviceTest {
             try (SocketChannel client = connect("log")) {
                 assertTrue(client.isConnected());
                 control.send(2, ConsoleDevice.PORT_READY, 1);
-                assertEquals("2 7 1 log", control.next());
-                assertEquals("2 6 1", control.next());
+                assertThat(List.of(control.next(), control.next())).containsExactlyInAnyOrder("2 7 1 log", "2 6 1");
             }
         }
         assertFalse(Files.exists(folder.resolve("agent")));
+    }
+
+    /** A program that finds a port by its name finds it open. Each direction ends after its last byte. */
+    @ParameterizedTest
+    @EnumSource
+    void aChannelBeginsOpenAndEndsEachWayAfterTheLastByte(Ring ring) throws Exception {
+        Semaphore ended = new Semaphore(0);
+        Channel channel = new Channel("stdin", sink, events(ended, new Semaphore(0)));
+        try (ConsoleDevice console = new ConsoleDevice("channels", List.of(channel)); TestDriver driver = start(console, ring)) {
+            assertFalse(console.hasConsole());
+            Control control = new Control(driver);
+            control.send(0, ConsoleDevice.DEVICE_READY, 1);
+            assertEquals("1 1 1", control.next());                   // and no port 0
+            control.send(1, ConsoleDevice.PORT_READY, 1);
+            assertEquals("1 6 1", control.next());
+            assertEquals("1 7 1 stdin", control.next());
+            assertEquals(4, channel.offer("last".getBytes(UTF_8), 0, 4));
+            channel.endInput();
+            control.send(1, ConsoleDevice.PORT_OPEN, 1);
+            assertArrayEquals("last".getBytes(UTF_8), driver.request(RX1, new byte[0], 10));
+            assertEquals("1 6 0", control.next());
+
+            byte[] sent = noise(300_000);                            // more than there is room for, so that the message of the end comes while it waits
+            sink.hold();
+            driver.queue(TX1).offer(sent, 0);
+            driver.kick(TX1);
+            control.send(1, ConsoleDevice.PORT_OPEN, 0);
+            assertFalse(ended.tryAcquire());
+            sink.letGo();
+            ended.acquire();
+            assertArrayEquals(sent, sink.await(sent.length));
+        }
+    }
+
+    @Test
+    void aChannelWithoutInputBeginsClosedAndOneThatBreaksStillEnds() throws Exception {
+        Semaphore ended = new Semaphore(0), broken = new Semaphore(0);
+        OutputStream closed = OutputStream.nullOutputStream();
+        closed.close();
+        Channel channel = new Channel("stdout", closed, events(ended, broken));
+        channel.endInput();
+        try (ConsoleDevice console = new ConsoleDevice("channels", List.of(channel)); TestDriver driver = start(console, Ring.SPLIT_EVENT)) {
+            Control control = new Control(driver);
+            control.send(0, ConsoleDevice.DEVICE_READY, 1);
+            assertEquals("1 1 1", control.next());
+            control.send(1, ConsoleDevice.PORT_READY, 1);
+            assertEquals("1 7 1 stdout", control.next());
+            control.send(1, ConsoleDevice.PORT_OPEN, 1);
+            driver.request(TX1, noise(100), 0);
+            broken.acquire();
+            driver.request(TX1, noise(300_000), 0);                  // dropped
+            control.send(1, ConsoleDevice.PORT_OPEN, 0);
+            ended.acquire();
+        }
+    }
+
+    private static Channel.Events events(Semaphore ended, Semaphore broken) {
+        return new Channel.Events() {
+            @Override
+            public void ended() {
+                ended.release();
+            }
+
+            @Override
+            public void broken() {
+                broken.release();
+            }
+        };
     }
 
     @ParameterizedTest

@@ -19,7 +19,7 @@ import org.nestorvm.virtio.queue.QueueViolation;
 import org.nestorvm.virtio.queue.Virtqueue;
 
 /**
- * Console device: virtio 1.2, section 5.3. Port 0 is a console on a stream of the host, as COM1 is; further ports have names, and a Unix socket each. Ports do not come and go while a guest runs.
+ * Console device: virtio 1.2, section 5.3. Port 0 is a console on a stream of the host, as COM1 is; further ports have names, and a Unix socket each, or are {@link Channel}s. Ports do not come and go while a guest runs.
  *
  * <p>In the message of a new size the columns come first, as the specification has it. Linux of before 2025 reads the rows there, and so has the two exchanged; not so without named ports, since then it
  * reads the size from the configuration space.
@@ -58,6 +58,31 @@ public final class ConsoleDevice extends RingDevice {
         config().onWrite((offset, size) -> {
             if (offset <= EMERG_WR && offset + size > EMERG_WR) console.take((byte) config().get(EMERG_WR, 1));
         });
+    }
+
+    /** Named ports and no console, for a machine that talks with a program of the guest. */
+    public ConsoleDevice(String name, List<Channel> channels) {
+        super(TYPE, name, F_MULTIPORT, new ConfigSpace(CONFIG_BYTES), 1, queues(channels.size()));
+        config().set(MAX_NR_PORTS, Integer.BYTES, 1 + channels.size());
+        console = null;
+        Port none = new Port(0, null);
+        none.end = new NoEnd();
+        ports.add(none);
+        for (Channel channel : channels) ports.add(port(channel));
+    }
+
+    private Port port(Channel channel) {
+        Port port = new Port(ports.size(), channel.name);
+        StreamEnd end = new StreamEnd(name() + "-" + channel.name, channel.output, () -> onLoop(() -> serve(port)));
+        end.tell(channel.events, () -> connectionChanged(port));
+        port.end = end;
+        channel.bind(end);
+        return port;
+    }
+
+    /** Whether there is a console beside the named ports. */
+    public boolean hasConsole() {
+        return console != null;
     }
 
     private static int[] queues(int namedPorts) {
@@ -179,7 +204,7 @@ public final class ConsoleDevice extends RingDevice {
         ByteBuffer fields = ByteBuffer.wrap(message).order(ByteOrder.LITTLE_ENDIAN);
         int id = fields.getInt(0), event = fields.getShort(4) & 0xffff, value = fields.getShort(6) & 0xffff;
         if (event == DEVICE_READY) {
-            if (value == 1 && !deviceReady) for (Port port : ports) port.due |= Port.ADD;
+            if (value == 1 && !deviceReady) for (Port port : ports) if (hasConsole() || !port.isConsole()) port.due |= Port.ADD;
             deviceReady |= value == 1;
         } else if (id >= 0 && id < ports.size()) {
             Port port = ports.get(id);
@@ -199,7 +224,9 @@ public final class ConsoleDevice extends RingDevice {
 
     private void guestOpened(Port port, boolean open) {
         port.guestOpen = open;
+        port.guestClosing = !open;
         serve(port.receiveQueue());
+        if (!open) serve(port.transmitQueue());
     }
 
     /** All that is due, as far as there are buffers. */

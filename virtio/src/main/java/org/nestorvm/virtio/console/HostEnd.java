@@ -15,6 +15,10 @@ interface HostEnd {
     /** What to wait for, before the port is told. */
     void watch(boolean input, boolean output);
 
+    /** The guest has closed the port, and everything that it wrote has been taken. */
+    default void guestClosed() {
+    }
+
     /** Nobody calls any of these any more. */
     void close();
 }

@@ -6,8 +6,8 @@ import org.nestorvm.virtio.queue.Virtqueue;
 
 /** One port: a pair of queues, and the host's end. What one side does not take makes the other wait, in this port and no other. */
 final class Port {
-    /** Messages that the driver is to have, in this order. */
-    static final int ADD = 1, CONSOLE = 1 << 1, RESIZE = 1 << 2, NAME = 1 << 3, CLOSED = 1 << 4, OPENED = 1 << 5;
+    /** Messages that the driver is to have, in this order. The name comes last: a program that finds a port by its name must find it open at the host's end. */
+    static final int ADD = 1, CONSOLE = 1 << 1, RESIZE = 1 << 2, CLOSED = 1 << 3, OPENED = 1 << 4, NAME = 1 << 5;
     /** Steps before others get their turn. */
     private static final int SHARE = 64;
 
@@ -20,6 +20,8 @@ final class Port {
     int due;
     /** The driver has made the port; a program of the guest has it open. */
     boolean ready, guestOpen;
+    /** The driver has said that the port is closed, and the host's end does not know yet. */
+    boolean guestClosing;
     private boolean hasBuffers;
     private Chain sending;
     private long sent;
@@ -45,7 +47,7 @@ final class Port {
     /** Another driver begins. */
     void reset() {
         due = 0;
-        ready = guestOpen = hasBuffers = false;
+        ready = guestOpen = guestClosing = hasBuffers = false;
         sent = 0;
     }
 
@@ -84,7 +86,15 @@ final class Port {
             }
             if (left < 0) return Served.AGAIN;
         } while (queue.enableNotifications());
+        closeIfAsked();
         return Served.ALL;
+    }
+
+    /** The queue is empty. What was written before the message that closed the port was in the queue before it. */
+    private void closeIfAsked() {
+        if (!guestClosing) return;
+        guestClosing = false;
+        end.guestClosed();
     }
 
     /** After a pause the first request goes on where it stood. */

@@ -22,7 +22,9 @@ final class StreamEnd implements HostEnd {
     private final byte[] input = new byte[BUFFER_BYTES];
     private byte[] filling = new byte[BUFFER_BYTES], emptying = new byte[BUFFER_BYTES];
     private int filled, inputFrom, inputCount;
-    private boolean wanted, closed, broken, hungUp;
+    private boolean wanted, closed, broken, hungUp, inputEnded, usedUpTold, guestClosed;
+    private Runnable inputUsedUp = () -> { };
+    private Channel.Events events;                                   // null where nobody wants to know
 
     /** @param ready told on any thread, with no lock held, that there is room for output that was asked for, or input */
     StreamEnd(String name, OutputStream stream, Runnable ready) {
@@ -31,9 +33,36 @@ final class StreamEnd implements HostEnd {
         this.ready = ready;
     }
 
+    /** For a port that a program of the guest opens and closes. @param usedUp told on the loop, perhaps from within {@link #give}: there is no input and there will be none */
+    void tell(Channel.Events newEvents, Runnable usedUp) {
+        events = newEvents;
+        inputUsedUp = usedUp;
+    }
+
+    /** Until the guest has read the last of the input. */
     @Override
-    public boolean isConnected() {
-        return true;
+    public synchronized boolean isConnected() {
+        return !inputEnded || inputCount > 0;
+    }
+
+    /** There is no more input than what was offered. */
+    void endInput() {
+        synchronized (this) {
+            inputEnded = true;
+        }
+        ready.run();
+    }
+
+    @Override
+    public void guestClosed() {
+        synchronized (this) {
+            if (!broken && events != null) {
+                guestClosed = true;
+                wakeWriter();
+                return;
+            }
+        }
+        if (events != null) events.ended();
     }
 
     @Override
@@ -71,12 +100,19 @@ final class StreamEnd implements HostEnd {
     }
 
     @Override
-    public synchronized long give(IoVector to) {
-        int piece = (int) Math.min(to.totalBytes(), Math.min(inputCount, BUFFER_BYTES - inputFrom));
-        to.copyIn(0, input, inputFrom, piece);
-        inputFrom = (inputFrom + piece) % BUFFER_BYTES;
-        inputCount -= piece;
-        if (piece > 0) notifyAll();
+    public long give(IoVector to) {
+        int piece;
+        boolean usedUp;
+        synchronized (this) {
+            piece = (int) Math.min(to.totalBytes(), Math.min(inputCount, BUFFER_BYTES - inputFrom));
+            to.copyIn(0, input, inputFrom, piece);
+            inputFrom = (inputFrom + piece) % BUFFER_BYTES;
+            inputCount -= piece;
+            usedUp = inputEnded && inputCount == 0 && !usedUpTold;
+            usedUpTold |= usedUp;
+            if (piece > 0) notifyAll();
+        }
+        if (usedUp) inputUsedUp.run();
         return piece;
     }
 
@@ -101,7 +137,10 @@ final class StreamEnd implements HostEnd {
     private void write() {
         for (int length; (length = swap()) >= 0; ) {
             if (takeWanted()) ready.run();
-            if (length == 0) continue;
+            if (length == 0) {
+                if (takeGuestClosed()) events.ended();
+                continue;
+            }
             try {
                 stream.write(emptying, 0, length);
                 stream.flush();
@@ -111,6 +150,8 @@ final class StreamEnd implements HostEnd {
                     broken = true;
                 }
                 ready.run();
+                if (events != null) events.broken();
+                if (takeGuestClosed()) events.ended();
                 return;
             }
         }
@@ -122,9 +163,15 @@ final class StreamEnd implements HostEnd {
         return was;
     }
 
+    private synchronized boolean takeGuestClosed() {
+        boolean was = guestClosed;
+        guestClosed = false;
+        return was;
+    }
+
     /** Waits for bytes, or for somebody who wants room, and moves them to {@link #emptying}; -1 when there are none and there will be none. */
     private synchronized int swap() {
-        while (filled == 0 && !wanted) {
+        while (filled == 0 && !wanted && !guestClosed) {
             if (closed) return -1;
             try {
                 wait();
