@@ -7,6 +7,7 @@ module org.nestorvm.machine {
     requires org.nestorvm.disk;
     requires org.nestorvm.vhost;
     requires org.nestorvm.isolation;
+    requires org.nestorvm.sandbox;
     requires transitive org.nestorvm.boot;
     requires org.slf4j;
     uses org.nestorvm.vmm.Engine;

@@ -1,14 +1,23 @@
 package org.nestorvm.machine;
 
 import java.io.BufferedReader;
+import java.io.FileInputStream;
 import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.stream.Stream;
 import org.nestorvm.memory.DescriptorChannel;
+import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Privileges;
+import org.nestorvm.memory.sys.Processes;
+import org.nestorvm.memory.sys.Sockets;
+import org.nestorvm.memory.sys.Spawn;
+import org.nestorvm.sandbox.ReadOnlyFiles;
 import org.nestorvm.vhost.Connector;
 import org.nestorvm.vhost.FrontEnd;
 import org.nestorvm.vhost.FrontEndOptions;
@@ -19,25 +28,39 @@ import org.slf4j.LoggerFactory;
 /**
  * A folder of the host in the guest: virtio-fs (virtio 1.2, 5.11), served by virtiofsd, a process that somebody else wrote. It is started with the machine and ends with it. What it knows of the
  * guest's open files cannot be told to another one, so that a daemon that dies is a file system that is gone.
+ *
+ * <p>The daemon is given a socket that listens already. Thus it need not write anything of its own, and one for a folder that is read-only starts under a filter that refuses all writing
+ * ({@link ReadOnlyFiles}): the guest's kernel decides whether it mounts a folder for reading only, and the guest's root may change its mind.
  */
 final class SharedFolder implements Connector {
+    /** What the guest may do with the files. */
+    enum Access { READ_WRITE, READ_ONLY }
+
     private static final Logger LOG = LoggerFactory.getLogger(SharedFolder.class);
     private static final List<String> PLACES = List.of("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd");
-    private static final int REQUEST_QUEUES = 1, QUEUE_SIZE = 128, PATIENCE_MS = 10_000, STEP_MS = 5;
+    private static final int REQUEST_QUEUES = 1, QUEUE_SIZE = 128, SOCKET = 3, END_STEP_MS = 10, END_STEPS = 200, LAST_WORDS_MS = 500;
 
     private final Path folder, directory;
-    private Process process;
+    private final Access access;
+    private int process;                                                 // 0 before it is started, -1 after its end
+    private Thread reader;
     private String lastWords = "it has printed nothing";
 
-    private SharedFolder(Path folder, Path directory) {
+    private SharedFolder(Path folder, Path directory, Access access) {
         this.folder = folder;
         this.directory = directory;
+        this.access = access;
     }
 
-    static VirtioDevice open(String name, Path folder, String tag) throws IOException {
+    static VirtioDevice open(String name, Path folder, String tag, Access access) throws IOException {
         if (!Files.isDirectory(folder)) throw new IOException("shared folder " + folder + ": is no folder; give one that is there");
-        SharedFolder shared = new SharedFolder(folder.toRealPath(), Files.createTempDirectory("nestor-share"));
-        return FrontEnd.connect(FrontEndOptions.fileSystem(name, tag, REQUEST_QUEUES, QUEUE_SIZE, shared));
+        SharedFolder shared = new SharedFolder(folder.toRealPath(), Files.createTempDirectory("nestor-share"), access);
+        try {
+            return FrontEnd.connect(FrontEndOptions.fileSystem(name, tag, REQUEST_QUEUES, QUEUE_SIZE, shared));
+        } catch (IOException e) {
+            String why = shared.whyEnded();
+            throw why == null ? e : new IOException("shared folder " + folder + ": virtiofsd has ended: " + why, e);
+        }
     }
 
     private static Path program() throws IOException {
@@ -47,16 +70,62 @@ final class SharedFolder implements Connector {
             .orElseThrow(() -> new IOException("a shared folder needs virtiofsd, which is not here; install it (Debian 12: apt-get install qemu-system-common; later: virtiofsd)"));
     }
 
-    private synchronized void start() throws IOException {
+    @Override
+    public DescriptorChannel connect(int failures) throws IOException, InterruptedException {
+        synchronized (this) {
+            if (process != 0) throw new IOException("virtiofsd has ended, and what it knew of open files with it: " + lastWords);
+        }
         Path socket = directory.resolve("socket");
-        ProcessBuilder builder = new ProcessBuilder(program().toString(), "--socket-path=" + socket, "-o", "source=" + folder, "-o", "sandbox=" + (Privileges.geteuid() == 0 ? "chroot" : "namespace"));
-        process = builder.redirectErrorStream(true).start();
-        Process started = process;
-        Thread.ofVirtual().name("virtiofsd-output").start(() -> listen(started));
+        int listening = Sockets.stream(socket);
+        try {
+            Sockets.bind(listening, socket.toString());
+            Sockets.listen(socket, listening, 1);
+            start(listening);
+        } finally {
+            Descriptors.close(listening);
+        }
+        return DescriptorChannel.connect(socket);
     }
 
-    private void listen(Process started) {
-        try (BufferedReader lines = started.inputReader()) {
+    private void start(int listening) throws IOException, InterruptedException {
+        Path program = program();
+        FutureTask<Void> task = new FutureTask<>(() -> {
+            if (access == Access.READ_ONLY) ReadOnlyFiles.enterThisThread();
+            spawn(program, listening);
+            return null;
+        });
+        Thread.ofPlatform().name("virtiofsd-start").daemon().start(task);
+        try {
+            task.get();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof IOException cause) throw cause;
+            throw new IllegalStateException(e.getCause());
+        }
+    }
+
+    private void spawn(Path program, int listening) throws IOException {
+        List<String> command = List.of(program.toString(), "--fd=" + SOCKET, "-o", "source=" + folder, "-o", "sandbox=" + (Privileges.geteuid() == 0 ? "chroot" : "namespace"),
+            "-o", "cache=" + (access == Access.READ_ONLY ? "always" : "auto"));
+        List<String> environment = System.getenv().entrySet().stream().map(each -> each.getKey() + "=" + each.getValue()).toList();
+        int[] pipe = Descriptors.pipe(program);
+        int nothing = -1;
+        try {
+            nothing = Descriptors.open("/dev/null", Descriptors.O_RDONLY);
+            int pid = Spawn.start(program.toString(), command, environment, nothing, pipe[1], pipe[1], listening);
+            synchronized (this) {
+                process = pid;
+            }
+            FileInputStream output = new FileInputStream("/proc/self/fd/" + pipe[0]);
+            reader = Thread.ofPlatform().name("virtiofsd-output").daemon().start(() -> listen(output));
+        } finally {
+            Descriptors.close(pipe[0]);
+            Descriptors.close(pipe[1]);
+            if (nothing >= 0) Descriptors.close(nothing);
+        }
+    }
+
+    private void listen(FileInputStream output) {
+        try (BufferedReader lines = new BufferedReader(new InputStreamReader(output, StandardCharsets.UTF_8))) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 LOG.debug("virtiofsd: {}", line);
                 synchronized (this) {
@@ -68,30 +137,42 @@ final class SharedFolder implements Connector {
         }
     }
 
-    @Override
-    public DescriptorChannel connect(int failures) throws IOException, InterruptedException {
-        synchronized (this) {
-            if (process != null) throw new IOException("virtiofsd has ended, and what it knew of open files with it: " + lastWords);
+    /** What the daemon said last, after {@link #close}; null when it was never started. */
+    private String whyEnded() {
+        try {
+            if (reader == null) return null;
+            reader.join(LAST_WORDS_MS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
-        start();
-        long deadlineNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(PATIENCE_MS);
-        for (;;) {
-            try {
-                return DescriptorChannel.connect(directory.resolve("socket"));
-            } catch (IOException e) {
-                if (process.waitFor(STEP_MS, TimeUnit.MILLISECONDS) || System.nanoTime() - deadlineNs > 0) throw new IOException("shared folder " + folder + ": virtiofsd did not start: " + lastWords);
-            }
+        synchronized (this) {
+            return lastWords;
         }
     }
 
     @Override
     public synchronized void close() {
-        if (process != null) process.destroy();
+        if (process > 0) end(process);
+        process = -1;
         try (Stream<Path> files = Files.list(directory)) {
             for (Path file : files.toList()) Files.deleteIfExists(file);
             Files.deleteIfExists(directory);
         } catch (IOException e) {
             LOG.debug("{}: {}", directory, e.getMessage());
+        }
+    }
+
+    private static void end(int pid) {
+        try {
+            Processes.tryKill(pid, Processes.SIGTERM);
+            for (int i = 0; i < END_STEPS; i++) {
+                if (Processes.reap(pid, false) != Processes.STILL_RUNNING) return;
+                Thread.sleep(END_STEP_MS);
+            }
+            Processes.tryKill(pid, Processes.SIGKILL);
+            Processes.reap(pid, true);
+        } catch (IOException | InterruptedException e) {
+            LOG.debug("virtiofsd: {}", e.getMessage());
         }
     }
 }

@@ -34,13 +34,22 @@ public final class Seccomp {
      * @param program struct sock_filter each: code in bits 0-15, jt in 16-23, jf in 24-31, k in 32-63
      */
     public static void filterAllThreads(Object object, long[] program) throws ErrnoException {
+        filter(object, program, SECCOMP_FILTER_FLAG_TSYNC);
+    }
+
+    /** Adds a filter to the calling thread, for all that it starts. The thread must have no-new-privileges set, or be privileged. */
+    public static void filterThisThread(Object object, long[] program) throws ErrnoException {
+        filter(object, program, 0);
+    }
+
+    private static void filter(Object object, long[] program, int flags) throws ErrnoException {
         if (program.length == 0 || program.length > BPF_MAXINSNS) throw new IllegalArgumentException("a filter has 1 to " + BPF_MAXINSNS + " instructions: " + program.length);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment instructions = arena.allocateFrom(ValueLayout.JAVA_LONG, program);
             MemorySegment fprog = arena.allocate(SOCK_FPROG_BYTES, Long.BYTES);
             fprog.set(Libc.SHORT, 0, (short) program.length);
             fprog.set(LONG, FPROG_FILTER, instructions.address());
-            long result = SystemCall.call(SYS_SECCOMP, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, fprog.address());
+            long result = SystemCall.call(SYS_SECCOMP, SECCOMP_SET_MODE_FILTER, flags, fprog.address());
             // A positive answer is the thread that has another filter already.
             Libc.check("seccomp", object, result > 0 ? -Errno.ESRCH : result);
         }
