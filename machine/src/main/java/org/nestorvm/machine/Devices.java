@@ -1,8 +1,10 @@
 package org.nestorvm.machine;
 
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.random.RandomGenerator;
 import org.nestorvm.disk.Disks;
@@ -15,6 +17,7 @@ import org.nestorvm.vhost.FrontEndOptions;
 import org.nestorvm.virtio.balloon.BalloonDevice;
 import org.nestorvm.virtio.balloon.BalloonOptions;
 import org.nestorvm.virtio.blk.BlkDevice;
+import org.nestorvm.virtio.console.Channel;
 import org.nestorvm.virtio.console.ConsoleDevice;
 import org.nestorvm.virtio.console.ConsoleOptions;
 import org.nestorvm.virtio.net.NetOptions;
@@ -77,7 +80,12 @@ public final class Devices {
 
     /** A folder of the host, which the guest mounts with {@code mount -t virtiofs TAG PLACE}. */
     public static DeviceSource share(String name, Path folder, String tag) {
-        return machine -> SharedFolder.open(name, folder, tag);
+        return machine -> SharedFolder.open(name, folder, tag, SharedFolder.Access.READ_WRITE);
+    }
+
+    /** The same where nothing that the guest does changes the folder: the host's kernel refuses it. */
+    public static DeviceSource shareReadOnly(String name, Path folder, String tag) {
+        return machine -> SharedFolder.open(name, folder, tag, SharedFolder.Access.READ_ONLY);
     }
 
     /** A device that a process of somebody else's serves at a Unix socket, over vhost-user. @param type its number in section 5 of the virtio specification @param queues or {@link #ALL_QUEUES} */
@@ -98,6 +106,16 @@ public final class Devices {
     /** A console, hvc0 to Linux, with the output that the serial port has; what is typed goes here. Its further ports are Unix sockets. */
     public static DeviceSource console(String name, ConsoleOptions options) {
         return machine -> new ConsoleDevice(name, options, machine.console());
+    }
+
+    /** The same with its output somewhere else than the serial port's. */
+    public static DeviceSource console(String name, ConsoleOptions options, OutputStream output) {
+        return machine -> new ConsoleDevice(name, options, output);
+    }
+
+    /** Ports between programs of the guest and this process. */
+    public static DeviceSource channels(String name, List<Channel> channels) {
+        return machine -> new ConsoleDevice(name, channels);
     }
 
     /** Memory that the guest gives back, asked or of its own: see {@link BalloonDevice#setTarget}. */

@@ -34,8 +34,13 @@ public interface Loader {
 
     /** A Linux bzImage, ELF with PVH, or multiboot kernel. @param initrd null for none */
     static Loader kernel(Path kernel, String initrd, String commandLine) {
+        return kernel(kernel, initrd, null, commandLine);
+    }
+
+    /** A Linux kernel with an initrd and an archive after it, whose files replace those of the first. */
+    static Loader kernel(Path kernel, String initrd, byte[] moreInitrd, String commandLine) {
         return (memory, rsdpGpa) -> {
-            BootPlan plan = Boot.plan(new BootRequest(kernel, initrd, commandLine, memory, rsdpGpa));
+            BootPlan plan = Boot.plan(new BootRequest(kernel, initrd, moreInitrd, commandLine, memory, rsdpGpa));
             return program(plan.description(), guest -> {
                 plan.place(guest);
                 return plan.cpu();

@@ -14,6 +14,7 @@ import org.nestorvm.vmm.HostClock;
 import org.nestorvm.vmm.InstructionClock;
 import org.nestorvm.vmm.InterruptPins;
 import org.nestorvm.vmm.MemoryMap;
+import org.nestorvm.vmm.MemorySlot;
 import org.nestorvm.vmm.VirtualMachine;
 import org.nestorvm.vmm.VmClock;
 import org.nestorvm.vmm.VmConfig;
@@ -34,6 +35,7 @@ public final class Machine implements AutoCloseable {
     private final Board board;
     private final Processors processors;
     private final VirtioBus virtio;
+    private final ConsoleDevice virtioConsole;          // null: none
     private volatile ConsoleDevice typedTo;             // null: the serial port
     private volatile EngineVm engine;                   // null before the first instruction and after the last
 
@@ -72,7 +74,8 @@ public final class Machine implements AutoCloseable {
             place(program);
             engine = vm.engine();
             virtio = VirtioBus.create(config, vm, board, inside.localApics());
-            typedTo = virtio.functions().stream().map(VirtioPci::device).filter(ConsoleDevice.class::isInstance).map(ConsoleDevice.class::cast).findFirst().orElse(null);
+            virtioConsole = virtio.functions().stream().map(VirtioPci::device).filter(ConsoleDevice.class::isInstance).map(ConsoleDevice.class::cast).filter(ConsoleDevice::hasConsole).findFirst().orElse(null);
+            typedTo = virtioConsole;
         } catch (IOException | RuntimeException | Error e) {
             releaseHost();
             throw e;
@@ -154,6 +157,11 @@ public final class Machine implements AutoCloseable {
         }
     }
 
+    /** Makes all of the guest's memory resident, so that no shortage of the host's comes later. @throws IOException when there is not enough */
+    public void reserveMemory() throws IOException {
+        for (MemorySlot slot : vm.slots()) slot.mapping().makeResident(0, slot.sizeBytes());
+    }
+
     /** Starts and waits: the whole life of a guest. @throws InterruptedException when the caller is interrupted; the machine goes on */
     public Outcome run() throws InterruptedException {
         start();
@@ -221,6 +229,11 @@ public final class Machine implements AutoCloseable {
         int accepted = to != null ? to.offer(bytes, offset, length) : board.com1.offer(bytes, offset, length);
         wakeUp();
         return accepted;
+    }
+
+    /** The terminal at the virtio console, if there is one, has another size. */
+    public void resizeConsole(int cols, int rows) {
+        if (virtioConsole != null) virtioConsole.setSize(cols, rows);
     }
 
     /** Where time is counted in instructions a halted processor does not see by itself that a deadline has come. */

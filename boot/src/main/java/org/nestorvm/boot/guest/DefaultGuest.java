@@ -19,7 +19,7 @@ import org.nestorvm.boot.BootException;
  */
 public final class DefaultGuest {
     /** Part of the folder's name: raised when {@link #initramfs} or the choice of packages changes. */
-    private static final int RECIPE = 5;
+    private static final int RECIPE = 6;
     private static final String MEND = "pass --kernel FILE and --initrd FILE";
     private static final String KERNEL_METAPACKAGE = "linux-image-cloud-amd64", BUSYBOX = "busybox-static";
     private static final Pattern KERNEL_PACKAGE = Pattern.compile("Depends: (linux-image-[0-9]\\S*)");
@@ -116,7 +116,7 @@ public final class DefaultGuest {
         return root.file("etc/udhcpc", 0755, script("udhcpc")).file("etc/links-down", 0755, script("links-down"));
     }
 
-    private static String script(String name) throws IOException {
+    static String script(String name) throws IOException {
         try (var in = DefaultGuest.class.getResourceAsStream(name)) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         }
