@@ -4,8 +4,10 @@ module org.nestorvm.cli {
     requires org.nestorvm.disk;
     requires org.nestorvm.memory;
     requires org.nestorvm.machine;
+    requires org.nestorvm.virtio;
     requires org.nestorvm.isolation;
     requires info.picocli;
+    requires jdk.unsupported;
     requires org.slf4j;
     requires ch.qos.logback.classic;
     requires ch.qos.logback.core;

@@ -16,6 +16,8 @@ import org.nestorvm.machine.Machine;
 final class ConsoleLink implements AutoCloseable {
     private static final int STDIN = 0;
     private static final char BELL = 7;
+    private static final byte CTRL_D = 4;
+    private static final long END_OF_FILE_MS = 500, LONGEST_END_OF_FILE_MS = 8000;
     private static final String HELP = "\r\nnestor: Ctrl-A x leaves, Ctrl-A a sends Ctrl-A, Ctrl-A h shows this\r\n";
 
     /** Chunks that wait for the guest: a megabyte, more than anybody pastes. */
@@ -39,8 +41,11 @@ final class ConsoleLink implements AutoCloseable {
         Thread.ofPlatform().name("console-typing").daemon().start(this::deliver);
     }
 
-    /** @param standardOutput where the guest's output goes with {@code stdio} */
-    static ConsoleLink open(ConsoleChoice choice, OutputStream standardOutput) throws IOException {
+    /**
+     * @param standardOutput where the guest's output goes with {@code stdio}
+     * @param endOfFile whether the guest is told of the end of standard input by Ctrl-D, as a shell on its serial port takes it; otherwise it waits for more
+     */
+    static ConsoleLink open(ConsoleChoice choice, OutputStream standardOutput, boolean endOfFile) throws IOException {
         return switch (choice) {
             case ConsoleChoice.None() -> new ConsoleLink(OutputStream.nullOutputStream(), null);
             case ConsoleChoice.UnixSocket(var path) -> {
@@ -48,14 +53,17 @@ final class ConsoleLink implements AutoCloseable {
                 SocketConsole socket = SocketConsole.listen(path, (bytes, length) -> waiting.put(Arrays.copyOf(bytes, length)));
                 yield new ConsoleLink(socket, null, waiting);
             }
-            case ConsoleChoice.Stdio() -> stdio(standardOutput);
+            case ConsoleChoice.Stdio() -> stdio(standardOutput, endOfFile);
         };
     }
 
-    private static ConsoleLink stdio(OutputStream standardOutput) throws IOException {
+    private static ConsoleLink stdio(OutputStream standardOutput, boolean endOfFile) throws IOException {
         RawTerminal terminal = RawTerminal.isTerminal(STDIN) ? RawTerminal.enter(STDIN) : null;
         ConsoleLink link = new ConsoleLink(standardOutput, terminal);
-        Thread.ofPlatform().name("console-input").daemon().start(() -> link.pump(new FileInputStream(FileDescriptor.in)));
+        Thread.ofPlatform().name("console-input").daemon().start(() -> {
+            link.pump(new FileInputStream(FileDescriptor.in));
+            if (endOfFile && terminal == null) link.typeEndOfFile();
+        });
         return link;
     }
 
@@ -69,6 +77,18 @@ final class ConsoleLink implements AutoCloseable {
             }
         } catch (IOException | InterruptedException e) {
             return;                                                // nothing more can be typed; the guest goes on
+        }
+    }
+
+    /** A pipe at its end says so to each program that reads it; so the character comes again, more and more rarely. */
+    private void typeEndOfFile() {
+        try {
+            for (long pauseMs = END_OF_FILE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_END_OF_FILE_MS)) {
+                if (waiting.isEmpty()) waiting.put(new byte[] {CTRL_D});
+                Thread.sleep(pauseMs);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
     }
 

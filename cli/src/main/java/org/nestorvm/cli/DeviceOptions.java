@@ -74,6 +74,11 @@ final class DeviceOptions {
         return sources;
     }
 
+    /** Unless the user has said what size the virtio console has. */
+    boolean consoleFollowsTerminal() {
+        return virtioConsole != null && virtioConsole.cols() == 0;
+    }
+
     /** Devices that bring in what happens elsewhere, when it happens: with them no run repeats itself. */
     List<String> unrepeatable() {
         List<String> names = new ArrayList<>();

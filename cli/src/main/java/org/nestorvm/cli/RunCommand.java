@@ -23,14 +23,17 @@ import org.nestorvm.vmm.Engine;
 import org.nestorvm.vmm.Vcpu;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** {@code nestor run}: one guest, from its first instruction to its end. Standard output has what the guest prints and nothing else. */
 @Command(name = "run", description = "Runs a guest until it ends. On a terminal Ctrl-A x leaves, Ctrl-A h tells more.", mixinStandardHelpOptions = true, sortOptions = false,
     exitCodeListHeading = "%nStatus:%n", exitCodeList = {"0:the guest has powered off or reset, or Ctrl-A x was typed", "1:an error, told in one line", "2:wrong options",
-        "122:the guest has panicked", "124:the guest was ended by --timeout",
-        "other:what the guest wrote to the debug exit port, VALUE << 1 | 1"})
+        "122:the guest has panicked", "124:the guest was ended by --timeout", "125:the guest has ended before the command that it was to run",
+        "other:that of the command; or what the guest wrote to the debug exit port, VALUE << 1 | 1"})
 final class RunCommand implements Callable<Integer> {
-    private static final int STDERR = 2;
+    private static final int STDIN = 0, STDERR = 2;
     /** Statuses: timeout(1)'s own for the time, and for a panic an even one beside it, which no debug exit gives. */
     private static final int PANICKED = 122, TIMED_OUT = 124;
     private static final String APPEND = "console=ttyS0", APPEND_DEFAULT_GUEST = "console=ttyS0 quiet";
@@ -39,16 +42,20 @@ final class RunCommand implements Callable<Integer> {
 
     @Mixin private RunOptions options;
     @Mixin private DeviceOptions devices;
+    @Mixin private CommandOptions command;
+    @Spec private CommandSpec spec;
 
     private final PrintStream err = System.err;
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        List<String> unrepeatable = options.clock == RunOptions.ClockSource.INSTRUCTIONS ? devices.unrepeatable() : List.of();
+        List<String> unrepeatable = options.clock == RunOptions.ClockSource.INSTRUCTIONS ? unrepeatable() : List.of();
         if (!unrepeatable.isEmpty()) throw new IOException("with --clock instructions a run repeats itself exactly, which " + String.join(", ", unrepeatable) + " cannot do; leave out one or the other");
         EngineChoice.Result choice = EngineChoice.choose(options.engine, options.clock, options.irqchip);
+        if (options.memoryReserve) new MemoryRoom(Path.of("/")).require(options.memoryBytes);
+        if (!command.command.isEmpty()) return runCommand(choice);
         Loader loader = loader();
-        try (ConsoleLink console = ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out)); TimeLimit limit = new TimeLimit(options.timeout)) {
+        try (ConsoleLink console = ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out), inputEnds()); TimeLimit limit = new TimeLimit(options.timeout)) {
             PanicWatch panic = options.panic == RunOptions.PanicSign.CONSOLE ? new PanicWatch(console.output()) : null;
             for (;;) {
                 Outcome outcome = runOnce(config(choice.engine(), loader, panic == null ? console.output() : panic), choice, console, limit, panic);
@@ -57,17 +64,38 @@ final class RunCommand implements Callable<Integer> {
         }
     }
 
+    private int runCommand(EngineChoice.Result choice) throws IOException, InterruptedException {
+        if (!spec.commandLine().getParseResult().originalArgs().contains("--")) {
+            throw new ParameterException(spec.commandLine(), "'" + command.command.getFirst() + "' is no option; a command for the guest comes after --: nestor run -- " + String.join(" ", command.command));
+        }
+        Path folder = Path.of("").toAbsolutePath();
+        CommandRun run = new CommandRun(command, options, devices, err);
+        MachineConfig config = run.config(config(choice.engine(), run.loader(defaultGuest(), folder), OutputStream.nullOutputStream()), folder);
+        try (TimeLimit limit = new TimeLimit(options.timeout)) {
+            return run.call(config, choice.engine().name() + choice.reason(), limit);
+        }
+    }
+
+    private List<String> unrepeatable() {
+        List<String> names = devices.unrepeatable();
+        if (!command.command.isEmpty()) names.add("a command");
+        return names;
+    }
+
     private Outcome runOnce(MachineConfig config, EngineChoice.Result choice, ConsoleLink console, TimeLimit limit, PanicWatch panic) throws IOException, InterruptedException {
         long startNs = System.nanoTime();
         try (Machine machine = Machine.create(config)) {
             tell(machine.description() + "; engine " + choice.engine().name() + choice.reason() + (console.onTerminal() ? "; Ctrl-A x leaves, Ctrl-A h helps" : ""));
             if (typesOnSerialPort(commandLine())) machine.typeOnSerialPort();
             if (panic != null) panic.connect(() -> machine.stop(Outcome.Kind.PANICKED, "guest panicked, as it printed"));
+            if (options.memoryReserve) machine.reserveMemory();
             console.connect(machine);
+            if (console.onTerminal() && devices.consoleFollowsTerminal()) followTerminal(machine);
             limit.connect(() -> machine.stop(Outcome.Kind.TIMED_OUT, "guest ended by --timeout"));
             Outcome outcome = afterPanic(machine.run(), panic);
             limit.disconnect();
             console.disconnect();
+            TerminalSize.ignoreChanges();
             report(machine, outcome, System.nanoTime() - startNs);
             return outcome;
         }
@@ -88,17 +116,40 @@ final class RunCommand implements Callable<Integer> {
 
     private String commandLine() {
         if (options.append != null) return options.append;
-        return options.kernel != null ? APPEND : APPEND_DEFAULT_GUEST;
+        return options.kernel != null ? APPEND : APPEND_DEFAULT_GUEST + aboutInput();
+    }
+
+    /** At a virtio console; a serial port has no size. */
+    private static void followTerminal(Machine machine) {
+        TerminalSize now = TerminalSize.of(STDIN);
+        machine.resizeConsole(now.cols(), now.rows());
+        TerminalSize.onChange(STDIN, size -> machine.resizeConsole(size.cols(), size.rows()));
     }
 
     private Loader loader() throws BootException {
         if (options.kernel != null) return Loader.kernel(options.kernel, options.initrd, commandLine());
         if (options.initrd != null) throw new BootException("--initrd " + options.initrd + " without a kernel; pass --kernel FILE too");
+        DefaultGuest.GuestFiles guest = defaultGuest();
+        return Loader.kernel(guest.kernel(), guest.initrd().toString(), commandLine());
+    }
+
+    /** The default guest's shell reads our standard input, which is no terminal. */
+    private boolean inputEnds() {
+        return options.kernel == null && options.append == null && options.console instanceof ConsoleChoice.Stdio && !RawTerminal.isTerminal(STDIN);
+    }
+
+    /** For the first program of the default guest, which the kernel gives what it does not know itself. */
+    private String aboutInput() {
+        if (inputEnds()) return " NESTOR_INPUT=ends";
+        TerminalSize size = options.console instanceof ConsoleChoice.Stdio ? TerminalSize.of(STDIN) : TerminalSize.UNKNOWN;
+        return size.isKnown() ? " LINES=" + size.rows() + " COLUMNS=" + size.cols() : "";
+    }
+
+    private DefaultGuest.GuestFiles defaultGuest() throws BootException {
         Path cache = DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home"));
         ProgressBar progress = new ProgressBar(err, RawTerminal.isTerminal(STDERR), "nestor: fetching the default guest");
         try {
-            DefaultGuest.GuestFiles guest = new DefaultGuest(cache, System.getenv().getOrDefault("PATH", "")).get(progress);
-            return Loader.kernel(guest.kernel(), guest.initrd().toString(), commandLine());
+            return new DefaultGuest(cache, System.getenv().getOrDefault("PATH", "")).get(progress);
         } finally {
             progress.end();
         }
@@ -133,7 +184,7 @@ final class RunCommand implements Callable<Integer> {
         }
     }
 
-    private static int status(Outcome outcome) {
+    static int status(Outcome outcome) {
         return switch (outcome.kind()) {
             case POWERED_OFF, RESET, HALTED_FOREVER, STOPPED -> 0;
             case DEBUG_EXIT -> outcome.status();

@@ -26,6 +26,9 @@ final class RunOptions {
     @Option(names = {"-m", "--memory"}, paramLabel = "SIZE", defaultValue = "512M", converter = SizeConverter.class, description = "The guest's memory, like 512M or 2G (default: 512M).")
     long memoryBytes;
 
+    @Option(names = "--memory-reserve", description = "Takes all of the guest's memory at the start, or refuses to start.")
+    boolean memoryReserve;
+
     @Option(names = "--cpus", paramLabel = "N", defaultValue = "1", description = "The guest's processors (default: 1).")
     int cpus;
 

@@ -179,6 +179,36 @@ class ScriptTest {
         assertThat(root.resolve("cli/target/build.lock")).doesNotExist();
     }
 
+    /** Not in the folder in which somebody happened to be. */
+    @Test void crashesLeaveTheirFilesInTheStateFolder() throws Exception {
+        Path home = Files.createDirectory(root.resolve("a home"));
+        assertThat(started("HOME=" + home, "XDG_STATE_HOME=")).contains("<-XX:ErrorFile=" + home + "/.local/state/nestor/hs_err_pid%p.log>", "<-XX:-CreateCoredumpOnCrash>");
+        assertThat(home.resolve(".local/state/nestor")).isDirectory();
+        assertThat(started("HOME=" + home, "XDG_STATE_HOME=" + home + "/state")).contains("<-XX:ErrorFile=" + home + "/state/nestor/hs_err_pid%p.log>");
+        assertThat(started("HOME=/proc/none", "XDG_STATE_HOME=", "TMPDIR=" + root)).contains("<-XX:ErrorFile=" + root + "/hs_err_pid%p.log>");
+    }
+
+    private String started(String... environment) throws Exception {
+        List<String> command = new ArrayList<>(List.of("env", "JAVA_HOME=" + jdk));
+        command.addAll(List.of(environment));
+        command.addAll(List.of(root.resolve("nestor").toString(), "run"));
+        NestorProcess.Result result = NestorProcess.run("", command);
+        assertThat(result.status()).as(result.err()).isZero();
+        return result.out();
+    }
+
+    /** scripts/make-disk with an mmdebstrap that fails as dpkg makes it fail. */
+    @Test void failedDiskSaysWhatDpkgSaid() throws Exception {
+        Path programs = Files.createDirectory(root.resolve("programs"));
+        program(programs.resolve("mmdebstrap"), "echo 'I: installing packages...'; echo 'update-alternatives: error: error creating symbolic link /x' >&2; echo 'E: mmdebstrap failed to run' >&2; exit 25");
+        for (String each : List.of("genext2fs", "resize2fs")) program(programs.resolve(each), "exit 1");
+        Path script = Path.of("../scripts/make-disk").toAbsolutePath();
+        NestorProcess.Result result = NestorProcess.run("", List.of("env", "PATH=" + programs + ":/usr/bin:/bin", "sh", script.toString(), root.resolve("disk.raw").toString()));
+        assertThat(result.status()).isEqualTo(1);
+        assertThat(result.err()).isEqualTo("make-disk: mmdebstrap failed:\n  update-alternatives: error: error creating symbolic link /x\n  E: mmdebstrap failed to run\n");
+        assertThat(root.resolve("disk.raw")).doesNotExist();
+    }
+
     @Test void missingJdkIsOneLine() throws Exception {
         Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"17.0.1\"\n");
         String script = Files.readString(root.resolve(".mvn/find-jdk.sh")).replaceAll("for nestor_home in .*; do", "for nestor_home in; do").replace("command -v java", "command -v no-such-java");

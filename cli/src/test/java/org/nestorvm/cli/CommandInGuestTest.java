@@ -1,0 +1,132 @@
+package org.nestorvm.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.nestorvm.boot.guest.DefaultGuest;
+import org.nestorvm.memory.sys.Privileges;
+
+/** {@code nestor run -- COMMAND} as its users type it: a Linux guest each, so as few as may be. */
+@Timeout(600)
+class CommandInGuestTest {
+    private static final int SIGINT_STATUS = 33;
+
+    @TempDir Path directory;
+
+    @BeforeEach
+    void prerequisites() {
+        boolean virtiofsd = Stream.of("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd", "/usr/bin/virtiofsd").anyMatch(each -> Files.isExecutable(Path.of(each)));
+        assumeTrue(virtiofsd, "skipped: virtiofsd is not here (Debian 12: apt-get install qemu-system-common)");
+        assumeTrue(Privileges.geteuid() == 0, "skipped: virtiofsd takes root to confine itself");
+        assumeTrue(Files.exists(DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home"))), "skipped: the default guest has not been fetched; ./nestor run does");
+    }
+
+    private ProcessBuilder command(Object... arguments) {
+        List<String> command = new ArrayList<>(NestorProcess.command("run", "--engine", NestorProcess.engine()));
+        command.remove("-XX:TieredStopAtLevel=1");
+        for (Object each : arguments) command.add(each.toString());
+        return new ProcessBuilder(command).directory(directory.toFile()).redirectError(directory.resolve("err").toFile());
+    }
+
+    private String errors() throws IOException {
+        return Files.readString(directory.resolve("err"), StandardCharsets.ISO_8859_1);
+    }
+
+    private static byte[] everyByte() {
+        byte[] bytes = new byte[256 * 500];
+        for (int i = 0; i < bytes.length; i++) bytes[i] = (byte) i;
+        return bytes;
+    }
+
+    /** And the host's files are as they were, though the command is root and mounts them anew. */
+    @Test void streamsFolderAndStatusAreTheCommands() throws Exception {
+        Path outside = Files.createTempDirectory(Path.of("/var/tmp"), "nestor-outside");
+        try {
+            Files.writeString(outside.resolve("file"), "host");
+            String script = "cat; pwd >&2; echo changed >" + outside + "/file; cat " + outside + "/file >/dev/stderr; mount -t virtiofs nestor-root /mnt; for each in 'rm file' 'chmod 777 file' 'mkdir new'; do (cd /mnt"
+                + outside + " && $each) && echo \"$each was allowed\" >&2; done; echo kept >kept; (sleep 1000; echo late) & exit 42";
+            Process process = command("--cpus", 2, "--", "sh", "-c", script).start();
+            try (OutputStream to = process.getOutputStream()) {
+                to.write(everyByte());
+            }
+            byte[] out = process.getInputStream().readAllBytes();
+            assertEquals(42, process.waitFor(), errors());
+            assertArrayEquals(everyByte(), out);
+            assertThat(errors()).startsWith(directory + "\nchanged\n").doesNotContain("was allowed").contains("Read-only file system");
+            assertEquals("kept\n", Files.readString(directory.resolve("kept")));
+            assertEquals("host", Files.readString(outside.resolve("file")));
+        } finally {
+            Files.deleteIfExists(outside.resolve("file"));
+            Files.delete(outside);
+        }
+    }
+
+    @Test void interruptReachesTheCommand() throws Exception {
+        Process process = command("--read-only", "--", "sh", "-c", "trap 'echo interrupted; exit " + SIGINT_STATUS + "' INT; touch file; echo ready; while :; do sleep 0.1; done").start();
+        try (BufferedReader lines = process.inputReader()) {
+            assertEquals("ready", lines.readLine(), errors());
+            new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+            assertEquals("interrupted", lines.readLine());
+            assertEquals(SIGINT_STATUS, process.waitFor());
+            assertThat(errors()).contains("Read-only file system");
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    /** script(1) of util-linux is the terminal. */
+    @Test void terminalIsTheCommandsTerminal() throws Exception {
+        assumeTrue(Files.isExecutable(Path.of("/usr/bin/script")), "skipped: script(1) of util-linux is needed");
+        StringBuilder line = new StringBuilder("stty rows 41 cols 97; ");
+        for (String each : command("--", "sh", "-c", "stty size; tty; test -t 1 && cat; exit 5").command()) line.append('\'').append(each.replace("'", "'\\''")).append("' ");
+        Process process = new ProcessBuilder("script", "-qfec", line.toString(), "/dev/null").directory(directory.toFile()).redirectErrorStream(true).start();
+        try (BufferedReader lines = process.inputReader(); OutputStream keys = process.getOutputStream()) {
+            assertEquals("41 97", lines.readLine());
+            assertEquals("/dev/hvc0", lines.readLine());
+            keys.write("typed\r\4".getBytes(StandardCharsets.US_ASCII));
+            keys.flush();
+            assertEquals("typed", lines.readLine(), "the echo");
+            assertEquals("typed", lines.readLine());
+            assertEquals(5, process.waitFor());
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    @Test void errorsAreOneLine() throws Exception {
+        assertError(Nestor.USAGE, "'make' is no option", "make", "test");
+        assertError(Nestor.FAILED, "leave one or the other out", "--initrd", "x", "--", "true");
+        assertError(Nestor.FAILED, "a command cannot do", "--clock", "instructions", "--", "true");
+    }
+
+    private void assertError(int status, String part, Object... arguments) throws Exception {
+        Process process = command(arguments).start();
+        process.getOutputStream().close();
+        assertEquals(status, process.waitFor(), errors());
+        assertThat(errors().lines()).singleElement().asString().startsWith("nestor: ").contains(part);
+    }
+
+    /** An own kernel that cannot do what is needed, here one that powers off at once: the user sees why nothing came. */
+    @Test void guestThatEndsEarlyIsTold() throws Exception {
+        Path kernel = TinyGuest.write(directory.resolve("kernel"), "no such driver\r\n", TinyGuest.POWER_OFF);
+        Process process = command("--no-host-root", "--kernel", kernel, "--", "true").start();
+        process.getOutputStream().close();
+        assertEquals(CommandRun.NO_STATUS, process.waitFor(), errors());
+        assertThat(errors()).contains("no such driver\n", "nestor: the guest has ended before the command has begun");
+    }
+}
