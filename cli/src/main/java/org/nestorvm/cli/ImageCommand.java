@@ -20,7 +20,8 @@ import picocli.CommandLine.Spec;
 
 /** Disk images on the host. Options have the names that qemu-img gives them. */
 @Command(name = "image", description = "Makes, converts, checks and tells of disk images.", mixinStandardHelpOptions = true, sortOptions = false, synopsisSubcommandLabel = "COMMAND",
-    subcommands = {ImageCommand.Create.class, ImageCommand.Convert.class, ImageCommand.Info.class, ImageCommand.Check.class, ImageCommand.Resize.class})
+    subcommands = {ImageCommand.Create.class, ImageCommand.Convert.class, ImageCommand.Info.class, ImageCommand.Check.class, ImageCommand.Resize.class,
+        ImageSnapshot.class})
 final class ImageCommand implements Runnable {
     private static final int STDERR = 2;
     /** Statuses of `check`, as qemu-img has them. */
@@ -30,10 +31,10 @@ final class ImageCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "a command is missing; there are create, convert, info, check and resize");
+        throw new ParameterException(spec.commandLine(), "a command is missing; there are create, convert, info, check, resize and snapshot");
     }
 
-    private abstract static class Part implements Callable<Integer> {
+    abstract static class Part implements Callable<Integer> {
         @Spec CommandSpec spec;
 
         @Option(names = {"-q", "--quiet"}, description = "Print nothing but errors.")

@@ -31,6 +31,15 @@ final class ImageReport {
         return number + " " + "KMGTPE".charAt(unit - 1) + "iB (" + bytes + " bytes)";
     }
 
+    /** {@code 1.5 GiB}, in three digits. */
+    static String shortSize(long bytes) {
+        int unit = bytes < 1000 ? 0 : (63 - Long.numberOfLeadingZeros(bytes * 1024 / 1000)) / 10;
+        double number = bytes / Math.pow(1024, unit);
+        int digits = number >= 100 || unit == 0 ? 0 : number >= 10 ? 1 : 2;
+        String text = String.format(Locale.ROOT, "%." + digits + "f", number);
+        return (digits == 0 ? text : text.replaceFirst("\\.?0+$", "")) + " " + (unit == 0 ? "B" : "KMGTPE".charAt(unit - 1) + "iB");
+    }
+
     static String info(ImageInfo info, boolean json) {
         return json ? object(infoFields(info)) + "\n" : infoLines(info);
     }
@@ -84,6 +93,9 @@ final class ImageReport {
         fields.put("name", snapshot.name());
         fields.put("vm-state-size", snapshot.vmStateBytes());
         fields.put("date-sec", snapshot.date());
+        fields.put("date-nsec", (long) snapshot.dateNs());
+        fields.put("vm-clock-sec", snapshot.vmClockNs() / 1_000_000_000);
+        fields.put("vm-clock-nsec", snapshot.vmClockNs() % 1_000_000_000);
         return fields;
     }
 

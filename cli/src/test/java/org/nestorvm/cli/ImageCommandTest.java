@@ -59,6 +59,21 @@ class ImageCommandTest {
         assertThat(image("info", file("top.qcow2"))).contains("backing file: base.raw (actual path: " + file("base.raw") + ")\n", "backing file format: raw\n");
     }
 
+    @Test void snapshotsAreMadeListedAppliedAndDeleted() throws IOException {
+        image("create", "-f", "qcow2", file("a.qcow2"), "1M");
+        assertThat(image("snapshot", file("a.qcow2"))).isEqualTo("0 ");
+        assertThat(image("snapshot", "-c", "before the update", file("a.qcow2"))).isEqualTo("0 ");
+        assertThat(image("snapshot", "-c", "second", file("a.qcow2"))).isEqualTo("0 ");
+        assertThat(image("snapshot", "-l", file("a.qcow2"))).startsWith("0 Snapshot list:\nID        TAG               VM SIZE")
+            .containsPattern("1         before the update      0 B 20[0-9-]+ [0-9:]+ 00:00:00.000          0\n2         second ");
+        assertThat(image("snapshot", "-a", "1", file("a.qcow2"))).isEqualTo("0 ");
+        assertThat(image("snapshot", "-d", "second", file("a.qcow2"))).isEqualTo("0 ");
+        assertThat(image("snapshot", file("a.qcow2"))).contains("before the update").doesNotContain("second");
+        assertThat(image("snapshot", "-a", "second", file("a.qcow2"))).startsWith("1 nestor: ").contains("no snapshot 'second'");
+        assertThat(image("snapshot", "-l", "-c", "x", file("a.qcow2"))).startsWith("2 nestor: ");
+        assertThat(image("info", "--output", "json", file("a.qcow2"))).contains("\"vm-clock-nsec\": 0");
+    }
+
     @Test void damageIsFoundAndMended() throws IOException {
         image("create", "-f", "qcow2", "-o", "preallocation=metadata", file("a.qcow2"), "1M");
         try (FileChannel channel = FileChannel.open(file("a.qcow2"), StandardOpenOption.WRITE)) {

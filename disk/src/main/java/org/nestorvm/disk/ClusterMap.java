@@ -169,7 +169,7 @@ final class ClusterMap implements AutoCloseable {
     }
 
     private void lookupPacked(Run run) throws IOException {
-        run.hostOffset = packedOffset(run.entry);
+        run.hostOffset = PackedEntry.offset(run.entry, clusterBits);
         run.packedBytes = packedBytes(run.entry);
         run.generation = compressedGeneration;
     }
@@ -197,18 +197,12 @@ final class ClusterMap implements AutoCloseable {
 
     /** Bytes of the file that a packed cluster occupies at most: it ends within the last sector. */
     private int packedBytes(long entry) throws IOException {
-        int offsetBits = 62 - (clusterBits - 8);
-        long offset = packedOffset(entry);
-        int sectors = (int) (entry >>> offsetBits & (1L << clusterBits - 8) - 1);
-        int bytes = (sectors + 1) * DiskImage.SECTOR_BYTES - (int) (offset & DiskImage.SECTOR_BYTES - 1);
-        if (offset + bytes > fileEnd()) {
+        long offset = PackedEntry.offset(entry, clusterBits), end = PackedEntry.end(entry, clusterBits);
+        int bytes = (int) (end - offset);
+        if (end > fileEnd()) {
             throw damaged("a compressed cluster of " + bytes + " bytes is at " + offset + ", which is no place in this file");
         }
         return bytes;
-    }
-
-    private long packedOffset(long entry) {
-        return entry & (1L << 62 - (clusterBits - 8)) - 1 & (1L << 56) - 1;
     }
 
     private static boolean reusable(long entry) {
@@ -275,8 +269,7 @@ final class ClusterMap implements AutoCloseable {
 
     /** A packed cluster is written. */
     void linkPacked(long cluster, long offset, int sizeBytes) throws IOException {
-        long lastSector = offset + sizeBytes - 1 >>> 9, sectors = lastSector - (offset >>> 9);
-        replace(cluster, offset | sectors << 62 - (clusterBits - 8) | COMPRESSED);
+        replace(cluster, PackedEntry.of(offset, sizeBytes, clusterBits));
     }
 
     private void replace(long cluster, long entry) throws IOException {
@@ -290,7 +283,7 @@ final class ClusterMap implements AutoCloseable {
 
     private void free(long entry) throws IOException {
         if ((entry & COMPRESSED) != 0) {
-            long offset = packedOffset(entry), last = offset + packedBytes(entry) - 1;
+            long offset = PackedEntry.offset(entry, clusterBits), last = offset + packedBytes(entry) - 1;
             for (long cluster = offset >>> clusterBits; cluster <= last >>> clusterBits; cluster++) freed.add(cluster);
             compressedGeneration++;
         } else if ((entry & Refcounts.OFFSET_MASK) != 0) {

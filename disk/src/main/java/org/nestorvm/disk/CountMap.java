@@ -1,7 +1,10 @@
 package org.nestorvm.disk;
 
+import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /** Counts by cluster, for those that are counted at all: pages of 4,096, so that a file with large holes costs little. */
 final class CountMap {
@@ -38,6 +41,29 @@ final class CountMap {
 
     static long firstOf(Map.Entry<Long, int[]> page) {
         return page.getKey() << PAGE_BITS;
+    }
+
+    /** The ranges of {@code 2^bits} clusters with a count, by their numbers. */
+    TreeSet<Long> ranges(int bits) {
+        TreeSet<Long> ranges = new TreeSet<>();
+        for (Map.Entry<Long, int[]> page : pages.entrySet()) {
+            for (int i = 0; i < page.getValue().length; i++) {
+                if (page.getValue()[i] != 0) ranges.add(firstOf(page) + i >>> bits);
+            }
+        }
+        return ranges;
+    }
+
+    /** Writes the refcount block that describes clusters from this one on. */
+    void writeBlock(BlockFile file, long offset, long firstCluster, int order, int clusterBits) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            long block = arena.allocate(1L << clusterBits, 8).address(), max = RefcountEntry.max(order);
+            for (int i = 0; i < 1 << clusterBits + 3 - order; i++) {
+                int count = get(firstCluster + i);
+                if (count != 0) RefcountEntry.put(block, i, order, Long.compareUnsigned(count, max) > 0 ? max : count);
+            }
+            file.write(offset, block, 1L << clusterBits);
+        }
     }
 
     /** The cluster behind the last with a count. */

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Instant;
 import java.util.List;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.FileStatus;
@@ -132,6 +133,41 @@ public final class Images {
             String format = options.format() != null ? options.format() : Disks.probe(host);
             if (!format.equals(Disks.QCOW2)) throw new IOException(file + ": a raw image has nothing that could be checked");
             return Qcow2Check.run(host, how);
+        }
+    }
+
+    /** The internal snapshots, oldest first. A raw image has none. */
+    public static List<Snapshot> snapshots(Path file, OpenOptions options) throws IOException {
+        return info(file, options).snapshots();
+    }
+
+    /** The guest's disk as it is now, under a name. The names of several may be equal; their numbers are not. */
+    public static void createSnapshot(Path file, OpenOptions options, String name) throws IOException {
+        withSnapshots(file, options, host -> Qcow2Snapshots.create(host, name, Instant.now()));
+    }
+
+    /** The disk becomes what it was when the snapshot was made, its size too. */
+    public static void applySnapshot(Path file, OpenOptions options, String idOrName) throws IOException {
+        withSnapshots(file, options, host -> Qcow2Snapshots.apply(host, idOrName));
+    }
+
+    public static void deleteSnapshot(Path file, OpenOptions options, String idOrName) throws IOException {
+        withSnapshots(file, options, host -> Qcow2Snapshots.delete(host, idOrName));
+    }
+
+    @FunctionalInterface
+    private interface Change {
+        void of(BlockFile file) throws IOException;
+    }
+
+    private static void withSnapshots(Path file, OpenOptions options, Change change) throws IOException {
+        try (HostFile host = HostFile.open(file.toString(), false)) {
+            if (options.locked()) host.lock(true);
+            String format = options.format() != null ? options.format() : Disks.probe(host);
+            if (!format.equals(Disks.QCOW2)) {
+                throw new IOException(file + ": a raw image has no snapshots; `nestor image convert -O qcow2` makes one that can");
+            }
+            change.of(host);
         }
     }
 

@@ -167,9 +167,7 @@ final class Qcow2Check {
     }
 
     private void countCompressed(long entry, int weight) {
-        int offsetBits = 62 - (clusterBits - 8);
-        long offset = entry & (1L << offsetBits) - 1 & (1L << 56) - 1, sectors = entry >>> offsetBits & (1L << clusterBits - 8) - 1;
-        long last = (offset & -DiskImage.SECTOR_BYTES) + (sectors + 1) * DiskImage.SECTOR_BYTES - 1;
+        long offset = PackedEntry.offset(entry, clusterBits), last = PackedEntry.end(entry, clusterBits) - 1;
         if (last >>> clusterBits >= fileClusters) {
             corrupt("a compressed cluster is at " + offset + ", which is no place in this file");
             return;
@@ -292,7 +290,7 @@ final class Qcow2Check {
         long[] table = new long[(int) tableClusters * perCluster];
         for (int i = 0; i < needed.size(); i++) {
             table[needed.get(i).intValue()] = start + i << clusterBits;
-            writeBlock(start + i << clusterBits, needed.get(i) << blockBits, order);
+            counts.writeBlock(file, start + i << clusterBits, needed.get(i) << blockBits, order, clusterBits);
         }
         long tableOffset = start + needed.size() << clusterBits;
         Tables.write(file, tableOffset, table, 0, table.length);
@@ -324,26 +322,9 @@ final class Qcow2Check {
     }
 
     private List<Long> neededBlocks(long newFrom, long newTo, int blockBits) {
-        TreeSet<Long> blocks = new TreeSet<>();
-        for (Map.Entry<Long, int[]> page : counts.pages()) {
-            for (int i = 0; i < page.getValue().length; i++) {
-                if (page.getValue()[i] != 0) blocks.add(CountMap.firstOf(page) + i >>> blockBits);
-            }
-        }
+        TreeSet<Long> blocks = counts.ranges(blockBits);
         for (long cluster = newFrom; cluster < newTo; cluster++) blocks.add(cluster >>> blockBits);
         return List.copyOf(blocks);
-    }
-
-    private void writeBlock(long offset, long firstCluster, int order) throws IOException {
-        try (Arena arena = Arena.ofConfined()) {
-            long block = arena.allocate(clusterBytes, 8).address();
-            long max = RefcountEntry.max(order);
-            for (int i = 0; i < 1 << clusterBits + 3 - order; i++) {
-                int count = counts.get(firstCluster + i);
-                if (count != 0) RefcountEntry.put(block, i, order, Long.compareUnsigned(count, max) > 0 ? max : count);
-            }
-            file.write(offset, block, clusterBytes);
-        }
     }
 
     private void mendFlags() throws IOException {

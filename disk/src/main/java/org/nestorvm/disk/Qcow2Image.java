@@ -19,7 +19,10 @@ import org.nestorvm.memory.sys.IoVector;
  * <p><b>Discarded</b> whole clusters read zero and give their space back, but for version 2 with a backing file, where they keep their bytes; the parts of clusters at the ends of the
  * range keep their bytes.
  *
- * <p><b>Left out</b>: snapshots are respected (a write never changes what they hold) and listed, not made; persistent bitmaps are not kept up, so the bit that says they
+ * <p><b>Snapshots</b> are respected here: a write never changes what they hold. {@link Qcow2Snapshots} makes them while
+ * nobody uses the image.
+ *
+ * <p><b>Left out</b>: persistent bitmaps are not kept up, so the bit that says they
  * are is cleared; encryption, external data files and extended L2 entries are refused.
  */
 final class Qcow2Image implements DiskImage {
@@ -71,7 +74,7 @@ final class Qcow2Image implements DiskImage {
         }
     }
 
-    private static Qcow2Header prepareToWrite(BlockFile file, Qcow2Header header) throws IOException {
+    static Qcow2Header prepareToWrite(BlockFile file, Qcow2Header header) throws IOException {
         if ((header.incompatible & Qcow2Header.CORRUPT) != 0) throw Qcow2Header.bad(file, "is marked as corrupt; `nestor image check -r all` may mend it, and it can be read as it is");
         if ((header.incompatible & Qcow2Header.DIRTY) != 0) {
             Qcow2Check.countAnew(file);
@@ -605,12 +608,20 @@ final class Qcow2Image implements DiskImage {
     void resize(long newSizeBytes) throws IOException {
         lock.lock();
         try {
-            if (header.snapshots > 0 && (header.version < 3 || newSizeBytes < sizeBytes)) throw Qcow2Header.bad(file, "has snapshots of the present size; delete them first");
+            if (newSizeBytes != sizeBytes) refuseSnapshots(newSizeBytes);
             if (newSizeBytes < sizeBytes) shrink(newSizeBytes);
             else if (newSizeBytes > sizeBytes) grow(newSizeBytes);
         } finally {
             lock.unlock();
         }
+    }
+
+    private void refuseSnapshots(long newSizeBytes) throws IOException {
+        if (header.snapshots == 0 || header.version >= 3 && newSizeBytes > sizeBytes) return;
+        String rule = header.version < 3 ? "qcow2 of version 2 with snapshots keeps its size"
+            : "an image with snapshots does not become smaller";
+        throw new IOException(file.name() + ": " + rule + ", and it has " + header.snapshots
+            + "; delete them with `nestor image snapshot -d`");
     }
 
     private void shrink(long newSizeBytes) throws IOException {

@@ -28,6 +28,7 @@ class Qcow2FuzzTest {
         RecordingFile written = new RecordingFile(data);
         attempt(() -> write(written));
         assertThat(written.length()).isLessThan(data.length + GROWTH);
+        attempt(() -> snapshots(new RecordingFile(data)));
         attempt(() -> Qcow2Check.run(new RecordingFile(data), Qcow2Check.Repair.LEAKS));
         RecordingFile mended = new RecordingFile(data);
         attempt(() -> Qcow2Check.run(mended, Qcow2Check.Repair.ALL));
@@ -53,6 +54,14 @@ class Qcow2FuzzTest {
             attempt(() -> image.nextData(0));
         }
         SnapshotTable.read(file, Qcow2Header.read(file));
+    }
+
+    /** On what the check has found whole. */
+    private static void snapshots(RecordingFile file) throws IOException {
+        Qcow2Snapshots.create(file, "one", java.time.Instant.EPOCH);
+        Qcow2Snapshots.apply(file, "one");
+        Qcow2Snapshots.delete(file, "one");
+        assertThat(Qcow2Check.run(file, Qcow2Check.Repair.NONE).messages()).isEmpty();
     }
 
     private static void write(BlockFile file) throws IOException {

@@ -17,8 +17,12 @@ final class QemuImg {
     private QemuImg() {
     }
 
+    static boolean present() {
+        return Files.isExecutable(Path.of("/usr/bin/qemu-img")) && Files.isExecutable(Path.of("/usr/bin/qemu-io"));
+    }
+
     static void needed() {
-        assumeTrue(Files.isExecutable(Path.of("/usr/bin/qemu-img")) && Files.isExecutable(Path.of("/usr/bin/qemu-io")), "skipped: no qemu-img and qemu-io here (Debian package qemu-utils)");
+        assumeTrue(present(), "skipped: no qemu-img and qemu-io here (Debian package qemu-utils)");
     }
 
     static Result run(Path directory, String program, Object... arguments) throws IOException {
