@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -15,8 +14,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import org.nestorvm.boot.guest.DefaultGuest;
 import org.nestorvm.boot.guest.Initramfs;
 import org.nestorvm.machine.Devices;
@@ -37,9 +34,7 @@ public final class DeviceComparison {
     private static final long DISK_BYTES = 256L << 20;
     private static final int DOWNLOAD_BYTES = 64 << 20;
     private static final String GUEST = "guest", INSIDE = "inside", ISOLATED = "isolated";
-    private static final List<String> JVM_OPTIONS = List.of("-XX:+UseParallelGC", "-XX:ParallelGCThreads=1", "-Xms128m", "-XX:ReservedCodeCacheSize=256m", "-XX:-UsePerfData", "--enable-native-access=ALL-UNNAMED");
     private static final String COMMAND_LINE = "console=ttyS0 quiet loglevel=1 mitigations=off";
-    private static final Pattern SAID = Pattern.compile("(?m)^@@ (\\S+) ?(.*?)\\r?$");
     private static final Map<String, String> JOBS = new LinkedHashMap<>();
 
     static {
@@ -145,10 +140,9 @@ public final class DeviceComparison {
     }
 
     private Map<String, String> soft(String where, Path initrd, Path measured) throws Exception {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
-        command.addAll(JVM_OPTIONS);
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), DeviceComparison.class.getName(), GUEST, where, guest.kernel().toString(), initrd.toString(), image.toString(), measured.toString()));
-        return said(output(command));
+        return GuestProcess.said(GuestProcess.inItsOwnJvm(DeviceComparison.class, GUEST, where, guest.kernel()
+            .toString(),
+            initrd.toString(), image.toString(), measured.toString()));
     }
 
     private static void guest(boolean isolated, Path kernel, String initrd, Path image, Path measured) throws Exception {
@@ -159,18 +153,6 @@ public final class DeviceComparison {
         try (Machine machine = Machine.create(config)) {
             Outcome outcome = machine.run();
             if (outcome.kind() != Outcome.Kind.POWERED_OFF) throw new IOException(outcome.detail());
-        }
-    }
-
-    private static String output(List<String> command) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        try {
-            process.getOutputStream().close();
-            String console = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-            if (process.waitFor() != 0) throw new IOException(command.getFirst() + ": " + console);
-            return console;
-        } finally {
-            process.destroyForcibly();
         }
     }
 
@@ -185,17 +167,9 @@ public final class DeviceComparison {
         command.addAll(List.of("-drive", "if=none,id=b,cache=writeback,format=raw,file=" + measured, "-device", "virtio-blk-pci,drive=b,disable-legacy=on,num-queues=1"));
         command.addAll(List.of("-netdev", "stream,id=n,server=off,addr.type=unix,addr.path=" + socket, "-device", "virtio-net-pci,netdev=n,disable-legacy=on"));
         try {
-            return said(output(command));
+            return GuestProcess.said(GuestProcess.output(command));
         } finally {
             passt.destroy();
         }
-    }
-
-    private static Map<String, String> said(String console) throws IOException {
-        Map<String, String> said = new LinkedHashMap<>();
-        Matcher line = SAID.matcher(console);
-        while (line.find()) said.put(line.group(1), line.group(2));
-        if (said.isEmpty()) throw new IOException("the guest has measured nothing: " + console);
-        return said;
     }
 }
