@@ -5,7 +5,8 @@ import java.util.concurrent.atomic.LongAdder;
 
 /**
  * The decoded code of one machine, by host page; shared by its processors. A page with code has no write tag in any processor's TLB, so a store to it comes here
- * and the blocks that it hits become invalid; lines of the page that hold no code are written without loss. Stores by devices
+ * and the blocks that it hits become invalid; bytes of the page that no block covers are written without loss. Stores
+ * by devices
  * of this process come here too ({@link SoftVm#memoryWritten}). Those of devices in processes of their own are not seen: a page's bytes are compared with the ones that
  * were decoded whenever a processor loads its translation for execution anew.
  */
@@ -77,7 +78,8 @@ final class CodeCache {
     }
 
     /**
-     * Files a block under the page of its first byte and, when it crosses, under the next as well. One whose page was written while it was decoded may be of the old bytes, and is invalid at once.
+     * Files a block under the page of its first byte and, when it crosses, under the next as well. One whose bytes were
+     * written while it was decoded may be of the old ones, and is invalid at once.
      *
      * @param stores what {@link #stores} said of its page
      * @param next the page that it goes on in, or null
@@ -92,7 +94,7 @@ final class CodeCache {
 
     private void add(CodePage page, Block block, int from, int to, int stores) {
         synchronized (page) {
-            if (page.dropped || page.stores != stores) block.invalidate();
+            if (page.dropped || page.written(stores, from, to)) block.invalidate();
             else file(page, block, from, to);
         }
     }
@@ -107,7 +109,7 @@ final class CodeCache {
         CodePage page = pages.get(key(host));
         if (page == null) return false;
         synchronized (page) {
-            page.stores++;
+            page.noteStore((int) (host & 0xfff), size);
             if (page.misses((int) (host & 0xfff), size)) return false;
             page.invalidate(this);
             drop(page);                                         // data from now on, until somebody runs it again
@@ -121,7 +123,7 @@ final class CodeCache {
         if (page == null) return;
         synchronized (page) {
             if (page.unchanged()) return;
-            page.stores++;
+            page.noteStore(0, 4096);
             page.invalidate(this);
         }
     }

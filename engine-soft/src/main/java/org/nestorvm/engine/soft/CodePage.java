@@ -4,19 +4,29 @@ import java.util.Arrays;
 import java.util.function.Consumer;
 import org.nestorvm.memory.sys.HostMemory;
 
-/** The blocks whose first byte, or whose tail, lies in one host page, and which 64-byte lines of it they cover. Guarded by its {@link CodeCache}. */
+/**
+ * The blocks whose first byte, or whose tail, lies in one host page, and which bytes of it they cover. Guarded by its
+ * {@link CodeCache}.
+ */
 final class CodePage {
     /** What a page costs of the heap beside its blocks. */
-    static final int EMPTY_BYTES = 4096 + 256;
+    static final int EMPTY_BYTES = 4096 + 512 + 256;
+
+    /** A power of two. */
+    private static final int RECENT = 16;
 
     final long hostPage;
     private Block[] blocks = new Block[16];
     private int count;
+    /** Lines of 64 bytes of which a block covers a byte, and for each line which bytes. */
     private long lines;
+    private final long[] covered = new long[64];
     /** The page as it was when its blocks were decoded; lines that no block covers do not matter. */
     private final byte[] copy = new byte[4096];
     /** Stores to the page since it has code, also those that hit none, and changes found by {@link #unchanged}. */
     int stores;
+    /** The last stores: first byte << 13 | size. */
+    private final int[] recent = new int[RECENT];
     /** Out of the cache: the page holds data now, or code under another object of this class. */
     boolean dropped;
     /** No processor has a write tag for the page: from then on it can be decoded without missing a store. */
@@ -61,7 +71,14 @@ final class CodePage {
         for (int line = from >>> 6; line <= to - 1 >>> 6; line++) {
             if ((lines >>> line & 1) == 0) HostMemory.copyOut(hostPage + 64L * line, copy, 64 * line, 64);
             lines |= 1L << line;
+            covered[line] |= bytesOf(line, from, to);
         }
+    }
+
+    /** The bytes of a line that are in a range, as bits. */
+    private static long bytesOf(int line, int from, int to) {
+        int first = Math.max(from - 64 * line, 0), last = Math.min(to - 64 * line, 64) - 1;
+        return -1L << first & -1L >>> 63 - last;
     }
 
     private void put(Block block) {
@@ -71,10 +88,31 @@ final class CodePage {
         blocks[i] = block;
     }
 
-    /** True when no block has a byte in the lines of the range. */
+    void noteStore(int from, int size) {
+        recent[stores++ & RECENT - 1] = from << 13 | size;
+    }
+
+    /** Whether a byte of the range was written, or may have been, since there were {@code before} stores. */
+    boolean written(int before, int from, int to) {
+        if (Integer.compareUnsigned(stores - before, RECENT) > 0) return true;
+        for (int n = before; n != stores; n++) {
+            int first = recent[n & RECENT - 1] >>> 13, size = recent[n & RECENT - 1] & 0x1fff;
+            if (first < to && from < first + size) return true;
+        }
+        return false;
+    }
+
+    /**
+     * A store that is done. @return true when no block has a byte of it: then what is new in lines with code is
+     * remembered as it is now
+     */
     boolean misses(int from, int size) {
         int first = from >>> 6, last = from + size - 1 >>> 6;
-        return (lines >>> first & ~(-2L << last - first)) == 0;
+        if ((lines >>> first & ~(-2L << last - first)) == 0) return true;
+        for (int line = first; line <= last; line++) if ((covered[line] & bytesOf(line, from, from
+            + size)) != 0) return false;
+        HostMemory.copyOut(hostPage + from, copy, from, size);
+        return true;
     }
 
     /** The bytes under the blocks are what they were: a device may have written them unseen. */
@@ -102,5 +140,6 @@ final class CodePage {
         Arrays.fill(blocks, null);
         count = 0;
         lines = 0;
+        Arrays.fill(covered, 0);
     }
 }

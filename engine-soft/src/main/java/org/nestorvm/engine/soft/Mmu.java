@@ -38,6 +38,12 @@ final class Mmu {
     SoftVcpu vcpu;
     LocalApic apic;
 
+    /**
+     * Pages that may be written as by a write tag, but hold code: a store need not walk the tables again, but must ask
+     * {@link CodeCache#written}.
+     */
+    private final long[][] codeTags = new long[3][Cpu.TLB_SIZE];
+
     // Execution: its own tags, since a page that can be read need not be executable. [supervisor, user]
     private final long[][] execTags = new long[2][Cpu.TLB_SIZE], execHosts = new long[2][Cpu.TLB_SIZE];
 
@@ -70,6 +76,7 @@ final class Mmu {
             Arrays.fill(c.writeTags[set], 1);
         }
         for (long[] tags : execTags) Arrays.fill(tags, 1);
+        for (long[] tags : codeTags) Arrays.fill(tags, 1);
     }
 
     /** Chooses the tags for the present privilege: after a change of CPL, CR0, CR4, RFLAGS.AC, DR7. */
@@ -266,18 +273,31 @@ final class Mmu {
         int slot = (int) (linear >>> 12) & Cpu.TLB_SIZE - 1;
         long page = linear & Cpu.PAGE_MASK;
         if ((access == Access.WRITE ? c.writeTags[set] : c.readTags[set])[slot] == page) return linear + c.addends[set][slot];
+        if (access == Access.WRITE && codeTags[set][slot] == page) return besideCode(linear, set, slot);
         misses++;
         long gpa = walk.translate(linear, access, set != Cpu.USER, set == Cpu.SUPERVISOR);
         long host = hostOf(gpa, access, true);
         if (host == 0) return 0;
         long hostPage = host & Cpu.PAGE_MASK;
-        if (c.readTags[set][slot] != page) {
-            c.writeTags[set][slot] = 1;
+        if (c.readTags[set][slot] != page || c.addends[set][slot] != hostPage - page) {
+            c.writeTags[set][slot] = codeTags[set][slot] = 1;
             c.readTags[set][slot] = page;
             c.addends[set][slot] = hostPage - page;
             list(set, slot);
         }
-        if (access == Access.WRITE && !code.hasCode(hostPage)) c.writeTags[set][slot] = page;
+        if (access == Access.WRITE) (code.hasCode(hostPage) ? codeTags : c.writeTags)[set][slot] = page;
+        return host;
+    }
+
+    /**
+     * A page that may be written, and had code at the last look: if it has none any more, stores to it are fast again.
+     */
+    private long besideCode(long linear, int set, int slot) {
+        long host = linear + c.addends[set][slot];
+        if (!code.hasCode(host & Cpu.PAGE_MASK)) {
+            codeTags[set][slot] = 1;
+            c.writeTags[set][slot] = linear & Cpu.PAGE_MASK;
+        }
         return host;
     }
 
@@ -418,8 +438,7 @@ final class Mmu {
             execEpoch++;
             execTags[set - 3][slot] = 1;
         } else {
-            c.readTags[set][slot] = 1;
-            c.writeTags[set][slot] = 1;
+            c.readTags[set][slot] = c.writeTags[set][slot] = codeTags[set][slot] = 1;
         }
     }
 
@@ -455,7 +474,7 @@ final class Mmu {
             return;
         }
         int slot = (int) (linear >>> 12) & Cpu.TLB_SIZE - 1;
-        for (int set = 0; set < 3; set++) c.readTags[set][slot] = c.writeTags[set][slot] = 1;
+        for (int set = 0; set < 3; set++) c.readTags[set][slot] = c.writeTags[set][slot] = codeTags[set][slot] = 1;
         execEpoch++;
         execTags[0][slot] = execTags[1][slot] = 1;
     }

@@ -45,6 +45,37 @@ class CodeCacheTest {
         assertNull(code.find(page + 100, MODE, null));
     }
 
+    /** Data beside code, in its line. */
+    @Test void aStoreBesideABlockLeavesItAlone() {
+        CodePage first = code.page(page);
+        Block block = block(page + 100, 5), crossing = block(next - 2, 5);
+        code.add(block, first, code.stores(first), null, 0);
+        CodePage second = code.page(next);
+        code.add(crossing, first, code.stores(first), second, code.stores(second));
+        for (long at : new long[] {page + 99, page + 105, next - 3, next + 3}) store(at);
+        code.verify(page);
+        code.verify(next);
+        assertTrue(block.valid && crossing.valid);
+        store(page + 104);
+        assertFalse(block.valid || crossing.valid);
+    }
+
+    @Test void aStoreBesideABlockThatIsBeingDecodedLeavesItAlone() {
+        CodePage first = code.page(page);
+        int stores = code.stores(first);
+        Block block = block(page + 100, 5), hit = block(page + 200, 5);
+        for (int i = 0; i < 15; i++) store(page + 99);
+        store(page + 200);
+        code.add(block, first, stores, null, 0);
+        code.add(hit, first, stores, null, 0);
+        assertTrue(block.valid);
+        assertFalse(hit.valid);
+        store(page + 99);
+        Block late = block(page + 300, 5);
+        code.add(late, first, stores, null, 0);
+        assertFalse(late.valid, "more stores than are remembered");
+    }
+
     /** The store hits nothing yet: no other block is in that line. */
     @Test void aBlockWhosePageWasWrittenWhileItWasDecodedIsInvalid() {
         CodePage first = code.page(page);

@@ -1,5 +1,7 @@
 package org.nestorvm.engine.tests;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.nestorvm.asm.Mem.ptr;
 import static org.nestorvm.asm.Reg.*;
 
@@ -168,5 +170,28 @@ class SelfModifyingCodeTest {
         Expect.halt(vm);
         Expect.reg(vm, RSI, 0x100000000L);
         Expect.reg(vm, EDI, 5);
+    }
+
+    private static long counter(TestMachine vm, String name) {
+        String counters = vm.vcpu(0).engine().counters();
+        return Long.parseLong(counters.replaceFirst(".*" + name + " (\\d+).*", "$1"));
+    }
+
+    /** Small kernels keep their data, even their clock and their stack, in the page and in the line of their code. */
+    @EngineTest(only = "soft")
+    void dataInTheLineOfCodeCostsNeitherBlocksNorWalks(TestMachine vm) {
+        vm.longMode();
+        Asm a = vm.program();
+        Label start = a.label(), data = a.label();
+        a.jmp(start).align(64).bind(data).dq(0, 0).bind(start).mov(ECX, 1000).lea(RSI, ptr(data));
+        Label loop = a.here();
+        a.inc(ptr(RSI).m32()).lock().inc(ptr(RSI, 8).m32()).dec(ECX).jnz(loop);
+        vm.start(a.hlt());
+        long decoded = counter(vm, "blocks decoded"), misses = counter(vm, "TLB misses");
+        Expect.halt(vm);
+        assertEquals(1000, vm.memory.getInt(data.address()));
+        assertEquals(1000, vm.memory.getInt(data.address() + 8));
+        assertTrue(counter(vm, "blocks decoded") - decoded < 20, vm.vcpu(0).engine().counters());
+        assertTrue(counter(vm, "TLB misses") - misses < 20, vm.vcpu(0).engine().counters());
     }
 }
