@@ -120,7 +120,7 @@ final class Cpu {
     final GuestFault fault = new GuestFault();
     Mmu mmu;
     SoftVcpu vcpu;
-    long specCtrl;
+    long specCtrl, perfCtl, mcgStatus, debugCtl;
     /** The memory type range registers, 200h..2FFh. */
     final long[] mtrr = new long[256];
     /** Bits of DR6 for a debug trap that follows the running instruction. */

@@ -12,6 +12,11 @@ import org.nestorvm.paging.Access;
  */
 final class Debug {
     private static final long DR6_FIXED = 0xffff0ff0L, DR7_FIXED = 0x400;
+    /**
+     * IA32_DEBUGCTL: last branches may be asked for but are not recorded, so that LBR stays 0; single steps may be on
+     * branches only.
+     */
+    static final long BTF = 1 << 1, CTL_DEFINED = BTF | 1, CTL_KEPT = BTF;
     private static final long GD = 1 << 13, BREAKPOINTS = 15, BD = 1 << 13, BS = 1 << 14, BT = 1 << 15;
     /** L0 to L3 and LE. */
     private static final long DR7_LOCAL = 0x155;
@@ -151,5 +156,6 @@ final class Debug {
         if (vector != GuestFault.DB) return;
         if (pending != 0) c.dr[6] = c.dr[6] & ~BREAKPOINTS | DR6_FIXED | pending;
         c.dr[7] &= ~GD;
+        c.debugCtl &= ~BTF;                                         // vol. 3B, 17.4.3
     }
 }

@@ -55,8 +55,12 @@ final class Interpreter {
         }
     }
 
-    /** Executes one instruction, whatever attention asks. */
-    void step() {
+    /**
+     * Executes one instruction, whatever attention asks.
+     *
+     * @return whether it was a branch, and was taken
+     */
+    boolean step() {
         Block b = next();
         if (b.ops[0] instanceof CompareBranch) {
             apart = true;
@@ -66,7 +70,10 @@ final class Interpreter {
                 apart = false;
             }
         }
+        Op op = b.ops[0];
+        long next = c.r[Cpu.RIP] + op.end & c.ipMask;
         run(b, 1);
+        return op.setsIp() && !(op instanceof Strings.StringOp) && c.r[Cpu.RIP] != next;
     }
 
     /** The block will be compiled, and is not entered this time. A block that crosses pages stays as it is: it is looked up each time anyway. */

@@ -5,48 +5,49 @@ import org.nestorvm.vmm.VmClock;
 
 /**
  * The local APIC of one processor, xAPIC and x2APIC (SDM vol. 3A, chapter 11). Requests arrive from any thread in the interrupt request register, which is atomic; everything else belongs to the
- * processor's own thread. The timer counts at 1 GHz divided; in TSC-deadline mode it compares with the TSC.
+ * processor's own thread. The timer is an {@link ApicTimer}.
  * Left out: the thermal and performance-counter entries deliver nothing, the error register stays 0 but for illegal vectors.
  */
 final class LocalApic {
     private static final int ID = 0x02, VERSION = 0x03, TPR = 0x08, APR = 0x09, PPR = 0x0a, EOI = 0x0b, RRD = 0x0c, LDR = 0x0d, DFR = 0x0e, SVR = 0x0f, ISR = 0x10, TMR = 0x18, IRR = 0x20, ESR = 0x28, LVT_CMCI = 0x2f,
             ICR_LOW = 0x30, ICR_HIGH = 0x31, LVT_TIMER = 0x32, LVT_THERMAL = 0x33, LVT_PERF = 0x34, LVT_LINT0 = 0x35, LVT_LINT1 = 0x36, LVT_ERROR = 0x37, TIMER_INITIAL = 0x38, TIMER_CURRENT = 0x39,
             TIMER_DIVIDE = 0x3e, SELF_IPI = 0x3f;
-    private static final int LVT_MASKED = 1 << 16;
+    static final int LVT_MASKED = 1 << 16;
     private static final int SVR_ENABLED = 1 << 8;
     private static final int MODE_FIXED = 0, MODE_LOWEST = 1, MODE_NMI = 4, MODE_INIT = 5, MODE_STARTUP = 6, MODE_EXTINT = 7;
-    private static final int TIMER_ONESHOT = 0, TIMER_PERIODIC = 1, TIMER_DEADLINE = 2;
     private static final int ESR_SEND_ILLEGAL = 1 << 5, ESR_RECEIVE_ILLEGAL = 1 << 6;
     static final long BASE_BSP = 1 << 8, BASE_X2APIC = 1 << 10, BASE_ENABLE = 1 << 11;
-    /** LVT entries 0..6 less one, version 14h, no EOI-broadcast suppression. */
-    private static final int VERSION_VALUE = 5 << 16 | 0x14;
-
-    /** Shorter periods become this long, so that a guest cannot keep the clock's thread busy for nothing. KVM has 200 us. */
-    private static final long MIN_PERIOD_NS = 100_000;
+    /** Seven LVT entries less one, so that CMCI is there; version 14h, no EOI-broadcast suppression. */
+    private static final int VERSION_VALUE = 6 << 16 | 0x14;
+    /** Vector, delivery mode, delivery status (read only), mask. */
+    private static final int LVT_CMCI_DEFINED = 0x117ff;
+    /** What each entry from {@link #LVT_TIMER} on defines (SDM vol. 3A, figure 10-8), read-only bits included. */
+    private static final int[] LVT_DEFINED = {0x710ff, 0x117ff, 0x117ff, 0x1f7ff, 0x1f7ff, 0x110ff};
+    /** Delivery status, and Remote IRR of LINT0 and LINT1. */
+    private static final int LVT_READ_ONLY = 1 << 12 | 1 << 14;
+    /** What WRMSR must leave clear: there is no delivery status in x2APIC mode, but its bit is ignored. */
+    private static final int ICR_RESERVED = 0xfff00000 | 3 << 16 | 1 << 13;
+    private static final int SVR_DEFINED = 0x3ff;
 
     private final SoftVcpu vcpu;
     private final SoftVm vm;
-    private final VmClock clock;
-    private final VmClock.Timer timer;
+    final ApicTimer timer;
     final int id;
 
     private final AtomicLongArray irr = new AtomicLongArray(4), tmr = new AtomicLongArray(4);
     private final long[] isr = new long[4];
     private volatile long base;
     private volatile int tpr, ldr, dfr, svr;
-    private int esr, esrPending, icrHigh, icrLow, divide;
+    private int esr, esrPending, icrHigh, icrLow;
+    /** The entries from {@link #LVT_TIMER} on; the first one is the timer's own. */
     private final int[] lvt = new int[6];
-    private long timerStartNs;
-    private volatile int timerInitial;
-    private volatile long deadline;
-    private volatile boolean closed;
+    private int lvtCmci;
 
     LocalApic(SoftVcpu vcpu, SoftVm vm, VmClock clock, int id) {
         this.vcpu = vcpu;
         this.vm = vm;
-        this.clock = clock;
         this.id = id;
-        timer = clock.newTimer(this::timerExpired);
+        timer = new ApicTimer(vcpu, this, clock);
         base = 0xfee00000L | BASE_ENABLE | (id == 0 ? BASE_BSP : 0);
         reset();
     }
@@ -58,20 +59,17 @@ final class LocalApic {
             tmr.set(i, 0);
             isr[i] = 0;
         }
-        tpr = ldr = esr = icrHigh = icrLow = divide = 0;
+        tpr = ldr = esr = icrHigh = icrLow = 0;
         dfr = -1;
         svr = 0xff;
         java.util.Arrays.fill(lvt, LVT_MASKED);
+        lvtCmci = LVT_MASKED;
         if (id == 0) lvt[LVT_LINT0 - LVT_TIMER] = MODE_EXTINT << 8;         // virtual wire, as firmware leaves it
-        timerInitial = 0;
-        deadline = 0;
-        timer.disarm();
+        timer.reset();
     }
 
-    /** The clock may outlive the machine. */
     void close() {
-        closed = true;
-        timer.disarm();
+        timer.close();
     }
 
     // ---- base register ----
@@ -219,12 +217,13 @@ final class LocalApic {
         if (reg >= ISR && reg < ISR + 8) return (int) (isr[reg - ISR >>> 1] >>> 32 * (reg & 1));
         if (reg >= TMR && reg < TMR + 8) return (int) (tmr.get(reg - TMR >>> 1) >>> 32 * (reg & 1));
         if (reg >= IRR && reg < IRR + 8) return (int) (irr.get(reg - IRR >>> 1) >>> 32 * (reg & 1));
-        if (reg >= LVT_TIMER && reg <= LVT_ERROR) return lvt[reg - LVT_TIMER];
+        if (reg > LVT_TIMER && reg <= LVT_ERROR) return lvt[reg - LVT_TIMER];
         return switch (reg) {
             case ID -> x2apic() ? id : id << 24;
             case VERSION -> VERSION_VALUE;
             case TPR -> tpr;
-            case APR, RRD, LVT_CMCI -> 0;
+            case APR, RRD -> 0;
+            case LVT_CMCI -> lvtCmci;
             case PPR -> processorPriority();
             case LDR -> x2apic() ? id >>> 4 << 16 | 1 << (id & 15) : ldr;
             case DFR -> dfr;
@@ -232,9 +231,10 @@ final class LocalApic {
             case ESR -> esr;
             case ICR_LOW -> icrLow;
             case ICR_HIGH -> icrHigh;
-            case TIMER_INITIAL -> timerInitial;
-            case TIMER_CURRENT -> currentCount();
-            case TIMER_DIVIDE -> divide;
+            case LVT_TIMER -> timer.entry();
+            case TIMER_INITIAL -> timer.initial();
+            case TIMER_CURRENT -> timer.current();
+            case TIMER_DIVIDE -> timer.divide();
             default -> 0;
         };
     }
@@ -249,35 +249,35 @@ final class LocalApic {
             case EOI -> endOfInterrupt();
             case SVR -> {
                 svr = value & 0x1ff;
-                if ((value & SVR_ENABLED) == 0) for (int i = 0; i < lvt.length; i++) lvt[i] |= LVT_MASKED;
+                if ((value & SVR_ENABLED) == 0) maskAll();
                 vcpu.cpu.attend();
             }
             case ESR -> {
                 esr = esrPending;
                 esrPending = 0;
             }
-            case TIMER_INITIAL -> {
-                if (timerMode() == TIMER_DEADLINE) return;
-                timerInitial = value;
-                startTimer();
-            }
-            case TIMER_DIVIDE -> {
-                divide = value & 0xb;
-                if (timerInitial != 0 && timerMode() != TIMER_DEADLINE) startTimer();
-            }
+            case TIMER_INITIAL -> timer.setInitial(value);
+            case TIMER_DIVIDE -> timer.setDivide(value & ApicTimer.DIVIDE_DEFINED);
+            case LVT_CMCI -> lvtCmci = value & LVT_CMCI_DEFINED & ~LVT_READ_ONLY | maskedByForce();
             default -> { }
         }
     }
 
+    private void maskAll() {
+        for (int i = 0; i < lvt.length; i++) lvt[i] |= LVT_MASKED;
+        lvtCmci |= LVT_MASKED;
+        timer.setEntry(timer.entry() | LVT_MASKED);
+    }
+
+    /** The mask bit, which is stuck at 1 while software has the APIC disabled. */
+    private int maskedByForce() {
+        return (svr & SVR_ENABLED) == 0 ? LVT_MASKED : 0;
+    }
+
     private void writeLvt(int index, int value) {
-        int before = lvt[index];
-        int mask = index == 0 ? 0x700ff : 0x1a7ff;
-        lvt[index] = value & mask | ((svr & SVR_ENABLED) == 0 ? LVT_MASKED : 0);
-        if (index == 0 && (before >>> 17 & 3) != timerMode()) {
-            timer.disarm();
-            timerInitial = 0;
-            deadline = 0;
-        }
+        int entry = value & LVT_DEFINED[index] & ~LVT_READ_ONLY | maskedByForce();
+        if (index == 0) timer.setEntry(entry);
+        else lvt[index] = entry;
         vcpu.cpu.attend();
     }
 
@@ -290,42 +290,45 @@ final class LocalApic {
     }
 
     boolean readable(int reg) {
-        return x2apic() && (reg == ID || reg == VERSION || reg == TPR || reg == PPR || reg == LDR || reg == SVR || reg >= ISR && reg <= ESR || reg == ICR_LOW || reg >= LVT_TIMER && reg <= TIMER_CURRENT || reg == TIMER_DIVIDE);
+        return x2apic() && (reg == ID || reg == VERSION || reg == TPR || reg == PPR || reg == LDR || reg == SVR
+            || reg >= ISR && reg <= ESR || reg == LVT_CMCI || reg == ICR_LOW
+            || reg >= LVT_TIMER && reg <= TIMER_CURRENT || reg == TIMER_DIVIDE);
     }
 
-    /** WRMSR. False: #GP. */
+    /**
+     * WRMSR. False: #GP, for a register that is not there or cannot be written, and for reserved bits (SDM vol. 3A,
+     * 10.12.1.2).
+     */
     boolean msrWrite(int reg, long value) {
-        if (!x2apic()) return false;
+        if (!x2apic() || !writable(reg) || (value & ~msrDefined(reg)) != 0) return false;
         switch (reg) {
             case ICR_LOW -> {
                 icrHigh = (int) (value >>> 32);
                 sendIpi((int) value, icrHigh);
             }
-            case SELF_IPI -> request((int) value & 0xff, false);
-            case EOI, ESR -> {
-                if (value != 0) return false;
-                write(reg, 0);
-            }
-            case TPR, SVR, LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, TIMER_INITIAL, TIMER_DIVIDE, LVT_CMCI -> {
-                if (value >>> 32 != 0) return false;
-                write(reg, (int) value);
-            }
-            default -> {
-                return false;
-            }
+            case SELF_IPI -> request((int) value, false);
+            default -> write(reg, (int) value);
         }
         return true;
     }
 
-    long tscDeadline() {
-        return timerMode() == TIMER_DEADLINE ? deadline : 0;
+    private static boolean writable(int reg) {
+        return reg == TPR || reg == EOI || reg == SVR || reg == ESR || reg == LVT_CMCI || reg == ICR_LOW
+            || reg >= LVT_TIMER && reg <= TIMER_INITIAL || reg == TIMER_DIVIDE || reg == SELF_IPI;
     }
 
-    void setTscDeadline(long tsc) {
-        if (timerMode() != TIMER_DEADLINE) return;
-        deadline = tsc;
-        if (tsc == 0) timer.disarm();
-        else timer.arm(vcpu.timeOfTsc(tsc));
+    /** The bits that may be set in a write to an x2APIC register. */
+    private static long msrDefined(int reg) {
+        return switch (reg) {
+            case TPR, SELF_IPI -> 0xff;
+            case SVR -> SVR_DEFINED;
+            case LVT_CMCI -> LVT_CMCI_DEFINED;
+            case ICR_LOW -> ~(ICR_RESERVED & 0xffffffffL);
+            case LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR -> LVT_DEFINED[reg - LVT_TIMER];
+            case TIMER_INITIAL -> 0xffffffffL;
+            case TIMER_DIVIDE -> ApicTimer.DIVIDE_DEFINED;
+            default -> 0;                                           // EOI, ESR
+        };
     }
 
     // ---- interprocessor interrupts ----
@@ -352,54 +355,5 @@ final class LocalApic {
             case MODE_EXTINT -> vcpu.wake();
             default -> { }                                                  // SMI: there is no system management mode
         }
-    }
-
-    // ---- timer ----
-
-    private int timerMode() {
-        return lvt[0] >>> 17 & 3;
-    }
-
-    /** Nanoseconds a count: 1 GHz divided by 2, 4 .. 128 or 1. */
-    private long countNs() {
-        int d = divide & 3 | divide >>> 1 & 4;
-        return d == 7 ? 1 : 2L << d;
-    }
-
-    private void startTimer() {
-        if (timerInitial == 0) {
-            timer.disarm();
-            return;
-        }
-        timerStartNs = clock.nowNs();
-        timer.arm(timerStartNs + (timerInitial & 0xffffffffL) * countNs());
-    }
-
-    private int currentCount() {
-        long initial = timerInitial & 0xffffffffL;
-        if (initial == 0 || timerMode() == TIMER_DEADLINE) return 0;
-        long passed = (clock.nowNs() - timerStartNs) / countNs();
-        if (timerMode() == TIMER_PERIODIC) return (int) (initial - passed % initial);
-        return passed >= initial ? 0 : (int) (initial - passed);
-    }
-
-    /** On the clock's thread. */
-    private void timerExpired() {
-        int entry = lvt[0];
-        int mode = timerMode();
-        if (mode == TIMER_PERIODIC && timerInitial != 0) {
-            long period = Math.max(MIN_PERIOD_NS, (timerInitial & 0xffffffffL) * countNs());
-            long next = timerStartNs + period;
-            long now = clock.nowNs();
-            if (next + period <= now) next = now - (now - timerStartNs) % period;       // missed periods become one
-            timerStartNs = next;
-            timer.arm(next + period);
-            if (closed) timer.disarm();
-        } else if (mode == TIMER_DEADLINE) {
-            deadline = 0;
-        } else if (mode != TIMER_ONESHOT && mode != TIMER_PERIODIC) {
-            return;
-        }
-        if ((entry & LVT_MASKED) == 0) request(entry & 0xff, false);
     }
 }

@@ -41,7 +41,8 @@ public final class SoftVcpu implements EngineVcpu {
     long deadline = Long.MAX_VALUE;
     /** Nanoseconds that halts have skipped, and one for each exception: instruction time is retired + this. */
     private long skippedNs;
-    private long tscOffset, tscAdjust;
+    private volatile long tscOffset;
+    private long tscAdjust;
 
     private volatile Thread runner;
     /** In the guest, as opposed to a device's code: only then a flush must be awaited. */
@@ -77,7 +78,10 @@ public final class SoftVcpu implements EngineVcpu {
 
     // ---- time ----
 
-    private long nowNs() {
+    /**
+     * The machine's time, on the processor's thread exact to the block also where time is the count of instructions.
+     */
+    long nowNs() {
         if (instructions == null) return vm.options.clock().nowNs();
         long now = cpu.retired + skippedNs;
         instructions.setNowNs(now);
@@ -90,10 +94,7 @@ public final class SoftVcpu implements EngineVcpu {
     }
 
     void setTsc(long value) {
-        long delta = value - tsc();
-        tscOffset += delta;
-        tscAdjust += delta;
-        pvclock.update();
+        moveTsc(value - tsc());
     }
 
     long tscAdjust() {
@@ -101,9 +102,22 @@ public final class SoftVcpu implements EngineVcpu {
     }
 
     void setTscAdjust(long value) {
-        tscOffset += value - tscAdjust;
-        tscAdjust = value;
-        pvclock.update();
+        moveTsc(value - tscAdjust);
+    }
+
+    private void moveTsc(long delta) {
+        tscAdjust += delta;
+        vm.clocks.moveTsc(this, tscOffset + delta);
+        if (apic != null) apic.timer.tscMoved();
+    }
+
+    long tscOffset() {
+        return tscOffset;
+    }
+
+    /** For {@link PvClocks}. */
+    void setTscOffset(long offset) {
+        tscOffset = offset;
     }
 
     /** The clock's time at which the TSC has, or had, this value. */
@@ -325,9 +339,9 @@ public final class SoftVcpu implements EngineVcpu {
         }
         boolean movSs = cpu.movSsShadow;
         cpu.stepping = (cpu.rflags & Cpu.TF) != 0;
-        step();
+        boolean branched = step();
         if (movSs) cpu.movSsShadow = false;                         // of several in a row only the first has one
-        if (cpu.stepping && !cpu.movSsShadow) Debug.singleStepped(cpu);
+        if (cpu.stepping && !cpu.movSsShadow && (branched || (cpu.debugCtl & Debug.BTF) == 0)) Debug.singleStepped(cpu);
     }
 
     private long linearIp() {
@@ -335,14 +349,18 @@ public final class SoftVcpu implements EngineVcpu {
         return cpu.codeSize == 8 ? ip : ip + cpu.segBase[Cpu.CS] & 0xffffffffL;
     }
 
-    /** The instruction, or its fault, ends shadows and the resume flag, unless it begins them anew. */
-    private void step() {
+    /**
+     * The instruction, or its fault, ends shadows and the resume flag, unless it begins them anew.
+     *
+     * @return whether it was a branch, and was taken
+     */
+    private boolean step() {
         boolean sti = cpu.stiShadow, movSs = cpu.movSsShadow;
         long resume = cpu.rflags & Cpu.RF, pending = cpu.pendingDebug;
         cpu.stiShadow = cpu.movSsShadow = false;
         cpu.rflags &= ~Cpu.RF;
         try {
-            interpreter.step();
+            return interpreter.step();
         } catch (GuestFault f) {
             throw f;
         } catch (RuntimeException | Error e) {                      // it will start again

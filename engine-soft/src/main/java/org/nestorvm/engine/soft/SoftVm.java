@@ -19,6 +19,7 @@ final class SoftVm implements EngineVm {
     /** See {@link Atomics}. */
     final ReentrantLock splitLock = new ReentrantLock();
     private final List<SoftVcpu> vcpus = new CopyOnWriteArrayList<>();
+    final PvClocks clocks = new PvClocks(vcpus);
 
     SoftVm(VirtualMachine vm, EngineOptions options, long codeBytes, long compiledBytes) {
         this.vm = vm;

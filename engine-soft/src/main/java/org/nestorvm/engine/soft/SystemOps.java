@@ -144,7 +144,8 @@ final class SystemOps {
             case "CPUID" -> simple(i, Cpuid::exec);
             case "RDRAND", "RDSEED" -> i.rep != 0 ? null : random(i);
             case "RDPID" -> processorId(i);
-            case "VMCALL", "MONITOR", "MWAIT", "RSM", "UD2" -> simple(i, c -> {
+            case "VMCALL" -> simple(i, Hypercalls::call);
+            case "MONITOR", "MWAIT", "RSM", "UD2" -> simple(i, c -> {
                 throw c.ud();
             });
             default -> throw new IllegalStateException("no meaning for " + i.row);

@@ -109,6 +109,52 @@ class ApicTest {
         assertTrue(ticks >= 5 && ticks < 50, "ticks " + ticks);
     }
 
+    /**
+     * A count that is under way goes on when one-shot becomes periodic, and the other way round; one that has ended
+     * stays at 0.
+     */
+    @EngineTest(apic = true, notOnPvm = "not seen there yet")
+    void timerGoesOnCountingWhenItBecomesPeriodicOrOneShot(TestMachine vm) {
+        Asm a = enabled(vm, 0x43).mov(ptr(RDI, DIVIDE).m32(), 0xb).mov(ptr(RDI, TIMER).m32(), 0x10043)
+            .mov(ptr(RDI, INITIAL).m32(), 0x7fffffffL);
+        a.call(DELAY).mov(ptr(RDI, TIMER).m32(), 0x30043).mov(EAX, ptr(RDI, INITIAL)).mov(EDX, ptr(RDI, CURRENT));
+        a.mov(ptr(RDI, TIMER).m32(), 0x10043).mov(R8D, ptr(RDI, INITIAL)).mov(R10D, ptr(RDI, CURRENT));
+        a.mov(ptr(RDI, TIMER).m32(), 0x43).mov(ptr(RDI, INITIAL).m32(), 1000).sti().hlt().cli()
+            .mov(ptr(RDI, TIMER).m32(), 0x20043).call(DELAY).mov(R11D, ptr(RDI, CURRENT));
+        vm.start(a.sti().call(DELAY).cli().hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EAX, 0x7fffffffL);
+        Expect.reg(vm, R8D, 0x7fffffffL);
+        assertTrue(vm.get(EDX) > 0 && vm.get(EDX) < 0x7fffffffL, "as periodic: " + vm.get(EDX));
+        assertTrue(vm.get(R10D) > 0 && vm.get(R10D) < vm.get(EDX), "as one-shot again: " + vm.get(R10D) + " after "
+            + vm.get(EDX));
+        Expect.reg(vm, R11D, 0);
+        Expect.reg(vm, EBX, 1);
+    }
+
+    @EngineTest(apic = true, instructionClock = true, only = "soft")
+    void anotherDivisorLeavesTheCountWhereItIs(TestMachine vm) {
+        Asm a = enabled(vm).mov(ptr(RDI, DIVIDE).m32(), 0xb).mov(ptr(RDI, TIMER).m32(), 0x10043)
+            .mov(ptr(RDI, INITIAL).m32(), 1_000_000).call(DELAY);
+        vm.start(a.mov(EAX, ptr(RDI, CURRENT)).mov(ptr(RDI, DIVIDE).m32(), 0).mov(EDX, ptr(RDI, CURRENT)).call(DELAY)
+            .mov(ECX, ptr(RDI, CURRENT)).cli().hlt());
+        Expect.halt(vm);
+        assertTrue(vm.get(EAX) < 998_000, "counted by one: " + vm.get(EAX));
+        assertTrue(vm.get(EAX) - vm.get(EDX) < 10, "goes on from " + vm.get(EAX) + ": " + vm.get(EDX));
+        long slower = vm.get(EDX) - vm.get(ECX);
+        assertTrue(slower > 1000 && slower < 4000, "counted by two: " + slower);
+    }
+
+    /** The deadline is a value of the TSC: when that is moved beyond it, it has come. */
+    @EngineTest(apic = true, only = "soft")
+    void theDeadlineMovesWithTheTimeStampCounter(TestMachine vm) {
+        Asm a = enabled(vm, 0x45).mov(ptr(RDI, TIMER).m32(), 0x40045).mfence().rdtsc().add(EDX, 1000)
+            .mov(ECX, DEADLINE_MSR).wrmsr();
+        vm.start(a.add(EDX, 1).mov(ECX, 0x10).wrmsr().sti().hlt().cli().hlt());
+        Expect.halt(vm);
+        Expect.reg(vm, EBX, 1);
+    }
+
     @EngineTest(apic = true, instructionClock = true, only = "soft")
     void timerOnTheInstructionClock(TestMachine vm) {
         Asm a = enabled(vm, 0x44).mov(ptr(RDI, DIVIDE).m32(), 0xb).mov(ptr(RDI, TIMER).m32(), 0x20044).mov(ptr(RDI, INITIAL).m32(), 50000).xor(EAX, EAX).sti();

@@ -11,9 +11,7 @@ import java.util.function.Consumer;
 import org.nestorvm.asm.Asm;
 import org.nestorvm.asm.Label;
 import org.nestorvm.asm.Mem;
-import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.Exit;
-import org.nestorvm.vmm.GuestBus;
 
 /** LOCK means what it says when two processors work on one word. */
 class AtomicsTest {
@@ -26,32 +24,9 @@ class AtomicsTest {
         Label loop = a.here();
         body.accept(a);
         vm.start(a.dec(ECX).jnz(loop).hlt());
-        CpuState second = new CpuState();
-        vm.vcpu(1).readState(second);
-        copy(vm.cpu, second);
-        second.gpr[CpuState.RSP] = Layout.STACK0;
-        vm.vcpu(1).writeState(second);
-        CompletableFuture<Exit> other = CompletableFuture.supplyAsync(() -> vm.vcpu(1).run(GuestBus.EMPTY));
+        CompletableFuture<Exit> other = new SecondProcessor(vm).run();
         Expect.halt(vm);
         assertEquals(new Exit.HaltForever(), other.get(20, TimeUnit.SECONDS));
-    }
-
-    private static void copy(CpuState from, CpuState to) {
-        System.arraycopy(from.selector, 0, to.selector, 0, 8);
-        System.arraycopy(from.base, 0, to.base, 0, 8);
-        System.arraycopy(from.limit, 0, to.limit, 0, 8);
-        System.arraycopy(from.access, 0, to.access, 0, 8);
-        to.gdtrBase = from.gdtrBase;
-        to.gdtrLimit = from.gdtrLimit;
-        to.idtrBase = from.idtrBase;
-        to.idtrLimit = from.idtrLimit;
-        to.cr0 = from.cr0;
-        to.cr3 = from.cr3;
-        to.cr4 = from.cr4;
-        to.efer = from.efer;
-        to.rip = from.rip;
-        to.rflags = from.rflags;
-        to.halted = to.waitForSipi = false;
     }
 
     private static final Mem COUNTER = abs(Layout.DATA);
@@ -143,13 +118,7 @@ class AtomicsTest {
         Asm writing = vm.program();
         Label wait = writing.here();
         vm.start(writing.cmp(abs(Layout.DATA + 128).m32(), 1).jne(wait).mov(abs(0x3001).m8(), 2).hlt());
-        CpuState second = new CpuState();
-        vm.vcpu(1).readState(second);
-        copy(vm.cpu, second);
-        second.rip = 0x2000;
-        second.gpr[CpuState.RSP] = Layout.STACK0;
-        vm.vcpu(1).writeState(second);
-        CompletableFuture<Exit> other = CompletableFuture.supplyAsync(() -> vm.vcpu(1).run(GuestBus.EMPTY));
+        CompletableFuture<Exit> other = new SecondProcessor(vm).at(0x2000).run();
         Expect.halt(vm);
         assertEquals(new Exit.HaltForever(), other.get(20, TimeUnit.SECONDS));
     }
