@@ -310,7 +310,8 @@ public final class SoftVcpu implements EngineVcpu {
             cpu.attention = true;
             return null;
         }
-        if (shadow || (cpu.rflags & (Cpu.TF | Cpu.RF)) != 0 || cpu.codeBreakpoints) single();
+        if (shadow || (cpu.rflags & Cpu.TF) != 0 || cpu.codeBreakpoints) single();
+        else cpu.rflags &= ~Cpu.RF;                                 // no breakpoint to pass: every return from a page fault has RF set
         return null;
     }
 
