@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.BiConsumer;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
@@ -28,6 +29,8 @@ final class CheckedGuest {
     private static final Pattern SAID = Pattern.compile("(?m)^@@ (\\S+) ?(.*?)\\r?$");
     private static final String PROLOGUE = "#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin\nsay() { echo \"@@ $*\"; }\n";
 
+    /** Less than the time limits of the tests, which would not say what stood still. */
+    private static final long PATIENCE_MS = 270_000;
     private static final String COMMAND_LINE = "console=ttyS0 quiet loglevel=1 mitigations=off";
 
     private final Path kernel, initrd;
@@ -88,10 +91,25 @@ final class CheckedGuest {
         };
         try (Machine machine = Machine.create(devices.apply(config()).withConsole(console))) {
             running[0] = machine;
+            CompletableFuture<String> standing = new CompletableFuture<>();
+            Thread watch = Thread.ofPlatform().daemon().name("stand-still").start(() -> watch(machine, standing));
             Outcome outcome = machine.run();
-            assertEquals(Outcome.Kind.POWERED_OFF, outcome.kind(), outcome.detail() + "\n" + console);
+            watch.interrupt();
+            watch.join();
+            assertEquals(Outcome.Kind.POWERED_OFF, outcome.kind(), () -> outcome.detail() + "\n" + standing.getNow("") + "\nThe console:\n" + console);
         }
         return said(console.toString(StandardCharsets.UTF_8));
+    }
+
+    /** Ends a guest that has not ended by itself, when it has been seen where it and its devices stand. */
+    private static void watch(Machine machine, CompletableFuture<String> standing) {
+        try {
+            Thread.sleep(PATIENCE_MS);
+        } catch (InterruptedException e) {
+            return;                                                // it has ended
+        }
+        standing.complete("Not at its end after " + PATIENCE_MS / 1000 + " s. " + StandStill.describe());
+        machine.stop();
     }
 
     /**
