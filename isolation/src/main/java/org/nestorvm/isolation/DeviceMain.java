@@ -9,6 +9,7 @@ import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.sandbox.OpenAhead;
 import org.nestorvm.sandbox.Sandbox;
 import org.nestorvm.vhost.BackEnd;
+import org.nestorvm.virtio.SharedMemoryGone;
 import org.nestorvm.virtio.VirtioDevice;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,10 +40,23 @@ public final class DeviceMain {
             else serve(DeviceKind.of(arguments[0]), DeviceArguments.parse(arguments, 1), log);
             return OK;
         } catch (IOException | RuntimeException | Error e) {
-            log.error("{}", e.getMessage() == null ? e.toString() : e.getMessage());
-            if (!(e instanceof IOException)) log.error("internal error", e);
+            tell(log, e);
             return FAILED;
         }
+    }
+
+    private static void tell(Logger log, Throwable e) {
+        String gone = SharedMemoryGone.line(e).orElse(null);
+        log.error("{}", gone != null ? gone : e.getMessage() == null ? e.toString() : e.getMessage());
+        if (gone == null && !(e instanceof IOException)) log.error("internal error", e);
+    }
+
+    /** A device that has lost a thread does nothing more that anybody waits for. */
+    private static void endWithAnyThread(Logger log) {
+        Thread.setDefaultUncaughtExceptionHandler((_, e) -> {
+            tell(log, e);
+            Runtime.getRuntime().halt(FAILED);
+        });
     }
 
     private static void serve(DeviceKind kind, DeviceArguments arguments, Logger log) throws IOException {
@@ -53,13 +67,16 @@ public final class DeviceMain {
         boolean confine = arguments.takeSwitch("confine", true);
         if (socket < 0 == (path == null)) throw new IOException("device " + kind.label() + " needs one of --fd N and --socket PATH");
         dieWithParent();
+        endWithAnyThread(log);
         OpenedDevice opened = kind.open(name, arguments);
         try (VirtioDevice device = opened.device()) {
             arguments.checkAllTaken(kind);
             DescriptorChannel channel = path == null ? DescriptorChannel.of(name, socket) : accept(Path.of(path), listener);
+            BackEnd backEnd = new BackEnd(device, true);
+            backEnd.prepare();
             if (confine) confine(kind, log);
             opened.whenConfined().run();
-            new BackEnd(device, true).serve(channel);
+            backEnd.serve(channel);
         }
     }
 

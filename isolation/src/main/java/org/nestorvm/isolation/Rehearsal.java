@@ -58,7 +58,9 @@ final class Rehearsal {
 
     private static void serve(DescriptorChannel channel) {
         try (RngDevice device = new RngDevice("rehearsal", Entropy::fill)) {
-            new BackEnd(device, false).serve(channel);
+            BackEnd backEnd = new BackEnd(device, false);
+            backEnd.prepare();
+            backEnd.serve(channel);
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);
         }

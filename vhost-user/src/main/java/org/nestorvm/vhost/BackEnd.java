@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.DescriptorListener;
+import org.nestorvm.memory.MemoryObject;
 import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.virtio.LimitedLog;
@@ -21,8 +22,11 @@ public final class BackEnd implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BackEnd.class);
 
     private final LimitedLog log = new LimitedLog(LOG);
+    /** Queues that other front ends ask for in-flight memory for, whatever the device's size: QEMU's largest. */
+    private static final int LARGEST_QUEUE = 1024;
     private final VirtioDevice device;
     private final MemoryFiles files;
+    private MemoryObject prepared;
     private DescriptorChannel serving;
     private DescriptorListener listening;
     private boolean closed;
@@ -30,6 +34,13 @@ public final class BackEnd implements AutoCloseable {
     public BackEnd(VirtioDevice device, boolean seal) {
         this.device = device;
         files = new MemoryFiles(seal);
+    }
+
+    /** Makes the memory in which requests under way are recorded, for a process that can make none later. It stays until the process ends. */
+    public void prepare() throws IOException {
+        int size = LARGEST_QUEUE;
+        for (int i = 0; i < device.queueCount(); i++) size = Math.max(size, device.maxQueueSize(i));
+        prepared = InflightArea.create(device.queueCount(), size);
     }
 
     /**
@@ -41,7 +52,7 @@ public final class BackEnd implements AutoCloseable {
      */
     public void serve(DescriptorChannel channel) throws IOException {
         try (channel) {
-            if (serves(channel)) new BackEndSession(device, files, channel).run();
+            if (serves(channel)) new BackEndSession(device, files, prepared, channel).run();
         } catch (ClosedChannelException e) {
             if (!isClosed()) throw e;
         } catch (ErrnoException e) {

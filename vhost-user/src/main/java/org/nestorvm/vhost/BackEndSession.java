@@ -51,6 +51,7 @@ final class BackEndSession implements DeviceEvents {
     private final VirtioDevice device;
     private final MessageChannel channel;
     private final MemoryTable table;
+    private final MemoryObject prepared;
     private final Vring[] vrings;
     private long features, protocolFeatures;
     private boolean hasFeatures, active;
@@ -59,7 +60,9 @@ final class BackEndSession implements DeviceEvents {
     private DirtyLog log;
     private volatile MessageChannel requests;                        // to the front end
 
-    BackEndSession(VirtioDevice device, MemoryFiles files, DescriptorChannel channel) {
+    /** @param prepared in-flight memory, or null to make it when it is asked for */
+    BackEndSession(VirtioDevice device, MemoryFiles files, MemoryObject prepared, DescriptorChannel channel) {
+        this.prepared = prepared;
         this.device = device;
         this.channel = new MessageChannel(channel);
         table = new MemoryTable(files);
@@ -356,12 +359,21 @@ final class BackEndSession implements DeviceEvents {
         if (wanted.queues() < 1 || wanted.queues() > vrings.length || wanted.queueSize() < 1 || wanted.queueSize() > 32768) {
             throw new ProtocolException(message + " for " + wanted.queues() + " queues of " + wanted.queueSize() + " entries");
         }
-        MemoryObject object = InflightArea.create(wanted);
+        MemoryObject object = inflightMemory(wanted);
         try {
             reply(message, new Inflight(object.sizeBytes(), 0, wanted.queues(), wanted.queueSize()).bytes(), object.descriptor());
         } finally {
             object.release();
         }
+    }
+
+    /** What was made before the process was confined, with nothing in it; else new memory. */
+    private MemoryObject inflightMemory(Inflight wanted) throws IOException {
+        long sizeBytes = InflightArea.objectBytes(wanted.queues(), wanted.queueSize());
+        if (prepared == null) return InflightArea.create(wanted.queues(), wanted.queueSize());
+        if (sizeBytes > prepared.sizeBytes()) throw new ProtocolException("in-flight memory for " + wanted.queues() + " queues of " + wanted.queueSize() + " entries; this process has " + prepared.sizeBytes() + " bytes");
+        Descriptors.fallocate(prepared, prepared.descriptor(), Descriptors.FALLOC_FL_PUNCH_HOLE | Descriptors.FALLOC_FL_KEEP_SIZE, 0, prepared.sizeBytes());
+        return prepared.reference();
     }
 
     private void setInflight(Message message) throws IOException {

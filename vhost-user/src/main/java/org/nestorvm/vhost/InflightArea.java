@@ -30,8 +30,12 @@ final class InflightArea {
     }
 
     /** For as many queues of this size, all zero. Held by the caller. */
-    static MemoryObject create(Inflight wanted) throws IOException {
-        return MemoryObject.create("inflight", bytes(wanted) + PAGE - 1 & -PAGE);
+    static MemoryObject create(int queues, int queueSize) throws IOException {
+        return MemoryObject.create("inflight", objectBytes(queues, queueSize));
+    }
+
+    static long objectBytes(int queues, int queueSize) {
+        return queueBytes(queueSize) * queues + PAGE - 1 & -PAGE;
     }
 
     /** Where a queue's requests are recorded. */

@@ -143,7 +143,7 @@ public final class EventLoop implements AutoCloseable {
             try {
                 due.remove().ready(0);
             } catch (RuntimeException | Error e) {
-                LOG.error("{}: a handler failed", name, e);
+                failed("a handler failed", e);
             } finally {
                 lock.unlock();
             }
@@ -166,11 +166,15 @@ public final class EventLoop implements AutoCloseable {
             Handler handler = descriptor < handlers.length ? handlers[descriptor] : null;
             if (handler != null && !closed) handler.ready(events);
         } catch (RuntimeException | Error e) {
-            LOG.error("{}: a handler failed; it is not called again", name, e);
+            failed("a handler failed; it is not called again", e);
             remove(descriptor);
         } finally {
             lock.unlock();
         }
+    }
+
+    private void failed(String what, Throwable e) {
+        SharedMemoryGone.line(e).ifPresentOrElse(line -> LOG.error("{}: {}", name, line), () -> LOG.error("{}: {}", name, what, e));
     }
 
     /** Ends the thread; no handler runs afterwards. Descriptors that were added stay their owners'. */

@@ -2,6 +2,7 @@ package org.nestorvm.virtio;
 
 import java.io.IOException;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.virtio.queue.Chain;
@@ -188,9 +189,10 @@ public abstract class RingDevice implements VirtioDevice {
             process(ring.index, ring.queue);
         } catch (QueueViolation e) {
             fail(ring, e.getMessage());
-        } catch (RuntimeException | Error e) {                        // InternalError: another process has shortened a file that we have mapped
-            LOG.error("{}: queue {} ends", name, ring.index, e);
-            fail(ring, "internal error: " + e);
+        } catch (RuntimeException | Error e) {
+            Optional<String> gone = SharedMemoryGone.line(e);
+            if (gone.isEmpty()) LOG.error("{}: queue {} ends", name, ring.index, e);
+            fail(ring, gone.orElse("internal error: " + e));
         }
     }
 
@@ -220,7 +222,7 @@ public abstract class RingDevice implements VirtioDevice {
         try {
             queueStopped(ring.index, queue);
         } catch (RuntimeException | Error e) {
-            LOG.error("{}: queue {} did not stop in order", name, ring.index, e);
+            if (SharedMemoryGone.line(e).isEmpty()) LOG.error("{}: queue {} did not stop in order", name, ring.index, e);
         }
         ring.queue = null;
         ring.setup = ring.setup.withPosition(queue.position());
