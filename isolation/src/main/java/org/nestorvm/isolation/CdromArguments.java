@@ -18,6 +18,7 @@ final class CdromArguments {
         int[] descriptors = arguments.takeNumbers("files");
         String file = arguments.take("file");
         if (file == null && descriptors.length == 0) throw new IOException("device cdrom needs --file NAME with an ISO image, or --files with its descriptor");
+        for (int i = 0; i < descriptors.length; i++) descriptors[i] = BlkArguments.readOnly(name, descriptors[i]);
         OpenOptions options = OpenOptions.READ.withFormat(Disks.RAW);
         DiskImage image = descriptors.length > 0 ? Disks.open(file == null ? name : file, options, descriptors) : Disks.open(Path.of(file), options);
         ScsiCdDevice drive = new ScsiCdDevice(name, "nestor-" + name);

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -16,7 +17,6 @@ import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.Primitive;
 import org.nestorvm.memory.sys.Processes;
-import org.nestorvm.memory.sys.Spawn;
 import org.nestorvm.virtio.EventLoop;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -61,10 +61,19 @@ public final class DeviceProcess {
         log = new DeviceLog(LOG, name);
     }
 
+    /** A process that inherits this program's standard output, and whose end is the caller's to wait for. @return its number */
+    static int startInForeground(List<String> command, int... descriptors) throws IOException {
+        return onStarter("nestor device", () -> Surroundings.start(JavaCommand.program(), command, JavaCommand.environment(), descriptors));
+    }
+
     /** @param descriptors numbers {@link #FIRST_DESCRIPTOR} and so on of the process; they stay the caller's */
     static DeviceProcess start(String name, List<String> command, int... descriptors) throws IOException {
+        return onStarter(name, () -> spawn(name, command, descriptors));
+    }
+
+    private static <T> T onStarter(String name, Callable<T> start) throws IOException {
         try {
-            return STARTER.submit(() -> spawn(name, command, descriptors)).get();
+            return STARTER.submit(start).get();
         } catch (ExecutionException e) {
             if (e.getCause() instanceof IOException cause) throw new IOException(cause.getMessage(), cause);
             throw new IllegalStateException(e.getCause());
@@ -84,7 +93,7 @@ public final class DeviceProcess {
             given[0] = nothing;
             given[1] = given[2] = pipe[1];                           // the JVM warns on standard output
             System.arraycopy(descriptors, 0, given, FIRST_DESCRIPTOR, descriptors.length);
-            int pid = Spawn.start(JavaCommand.program(), command, JavaCommand.environment(), given);
+            int pid = Surroundings.start(JavaCommand.program(), command, JavaCommand.environment(), given);
             return watch(name, pid, pipe[0]);
         } catch (Throwable t) {
             Descriptors.close(pipe[0]);

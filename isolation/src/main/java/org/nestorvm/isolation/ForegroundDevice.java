@@ -66,7 +66,9 @@ public final class ForegroundDevice {
         command.add(1, "-Dnestor.device.foreground=true");
         command.add(kind.label());
         command.addAll(arguments.toList());
-        return Spawn.start(JavaCommand.program(), command, JavaCommand.environment(), descriptors);
+        // A network card's process finds its tap or its peer by itself, in the host's network.
+        if (kind == DeviceKind.NET) return Spawn.start(JavaCommand.program(), command, JavaCommand.environment(), descriptors);
+        return DeviceProcess.startInForeground(command, descriptors);
     }
 
     private static int[] joined(int[] first, int[] second) {

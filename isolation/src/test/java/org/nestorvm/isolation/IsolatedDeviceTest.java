@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -33,7 +34,9 @@ import org.nestorvm.disk.Images;
 import org.nestorvm.disk.OpenOptions;
 import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.DescriptorListener;
+import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Primitive;
+import org.nestorvm.memory.sys.Privileges;
 import org.nestorvm.memory.sys.Processes;
 import org.nestorvm.virtio.Features;
 import org.nestorvm.virtio.net.NetOptions;
@@ -58,6 +61,49 @@ class IsolatedDeviceTest {
             int pid = rng.process().pid();
             rng.close();
             assertThat(Path.of("/proc/" + pid)).doesNotExist();
+        }
+    }
+
+    /** Where this user can make them: root, or who may make user namespaces. */
+    @Test void aDeviceIsInNamespacesOfItsOwnAndCanGetNoCapability() throws Exception {
+        boolean root = Privileges.geteuid() == 0;
+        assumeTrue(canUnshare(root), "skipped: no namespaces can be made here");
+        try (IsolatedDevice rng = IsolatedDevice.rng("rng0", RestartPolicy.USUAL)) {
+            int pid = rng.process().pid();
+            if (root) assertThat(threads(pid)).allMatch(status -> !status.contains("CapBnd") || status.matches("(?s).*CapPrm:\t0+\nCapEff:\t0+\nCapBnd:\t0+\nCapAmb:\t0+\n.*"));
+            // Another user's links cannot be read by who is not root.
+            if (root) for (String namespace : new String[] {"net", "ipc", "uts"}) assertNotEquals(namespace(ProcessHandle.current().pid(), namespace), namespace(pid, namespace), namespace);
+            else assertThat(threads(pid)).isNotEmpty();
+        }
+    }
+
+    private static boolean canUnshare(boolean root) throws Exception {
+        List<String> command = root ? List.of("/usr/bin/unshare", "--net", "--ipc", "--uts", "/bin/true") : List.of("/usr/bin/unshare", "--user", "--net", "--ipc", "--uts", "/bin/true");
+        return Files.isExecutable(Path.of(command.getFirst())) && new ProcessBuilder(command).redirectErrorStream(true).start().waitFor() == 0;
+    }
+
+    private static String namespace(long pid, String name) throws IOException {
+        return Files.readSymbolicLink(Path.of("/proc/" + pid + "/ns/" + name)).toString();
+    }
+
+    /** It is asked for something that would change it. */
+    @Test void aDiskThatIsOnlyReadIsOpenForReadingOnly(@TempDir Path directory) throws Exception {
+        Path file = Files.write(directory.resolve("disk.img"), new byte[64 << 10]);
+        try (RandomAccessFile writable = new RandomAccessFile(file.toFile(), "rw")) {
+            int given = Descriptors.open(file.toString(), Descriptors.O_RDWR);
+            int narrowed = BlkArguments.readOnly("disk0", given);
+            assertEquals(Descriptors.O_RDONLY, Descriptors.fcntl("disk0", narrowed, Descriptors.F_GETFL, 0) & Descriptors.O_ACCMODE);
+            Descriptors.close(narrowed);
+            assertThat(writable.length()).isEqualTo(64 << 10);
+        }
+        try (IsolatedDevice disk = IsolatedDevice.disk("disk0", file, OpenOptions.READ.withFormat("raw"), null, 1, 4, RestartPolicy.USUAL)) {
+            Path descriptors = Path.of("/proc/" + disk.process().pid() + "/fd");
+            List<String> flags = new ArrayList<>();
+            for (String name : descriptors.toFile().list()) {
+                if (!Files.readSymbolicLink(descriptors.resolve(name)).equals(file.toRealPath())) continue;
+                flags.add(Files.readString(descriptors.resolveSibling("fdinfo").resolve(name)).lines().filter(line -> line.startsWith("flags:")).findAny().orElseThrow());
+            }
+            assertThat(flags).isNotEmpty().allMatch(line -> line.endsWith("0"), "O_RDONLY");
         }
     }
 

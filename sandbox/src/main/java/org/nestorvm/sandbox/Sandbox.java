@@ -1,6 +1,8 @@
 package org.nestorvm.sandbox;
 
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.nestorvm.memory.sys.Landlock;
@@ -22,6 +24,7 @@ public final class Sandbox {
     /** {@code nobody}, where the own one is not mapped, as in a container with few users. */
     static final int NOBODY = 65534;
     private static final int ROOT = 0, OWNER_ONLY = 077;
+    private static final long ADDRESS_SPACE_BYTES = 256L << 30, HOST_MEMORIES = 8;
 
     /**
      * What {@link #enter} did.
@@ -48,6 +51,7 @@ public final class Sandbox {
     public static Report enter(SandboxPolicy policy) throws IOException {
         Sandbox sandbox = new Sandbox(policy);
         sandbox.limits();
+        sandbox.memory();
         Processes.prctl("PR_SET_NO_NEW_PRIVS", Processes.PR_SET_NO_NEW_PRIVS, 1, 0);
         if (Privileges.geteuid() == ROOT) sandbox.leaveRoot();
         dieWithParent();
@@ -78,6 +82,25 @@ public final class Sandbox {
         lower(Processes.RLIMIT_NOFILE, policy.openFiles());
         if (policy.fileBytes() != Processes.UNLIMITED) lower(Processes.RLIMIT_FSIZE, policy.fileBytes());
         done.add(policy.openFiles() + " descriptors" + (policy.fileBytes() == Processes.UNLIMITED ? "" : ", files up to " + (policy.fileBytes() >> 20) + " MiB"));
+    }
+
+    /**
+     * RLIMIT_DATA counts what is private and can be written, so heap, stacks and classes, and not the guest's memory, which is shared. RLIMIT_AS bounds the page tables of memory that is mapped again and again; it leaves room for
+     * any guest, since how large that is comes with the first messages.
+     */
+    private void memory() throws IOException {
+        long grows = Runtime.getRuntime().maxMemory() + policy.memoryBytes();
+        lower(Processes.RLIMIT_DATA, kibibytes("/proc/self/status", "VmData") + grows);
+        lower(Processes.RLIMIT_AS, kibibytes("/proc/self/status", "VmSize") + Math.max(ADDRESS_SPACE_BYTES, HOST_MEMORIES * kibibytes("/proc/meminfo", "MemTotal")));
+        done.add((grows >> 20) + " MiB more memory");
+    }
+
+    /** A line of a file of proc(5), in bytes. */
+    private static long kibibytes(String file, String field) throws IOException {
+        for (String line : Files.readAllLines(Path.of(file))) {
+            if (line.startsWith(field + ":")) return Long.parseLong(line.replaceAll("[^0-9]", "")) << 10;
+        }
+        throw new IOException(file + " has no " + field);
     }
 
     private static void lower(int resource, long limit) throws IOException {

@@ -10,11 +10,11 @@ import org.nestorvm.memory.sys.Processes;
 
 /**
  * The lists, one for each kind of device. The base is what a JVM that has started needs to run (threads, memory that is not executable, the garbage collector, a compiler whose code cache is
- * committed already) and what the vhost-user back end needs (its socket, descriptors that come over it, eventfds, memory files of the guest). SYSCALLS.md shows them.
+ * committed already) and what the vhost-user back end needs (its socket, descriptors that come over it, eventfds, memory files of the guest). Nothing here makes a file, memory files included. SYSCALLS.md shows them.
  */
 public final class SyscallLists {
     private static final int CLONE_VM = 0x100, CLONE_THREAD = 0x10000;
-    private static final int O_LARGEFILE = 0x8000;
+    private static final int O_LARGEFILE = 0x8000, MAP_TYPE = 0xf;
     /** linux/fs.h: BLKDISCARD, BLKGETSIZE64, BLKZEROOUT, BLKSSZGET, BLKPBSZGET. */
     private static final int[] DISK_IOCTLS = {0x1277, 0x80081272, 0x127f, 0x1268, 0x127b};
     /** linux/if_tun.h: TUNSETOFFLOAD, TUNSETVNETHDRSZ, TUNGETVNETHDRSZ, TUNSETQUEUE. */
@@ -42,13 +42,18 @@ public final class SyscallLists {
 
     private static void memory(SyscallFilter filter) {
         filter.allow(MUNMAP, BRK, MREMAP, MADVISE, MINCORE, MSEAL)
-            .allowIf(MMAP, Check.without(2, "no PROT_EXEC", MemoryCalls.PROT_EXEC))
+            .allowIf(MMAP, Check.without(2, "no PROT_EXEC", MemoryCalls.PROT_EXEC), privateWhenAnonymous())
             .allowIf(MPROTECT, Check.without(2, "no PROT_EXEC", MemoryCalls.PROT_EXEC));
     }
 
+    /** Memory that is in no file is counted by RLIMIT_DATA only when it is private. */
+    private static Check privateWhenAnonymous() {
+        return new Check(3, MAP_TYPE, "MAP_PRIVATE", null, MemoryCalls.MAP_PRIVATE).onlyWhen(Check.with(3, "MAP_ANONYMOUS", MemoryCalls.MAP_ANONYMOUS));
+    }
+
     private static void backEnd(SyscallFilter filter) {
-        filter.allow(READ, WRITE, CLOSE, FSTAT, LSEEK, PREAD64, RECVMSG, SENDMSG, SHUTDOWN, GETSOCKOPT, POLL, PPOLL, EPOLL_CREATE1, EPOLL_CTL, EPOLL_WAIT, EPOLL_PWAIT, EVENTFD2, STATX, FSTATFS, MEMFD_CREATE, FTRUNCATE,
-            FALLOCATE, GETRANDOM)
+        filter.allow(READ, WRITE, CLOSE, FSTAT, LSEEK, PREAD64, RECVMSG, SENDMSG, SHUTDOWN, GETSOCKOPT, POLL, PPOLL, EPOLL_CREATE1, EPOLL_CTL, EPOLL_WAIT, EPOLL_PWAIT, EVENTFD2, STATX, FSTATFS, FALLOCATE,
+            GETRANDOM)
             .allowIf(FCNTL, descriptorCommands(), nonBlocking());
     }
 
@@ -77,7 +82,7 @@ public final class SyscallLists {
 
     /** A disk: files and block devices that are open already. */
     public static SyscallFilter disk(int pid) {
-        return base(pid).allow(PWRITE64, PREADV, PREADV2, PWRITEV, READV, WRITEV, FDATASYNC, FSYNC, COPY_FILE_RANGE, FLOCK)
+        return base(pid).allow(FTRUNCATE, PWRITE64, PREADV, PREADV2, PWRITEV, READV, WRITEV, FDATASYNC, FSYNC, COPY_FILE_RANGE, FLOCK)
             .allowIf(FCNTL, descriptorCommands(FileLocks.F_OFD_GETLK, FileLocks.F_OFD_SETLK), nonBlocking())
             .allowIf(IOCTL, Check.oneOf(1, "BLKDISCARD, BLKGETSIZE64, BLKZEROOUT, BLKSSZGET, BLKPBSZGET", DISK_IOCTLS));
     }

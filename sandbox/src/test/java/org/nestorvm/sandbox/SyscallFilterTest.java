@@ -90,6 +90,14 @@ class SyscallFilterTest {
         assertEquals(SyscallFilter.REFUSE, filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, Syscall.IOCTL.number(), 5, 0x5421, 0, 0, 0, 0), "FIONBIO");
     }
 
+    /** A process makes no file in memory, and no shared memory, since neither is counted as its own; the disk's files are open already. 319 is memfd_create, 9 mmap, 0x20 MAP_ANONYMOUS, 77 ftruncate. */
+    @ParameterizedTest @MethodSource("lists")
+    void memoryThatIsNotCountedIsNotHad(SyscallFilter filter) {
+        assertEquals(SyscallFilter.REFUSE, filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, 319, 0, 0, 0, 0, 0, 0));
+        for (int flags : new int[] {0x21, 0x23, 0x4021}) assertEquals(SyscallFilter.REFUSE, filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, 9, 0, 4096, 3, flags, -1, 0), "anonymous and shared");
+        for (int flags : new int[] {0x22, 0x4022, 0x01, 0x11}) assertEquals(SyscallFilter.ALLOW, filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, 9, 0, 4096, 3, flags, 5, 0), "private, or of a file");
+    }
+
     private static int fcntl(SyscallFilter filter, int command, int argument) {
         return filter.answer(SyscallFilter.AUDIT_ARCH_X86_64, Syscall.FCNTL.number(), 5, command, argument, 0, 0, 0);
     }

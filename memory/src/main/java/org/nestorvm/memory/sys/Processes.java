@@ -11,7 +11,7 @@ public final class Processes {
     public static final int PR_SET_PDEATHSIG = 1, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4, PR_SET_NAME = 15;
     public static final int PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39;
     public static final int RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_DATA = 2, RLIMIT_CORE = 4, RLIMIT_NPROC = 6, RLIMIT_NOFILE = 7, RLIMIT_MEMLOCK = 8, RLIMIT_AS = 9;
-    public static final int CLONE_NEWNET = 0x40000000;
+    public static final int CLONE_NEWUTS = 0x04000000, CLONE_NEWIPC = 0x08000000, CLONE_NEWNET = 0x40000000;
     public static final int SIGKILL = 9, SIGTERM = 15, SIGCONT = 18, SIGSTOP = 19, SIGXCPU = 24;
     /** A limit that is none, RLIM_INFINITY. */
     public static final long UNLIMITED = -1L;
@@ -50,10 +50,14 @@ public final class Processes {
     /** @param name of the option, for the message: {@code PR_SET_NO_NEW_PRIVS} */
     public static int prctl(String name, int option, long first, long second) throws ErrnoException {
         FaultPoints.call("prctl", name);
-        return Libc.check("prctl", name, PRCTL.tryInt(option, first, second, 0L, 0L));
+        return Libc.check("prctl", name, tryPrctl(option, first, second));
     }
 
-    /** Gives the calling thread, and what it starts, a namespace of its own: {@link #CLONE_NEWNET}. For platform threads. */
+    static int tryPrctl(int option, long first, long second) {
+        return PRCTL.tryInt(option, first, second, 0L, 0L);
+    }
+
+    /** Gives the calling thread, and what it starts, a namespace of its own: {@link #CLONE_NEWNET}, {@link #CLONE_NEWIPC}, {@link #CLONE_NEWUTS}. For platform threads. */
     public static void unshare(int flags) throws ErrnoException {
         Libc.check("unshare", "this thread", UNSHARE.tryInt(flags));
     }

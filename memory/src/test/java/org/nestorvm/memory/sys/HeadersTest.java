@@ -18,10 +18,10 @@ import org.junit.jupiter.api.io.TempDir;
 /** Every constant that has the name of a header's macro has its value: a C program prints them, where there is a compiler. */
 class HeadersTest {
     private static final List<Class<?>> TABLES = List.of(Errno.class, Descriptors.class, MemoryCalls.class, Events.class, Sockets.class,
-        SocketMessages.class, Processes.class, FileLocks.class, FileStatus.class, Seccomp.class, Landlock.class, Spawn.class);
+        SocketMessages.class, Processes.class, FileLocks.class, FileStatus.class, Seccomp.class, Landlock.class, Spawn.class, Capabilities.class);
     /** Names of our own, which no header has or which it has as a structure. */
     private static final String OURS = "MFD_NAME_MAX|PATH_MAX_BYTES|DESCRIPTORS_MAX|PAGE_BYTES|UNLIMITED|SUN_PATH|PACKED|.*_BYTES|STX_.*|F_TYPE|F_BSIZE|MSG_IOV.*|MSG_CONTROL.*|MSG_FLAGS|CMSG_.*"
-        + "|UCRED_.*|IT_VALUE_.*|TV_NSEC|NS_PER_SECOND|IOV_LEN|RLIM_MAX|L_.*|POLLFD_.*|EPOLL_DATA|SYS_.*|SC_PAGESIZE|FPROG_.*|ATTR_.*|BENEATH_.*|STILL_RUNNING";
+        + "|UCRED_.*|IT_VALUE_.*|TV_NSEC|NS_PER_SECOND|IOV_LEN|RLIM_MAX|L_.*|POLLFD_.*|EPOLL_DATA|SYS_.*|SC_PAGESIZE|FPROG_.*|ATTR_.*|BENEATH_.*|STILL_RUNNING|DATA_.*|HIGHEST";
     /** Younger than the headers of Debian 12. */
     private static final String YOUNGER = "MFD_NOEXEC_SEAL|F_SEAL_EXEC|LANDLOCK_.*";
 
@@ -47,6 +47,8 @@ class HeadersTest {
             {"sizeof(struct epoll_event)", Integer.toString(Events.EPOLL_EVENT_BYTES)}, {"sizeof(struct pollfd)", "8"}, {"sizeof(struct ucred)", "12"},
             {"sizeof(struct itimerspec)", "32"}, {"offsetof(struct itimerspec, it_value.tv_sec)", "16"}, {"offsetof(struct itimerspec, it_value.tv_nsec)", "24"}, {"sizeof(struct rlimit)", "16"}, {"offsetof(struct timespec, tv_nsec)", "8"},
             {"sizeof(struct sock_filter)", "8"}, {"sizeof(struct sock_fprog)", "16"}, {"offsetof(struct sock_fprog, filter)", "8"}, {"sizeof(struct landlock_path_beneath_attr)", "12"},
+            {"sizeof(struct iocb)", "64"}, {"offsetof(struct iocb, aio_lio_opcode)", "16"}, {"offsetof(struct iocb, aio_fildes)", "20"}, {"offsetof(struct iocb, aio_flags)", "56"},
+            {"offsetof(struct iocb, aio_resfd)", "60"}, {"sizeof(struct __user_cap_header_struct)", "8"}, {"sizeof(struct __user_cap_data_struct)", "12"}, {"offsetof(struct __user_cap_data_struct, inheritable)", "8"},
             {"sizeof(posix_spawn_file_actions_t)", "80"}, {"sizeof(posix_spawnattr_t)", "336"}, {"sizeof(sigset_t)", "128"}};
         StringBuilder body = new StringBuilder();
         for (String[] row : rows) body.append("printf(\"%ld\\n\", (long) ").append(row[0]).append(");\n");
@@ -82,7 +84,7 @@ class HeadersTest {
     private static List<String> compileAndRun(Path directory, String body) throws IOException, InterruptedException {
         StringBuilder source = new StringBuilder("#define _GNU_SOURCE\n");
         for (String header : List.of("stdio.h", "stddef.h", "errno.h", "fcntl.h", "poll.h", "signal.h", "unistd.h", "sys/epoll.h", "sched.h", "sys/eventfd.h", "sys/file.h", "sys/ioctl.h", "sys/mman.h", "sys/prctl.h",
-            "sys/resource.h", "sys/socket.h", "sys/stat.h", "sys/timerfd.h", "sys/uio.h", "sys/un.h", "sys/vfs.h", "linux/falloc.h", "linux/magic.h", "linux/memfd.h", "linux/seccomp.h", "linux/filter.h", "linux/landlock.h", "spawn.h", "sys/wait.h")) {
+            "sys/resource.h", "sys/socket.h", "sys/stat.h", "sys/timerfd.h", "sys/uio.h", "sys/un.h", "sys/vfs.h", "linux/falloc.h", "linux/magic.h", "linux/memfd.h", "linux/seccomp.h", "linux/filter.h", "linux/landlock.h", "linux/capability.h", "linux/aio_abi.h", "spawn.h", "sys/wait.h")) {
             source.append("#include <").append(header).append(">\n");
         }
         // Enumerators, which #ifdef does not see unless the header also defines them.
