@@ -42,7 +42,7 @@ final class BzImage {
         return ((sectors == 0 ? 4 : sectors) + 1) * 512;
     }
 
-    /** A program in the form of a bzImage that has nothing to unpack, like memtest86+: all of it is the protected-mode code. */
+    /** False for a program in the form of a bzImage that has nothing to unpack, like memtest86+. */
     boolean hasPayload() {
         return payloadLength != 0;
     }

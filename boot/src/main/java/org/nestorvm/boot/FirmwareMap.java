@@ -6,8 +6,8 @@ import org.nestorvm.vmm.MemoryMap;
 import org.nestorvm.vmm.MemoryRange;
 
 /**
- * The memory map that firmware would give (ACPI 6.5, 15.1). It follows the machine's ranges, but the end of conventional memory is reserved: the extended BIOS data
- * area is there ({@link BiosData}), as on a PC.
+ * The memory map that firmware would give (ACPI 6.5, 15.1). It follows the machine's ranges, but the end of
+ * conventional memory is reserved: the extended BIOS data area is there ({@link BiosData}), as on a PC.
  */
 public final class FirmwareMap {
     /** The types of the specification that occur here. */
@@ -44,8 +44,9 @@ public final class FirmwareMap {
     /** Joined with the data area before it. */
     private static void addReserved(List<Line> lines, MemoryRange range) {
         Line before = lines.isEmpty() ? null : lines.getLast();
-        if (before == null || before.type != RESERVED || before.end() != range.gpa()) lines.add(new Line(range.gpa(), range.sizeBytes(), RESERVED));
-        else lines.set(lines.size() - 1, new Line(before.start, before.sizeBytes + range.sizeBytes(), RESERVED));
+        boolean adjoins = before != null && before.type == RESERVED && before.end() == range.gpa();
+        long start = adjoins ? lines.removeLast().start : range.gpa();
+        lines.add(new Line(start, range.end() - start, RESERVED));
     }
 
     private FirmwareMap() {

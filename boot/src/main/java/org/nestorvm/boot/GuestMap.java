@@ -20,8 +20,8 @@ final class GuestMap {
         e820 = FirmwareMap.lines(ranges);
         for (FirmwareMap.Line line : e820) {
             if (line.type() != FirmwareMap.RAM) continue;
-            if (!ram.isEmpty() && ram.getLast().end == line.start()) ram.add(new Run(ram.removeLast().start, line.end()));
-            else ram.add(new Run(line.start(), line.end()));
+            boolean adjoins = !ram.isEmpty() && ram.getLast().end == line.start();
+            ram.add(new Run(adjoins ? ram.removeLast().start : line.start(), line.end()));
         }
     }
 

@@ -44,7 +44,8 @@ final class LinuxBoot {
 
     private static String description(BzImage kernel, Payload format) throws BootException {
         if (!kernel.hasPayload()) return ("bzImage without a payload " + kernel.release()).strip();
-        return "Linux " + kernel.release() + ", " + (format == null ? "compressed, unpacks itself in the guest" : format.label() + ", unpacked on the host");
+        String unpacked = format == null ? "compressed, unpacks itself in the guest" : format.label() + ", unpacked on the host";
+        return "Linux " + kernel.release() + ", " + unpacked;
     }
 
     private static long loadUnpacked(BzImage kernel, Payload format, BootPlan plan) throws BootException {
@@ -53,7 +54,7 @@ final class LinuxBoot {
         return vmlinux.physicalEntry();
     }
 
-    /** Where it was linked: a decompressor then needs no move, and {@code init_size} bytes from there are the program's to use. */
+    /** Where it was linked: a decompressor then needs no move. {@code init_size} bytes from there are the program's to use. */
     private static long loadAsItIs(BzImage kernel, BootPlan plan) throws BootException {
         int start = kernel.protectedMode(), length = kernel.image().length() - start;
         long at = kernel.prefAddress();

@@ -57,7 +57,9 @@ final class DeviceOptions {
     /** Devices of the board, not of the PCI bus. */
     enum BoardDevice { TEST }
 
-    @Option(names = "--device", paramLabel = "test", description = "The test device that kvm-unit-tests and other test kernels expect of QEMU (pc-testdev); port 0xe9 is no debug console then.")
+    @Option(names = "--device", paramLabel = "test",
+        description = "The test device that kvm-unit-tests and other test kernels expect of QEMU (pc-testdev); port 0xe9 is no "
+            + "debug console then.")
     List<BoardDevice> boardDevices = new ArrayList<>();
 
     List<DeviceSource> sources() {

@@ -8,9 +8,9 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Passes on what the guest prints, and ends the guest when that is Linux's last words. A panic begins with a line that has {@value #WORDS}; the state of the processor
- * follows, then a line with the same words ends it, unless the kernel resets the machine instead. So the guest ends at the second such line, or some time
- * after the first.
+ * Passes on what the guest prints, and ends the guest when that is Linux's last words. A panic begins with a line
+ * that has {@value #WORDS}; the state of the processor follows, then a line with the same words ends it, unless the
+ * kernel resets the machine instead. So the guest ends at the second such line, or some time after the first.
  */
 final class PanicWatch extends OutputStream {
     static final String WORDS = "Kernel panic - not syncing";
@@ -20,7 +20,7 @@ final class PanicWatch extends OutputStream {
     private final OutputStream to;
     private final Executor later;
     private int matched;                                           // the first bytes of the pattern that came last
-    private int lines;                                             // with the pattern; the second one ends with its last byte
+    private int lines;                                             // with the pattern
     private boolean inLine;
     private Runnable end = () -> { };
 

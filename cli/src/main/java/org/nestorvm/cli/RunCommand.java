@@ -55,10 +55,12 @@ final class RunCommand implements Callable<Integer> {
         if (options.memoryReserve) new MemoryRoom(Path.of("/")).require(options.memoryBytes);
         if (!command.command.isEmpty()) return runCommand(choice);
         Loader loader = loader();
-        try (ConsoleLink console = ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out), inputEnds()); TimeLimit limit = new TimeLimit(options.timeout)) {
+        try (ConsoleLink console = ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out), inputEnds());
+                TimeLimit limit = new TimeLimit(options.timeout)) {
             PanicWatch panic = options.panic == RunOptions.PanicSign.CONSOLE ? new PanicWatch(console.output()) : null;
             for (;;) {
-                Outcome outcome = runOnce(config(choice.engine(), loader, panic == null ? console.output() : panic), choice, console, limit, panic);
+                MachineConfig config = config(choice.engine(), loader, panic == null ? console.output() : panic);
+                Outcome outcome = runOnce(config, choice, console, limit, panic);
                 if (outcome.kind() != Outcome.Kind.RESET || options.onReset == RunOptions.OnReset.EXIT) return status(outcome);
             }
         }
@@ -82,7 +84,8 @@ final class RunCommand implements Callable<Integer> {
         return names;
     }
 
-    private Outcome runOnce(MachineConfig config, EngineChoice.Result choice, ConsoleLink console, TimeLimit limit, PanicWatch panic) throws IOException, InterruptedException {
+    private Outcome runOnce(MachineConfig config, EngineChoice.Result choice, ConsoleLink console, TimeLimit limit,
+                            PanicWatch panic) throws IOException, InterruptedException {
         long startNs = System.nanoTime();
         try (Machine machine = Machine.create(config)) {
             tell(machine.description() + "; engine " + choice.engine().name() + choice.reason() + (console.onTerminal() ? "; Ctrl-A x leaves, Ctrl-A h helps" : ""));
@@ -107,7 +110,7 @@ final class RunCommand implements Callable<Integer> {
         return isItsEnd ? new Outcome(Outcome.Kind.PANICKED, 0, "guest panicked, as it printed, and reset") : outcome;
     }
 
-    /** Of several consoles Linux takes the last for /dev/console, where the shell is. What names none is left to the machine. */
+    /** Of several consoles Linux takes the last for /dev/console, where the shell is. */
     static boolean typesOnSerialPort(String commandLine) {
         String last = "";
         for (String word : commandLine.split("\\s+")) if (word.startsWith("console=")) last = word;

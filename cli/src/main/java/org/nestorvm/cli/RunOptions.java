@@ -54,10 +54,12 @@ final class RunOptions {
     OnReset onReset;
 
     @Option(names = "--panic", paramLabel = "device|console|ignore", defaultValue = "device",
-        description = "What ends a guest that panics: its pvpanic driver; or also Linux's line \"Kernel panic - not syncing\" on the console; or nothing (default: device).")
+        description = "What ends a guest that panics: its pvpanic driver; or also Linux's line \"Kernel panic - not syncing\" on the "
+            + "console; or nothing (default: device).")
     PanicSign panic;
 
-    @Option(names = "--timeout", paramLabel = "SECONDS", converter = SecondsConverter.class, description = "Ends the guest after this time.")
+    @Option(names = "--timeout", paramLabel = "SECONDS", converter = SecondsConverter.class,
+        description = "Ends the guest after this time.")
     Duration timeout;
 
     @Option(names = "--debug-exit", description = "A write of VALUE to port 0xf4 ends the command with status VALUE << 1 | 1.")

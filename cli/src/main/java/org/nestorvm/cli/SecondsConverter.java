@@ -12,8 +12,9 @@ final class SecondsConverter implements ITypeConverter<Duration> {
 
     @Override
     public Duration convert(String text) {
-        Duration time = SECONDS.matcher(text).matches() ? Duration.ofNanos(new BigDecimal(text).movePointRight(9).longValueExact()) : Duration.ZERO;
-        if (time.isZero()) throw new TypeConversionException("'" + text + "' is no time limit, a number of seconds above 0 is; write it like 30 or 0.5");
-        return time;
+        long ns = SECONDS.matcher(text).matches() ? new BigDecimal(text).movePointRight(9).longValueExact() : 0;
+        if (ns > 0) return Duration.ofNanos(ns);
+        throw new TypeConversionException("'" + text + "' is no time limit, a number of seconds above 0 is; "
+            + "write it like 30 or 0.5");
     }
 }

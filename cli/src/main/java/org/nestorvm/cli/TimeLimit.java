@@ -2,7 +2,10 @@ package org.nestorvm.cli;
 
 import java.time.Duration;
 
-/** {@code --timeout}: the guest that runs when the time is over ends, however often it has been started anew. The time begins with the first start. */
+/**
+ * {@code --timeout}: the guest that runs when the time is over ends, however often it has been started anew. The time
+ * begins with the first start.
+ */
 final class TimeLimit implements AutoCloseable {
     private final Duration limit;
     private final Thread thread;

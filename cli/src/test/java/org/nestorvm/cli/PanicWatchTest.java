@@ -13,7 +13,8 @@ import org.junit.jupiter.api.Test;
 
 /** A guest prints, and ends or goes on. */
 class PanicWatchTest {
-    private static final String FIRST = "[    1.2] Kernel panic - not syncing: sysrq triggered crash\r\n", LAST = "[    1.5] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\r\n";
+    private static final String FIRST = "[    1.2] Kernel panic - not syncing: sysrq triggered crash\r\n";
+    private static final String LAST = "[    1.5] ---[ end Kernel panic - not syncing: sysrq triggered crash ]---\r\n";
 
     private final ByteArrayOutputStream console = new ByteArrayOutputStream();
     private final List<Runnable> later = new ArrayList<>();

@@ -6,8 +6,9 @@ import java.nio.ByteOrder;
 import java.util.function.LongConsumer;
 
 /**
- * What test kernels such as kvm-unit-tests expect of QEMU's pc-testdev: a register of 32 bits at ports E0h, and the same byte by byte at E8h, to try instructions
- * on; a port that takes the translation of a page away (E4h); a port for each interrupt line (2000h); memory that is no RAM, so that each access leaves the guest.
+ * What test kernels such as kvm-unit-tests expect of QEMU's pc-testdev: a register of 32 bits at ports E0h, and the
+ * same byte by byte at E8h, to try instructions on; a port that takes the translation of a page away (E4h); a port
+ * for each interrupt line (2000h); memory that is no RAM, so that each access leaves the guest.
  */
 public final class TestDevice {
     public static final int REGISTER_PORTS = 4, LINES = 24;
@@ -26,7 +27,9 @@ public final class TestDevice {
     /** @param unmapPage takes the guest-physical address of a page, which need not be memory */
     public TestDevice(InterruptRouter interrupts, LongConsumer unmapPage) {
         this.unmapPage = unmapPage;
-        for (int n = 0; n < LINES; n++) lines[n] = n == CASCADE || n >= ISA_LINES ? interrupts.gsi(n) : interrupts.isa(n);
+        for (int n = 0; n < LINES; n++) {
+            lines[n] = n == CASCADE || n >= ISA_LINES ? interrupts.gsi(n) : interrupts.isa(n);
+        }
     }
 
     /** Ports E0h to E3h, as wide as the guest likes; ports E8h to EBh, if the bus cuts accesses to them into bytes. */

@@ -12,7 +12,8 @@ import org.junit.jupiter.api.Test;
 class TestDeviceTest {
     private final PicPair pics = new PicPair(() -> { });
     private final List<Long> unmapped = new ArrayList<>();
-    private final TestDevice device = new TestDevice(new InterruptRouter(pics, new IoApic((address, data) -> { })), unmapped::add);
+    private final InterruptRouter router = new InterruptRouter(pics, new IoApic((address, data) -> { }));
+    private final TestDevice device = new TestDevice(router, unmapped::add);
     private final PortBus ports = new PortBus();
     private final MmioBus mmio = new MmioBus();
 

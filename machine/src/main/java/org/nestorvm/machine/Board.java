@@ -112,8 +112,8 @@ public final class Board {
     }
 
     private static PvPanic pvPanic(Surroundings machine, boolean panicEnds) {
-        Runnable end = () -> machine.end(Outcome.of(Outcome.Kind.PANICKED, "guest panicked, as it told its pvpanic device"));
-        Runnable log = () -> LOG.warn("guest panicked, as it told its pvpanic device");
+        String told = "guest panicked, as it told its pvpanic device";
+        Runnable end = () -> machine.end(Outcome.of(Outcome.Kind.PANICKED, told)), log = () -> LOG.warn(told);
         return new PvPanic(panicEnds ? end : log, () -> LOG.warn("guest panicked, and starts its crash kernel"));
     }
 

@@ -5,7 +5,8 @@ package org.nestorvm.machine;
  *
  * @param debugExit a debug exit port
  * @param testDevice the ports, interrupt lines and memory that test kernels expect of QEMU's pc-testdev
- * @param panicEnds the machine ends when the guest tells its pvpanic device that it has panicked; otherwise this is only logged
+ * @param panicEnds the machine ends when the guest tells its pvpanic device that it has panicked; otherwise this is
+ *     only logged
  */
 public record BoardOptions(boolean debugExit, boolean testDevice, boolean panicEnds) {
     static final BoardOptions USUAL = new BoardOptions(false, false, true);

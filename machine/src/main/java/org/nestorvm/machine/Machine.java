@@ -89,8 +89,8 @@ public final class Machine implements AutoCloseable {
     private void place(Loader.Program program) {
         byte[] acpi = Board.acpiTables(config.cpus());
         vm.memory().write(Layout.ACPI_TABLES, acpi, 0, acpi.length);
-        byte[] biosData = BiosData.area(Layout.COM1, clock.wallClockAtZeroNs() + clock.nowNs()), extended = BiosData.extended();
-        vm.memory().write(BiosData.AREA, biosData, 0, biosData.length);
+        byte[] data = BiosData.area(Layout.COM1, clock.wallClockAtZeroNs() + clock.nowNs()), extended = BiosData.extended();
+        vm.memory().write(BiosData.AREA, data, 0, data.length);
         vm.memory().write(BiosData.EXTENDED, extended, 0, extended.length);
         vm.vcpu(0).writeState(program.place(vm.memory()));
         for (int i = 1; i < config.cpus(); i++) {
@@ -218,7 +218,7 @@ public final class Machine implements AutoCloseable {
         if (to != null) to.hangUp();
     }
 
-    /** For a guest whose console is the serial port though it has a virtio one: that is where {@link #type} and {@link #offer} type from now on. */
+    /** From now on {@link #type} and {@link #offer} type on the serial port, though there is a virtio console. */
     public void typeOnSerialPort() {
         typedTo = null;
     }

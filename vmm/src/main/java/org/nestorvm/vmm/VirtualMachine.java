@@ -179,8 +179,9 @@ public final class VirtualMachine implements AutoCloseable {
     }
 
     /**
-     * Takes the translation of one page from every virtual CPU; its content stays, and the next access to it is a nested fault. Where there is no memory nothing happens.
-     * With KVM the page is taken from the mapping that its slot is: KVM drops its own translation with it.
+     * Takes the translation of one page from every virtual CPU; its content stays, and the next access to it is a nested
+     * fault. Where there is no memory nothing happens. KVM has a table of its own, from which the page goes when
+     * the host's mapping loses it.
      */
     public void unmapPage(long gpa) {
         if (!tryReference()) return;
@@ -189,7 +190,8 @@ public final class VirtualMachine implements AutoCloseable {
             int slot = memory.index().find(page);
             if (slot < 0) return;
             MemorySlot in = slots.get(slot);
-            MemoryCalls.tryMadvise(in.hostAddress() + (page - in.gpa()), MemoryRange.PAGE_BYTES, MemoryCalls.MADV_DONTNEED);
+            long hostAddress = in.hostAddress() + (page - in.gpa());
+            MemoryCalls.tryMadvise(hostAddress, MemoryRange.PAGE_BYTES, MemoryCalls.MADV_DONTNEED);
             faults.revoke(page, MemoryRange.PAGE_BYTES);
         } finally {
             release();

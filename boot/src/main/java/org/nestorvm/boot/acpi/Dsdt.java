@@ -65,7 +65,8 @@ final class Dsdt {
                 Aml.resources(Aml.io(platform.serialPorts()[i], 8), Aml.irq(platform.serialIrqs()[i]))));
         }
         if (platform.panicPort() != 0) {
-            out.raw(Aml.device("PEVT", Aml.name("_HID", Aml.string("QEMU0001")), Aml.name("_STA", Aml.integer(WORKS_UNSEEN)), Aml.resources(Aml.io(platform.panicPort(), 1))));
+            out.raw(Aml.device("PEVT", Aml.name("_HID", Aml.string("QEMU0001")), Aml.name("_STA", Aml.integer(WORKS_UNSEEN)),
+                Aml.resources(Aml.io(platform.panicPort(), 1))));
         }
         return out.toArray();
     }

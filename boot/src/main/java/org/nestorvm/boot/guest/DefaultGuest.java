@@ -25,7 +25,8 @@ public final class DefaultGuest {
     private static final Pattern KERNEL_PACKAGE = Pattern.compile("Depends: (linux-image-[0-9]\\S*)");
     private static final String KERNEL = "vmlinuz", INITRAMFS = "initramfs", VERSIONS = "versions";
     /** What the script {@code init} loads besides drivers of virtio devices, all of which come along. */
-    private static final List<String> MODULES = List.of("virtio_pci", "sd_mod", "sr_mod", "isofs", "pvpanic_mmio", "af_packet", "overlay");
+    private static final List<String> MODULES =
+        List.of("virtio_pci", "sd_mod", "sr_mod", "isofs", "pvpanic_mmio", "af_packet", "overlay");
     private static final String VIRTIO_BUS = "virtio:";
     /** How much of the time the download takes, roughly. */
     private static final double DOWNLOAD = 0.8;

@@ -19,8 +19,8 @@ import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
 import org.tukaani.xz.XZInputStream;
 
 /**
- * The loadable modules of a kernel package: each says in its section .modinfo which others it needs and which devices it drives (its aliases). What depmod(8) would write
- * is made here.
+ * The loadable modules of a kernel package: each says in its section .modinfo which others it needs and which devices
+ * it drives (its aliases). What depmod(8) would write is made here.
  */
 final class KernelModules {
     private static final Pattern FILE = Pattern.compile("(?:usr/)?lib/modules/([^/]+)/.*/([^/]+)\\.ko(\\.xz)?");
@@ -57,10 +57,17 @@ final class KernelModules {
 
     /** Those that drive devices of a bus. @param bus the beginning of their aliases, {@code virtio:} */
     List<String> driversFor(String bus) {
-        return modules.entrySet().stream().filter(module -> values(module.getValue(), "alias").stream().anyMatch(alias -> alias.startsWith(bus))).map(Map.Entry::getKey).toList();
+        List<String> drivers = new ArrayList<>();
+        modules.forEach((name, bytes) -> {
+            if (values(bytes, "alias").stream().anyMatch(alias -> alias.startsWith(bus))) drivers.add(name);
+        });
+        return drivers;
     }
 
-    /** Adds modules with all that they need, where modprobe(8) looks. What the kernel does not have as a module is built in, or is missed when it is asked for. */
+    /**
+     * Adds modules with all that they need, where modprobe(8) looks. What the kernel does not have as a module is
+     * built in, or is missed when it is asked for.
+     */
     void addTo(Initramfs root, List<String> wanted) {
         Deque<String> open = new ArrayDeque<>(wanted);
         Set<String> closed = new LinkedHashSet<>();
@@ -75,10 +82,11 @@ final class KernelModules {
             dependencies.append(module).append(".ko:");
             for (String each : inOrder(needs)) dependencies.append(' ').append(each).append(".ko");
             dependencies.append('\n');
-            for (String alias : values(bytes, "alias")) aliases.append("alias ").append(alias).append(' ').append(module).append('\n');
+            for (String alias : values(bytes, "alias")) aliases.append("alias " + alias + " " + module + "\n");
         }
         if (closed.isEmpty()) return;
-        root.file(folder() + "modules.dep", 0644, dependencies.toString()).file(folder() + "modules.alias", 0644, aliases.toString());
+        root.file(folder() + "modules.dep", 0644, dependencies.toString());
+        root.file(folder() + "modules.alias", 0644, aliases.toString());
     }
 
     private String folder() {
@@ -100,7 +108,8 @@ final class KernelModules {
 
     private static List<String> needs(byte[] module) {
         List<String> depends = values(module, "depends");
-        return depends.isEmpty() || depends.getFirst().isEmpty() ? List.of() : List.of(name(depends.getFirst()).split(","));
+        String names = depends.isEmpty() ? "" : name(depends.getFirst());
+        return names.isEmpty() ? List.of() : List.of(names.split(","));
     }
 
     /** The entries of .modinfo with that key. */
