@@ -44,6 +44,23 @@ public final class Disks {
         return chain.paths();
     }
 
+    /** An image that is to be committed: {@code file} is its own, locked against others, {@code base} can be written. */
+    record Committed(HostFile file, DiskImage top, DiskImage base) implements AutoCloseable {
+        @Override
+        public void close() throws IOException {
+            top.close();
+        }
+    }
+
+    /** @param depth of the file below the image that is to be written */
+    static Committed openToCommit(String name, OpenOptions options, int depth) throws IOException {
+        Chain chain = new Chain(options.withReadOnly(true));
+        chain.committedDepth = depth;
+        DiskImage top = chain.open(name), base = top;
+        for (int i = 0; i < depth; i++) base = ((Qcow2Image) base).backing();
+        return new Committed(chain.first, top, base);
+    }
+
     /** What the file's first bytes say. */
     static String probe(BlockFile file) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
@@ -58,6 +75,8 @@ public final class Disks {
         private final OpenOptions options;
         private final int[] descriptors;
         private final List<String> names = new ArrayList<>(), identities = new ArrayList<>();
+        private int committedDepth;                                  // 0: nothing is committed
+        private HostFile first;
 
         Chain(OpenOptions options, int... descriptors) {
             this.options = options;
@@ -82,20 +101,22 @@ public final class Disks {
             if (depth == CHAIN_LIMIT) throw new IOException(names.getFirst() + ": more than " + CHAIN_LIMIT + " files in the chain of backing files; flatten it with `nestor image convert`");
             if (descriptors.length > 0 && depth >= descriptors.length) throw new IOException(names.getLast() + ": needs backing file " + name + ", of which no descriptor was given");
             names.add(name);
-            HostFile file = descriptors.length > 0 ? new HostFile(name, descriptors[depth]) : HostFile.open(name, readOnly);
+            boolean committed = committedDepth > 0 && (depth == 0 || depth == committedDepth);
+            HostFile file = descriptors.length > 0 ? new HostFile(name, descriptors[depth]) : HostFile.open(name, readOnly && !committed);
+            if (depth == 0) first = file;
             try {
-                return open(file, name, format, readOnly);
+                return open(file, name, format, readOnly && !(committed && depth > 0), !readOnly || committed);
             } catch (IOException | RuntimeException | Error e) {
                 file.close();
                 throw e;
             }
         }
 
-        private DiskImage open(HostFile file, String name, String format, boolean readOnly) throws IOException {
+        private DiskImage open(HostFile file, String name, String format, boolean readOnly, boolean locksWriters) throws IOException {
             String identity = file.identity();
             if (identities.contains(identity)) throw new IOException(names.getFirst() + ": its chain of backing files comes back to " + name + ", so nothing can be read");
             identities.add(identity);
-            if (options.locked()) file.lock(!readOnly);
+            if (options.locked()) file.lock(locksWriters);
             boolean probed = format == null;
             String found = probed ? probe(file) : format;
             return switch (found) {

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Instant;
 import java.util.List;
+import java.util.function.Consumer;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.FileStatus;
 import org.nestorvm.memory.sys.IoVector;
@@ -26,7 +27,7 @@ public final class Images {
         boolean backed = options.backingFile() != null;
         if (backed && !format.equals(Disks.QCOW2)) throw new IOException("a raw image has no backing file; make it qcow2");
         if (backed && !options.preallocation().equals("off")) throw new IOException("preallocation and a backing file exclude each other: what is allocated hides what is below");
-        ImageOptions known = backed ? withBackingFormat(file, options) : options;
+        ImageOptions known = backed ? options.withBacking(options.backingFile(), backingFormat(file, options.backingFile(), options.backingFormat())) : options;
         long size = sizeBytes >= 0 ? sizeBytes : backingSize(file, known);
         boolean existed = Files.exists(file, LinkOption.NOFOLLOW_LINKS);
         try (HostFile host = openNew(file)) {
@@ -68,15 +69,16 @@ public final class Images {
         }
     }
 
-    private static ImageOptions withBackingFormat(Path file, ImageOptions options) throws IOException {
-        if (options.backingFormat() != null) return options;
-        try (HostFile backing = HostFile.open(Disks.resolve(file.toString(), options.backingFile()), true)) {
-            String format = Disks.probe(backing);
-            if (format.equals(Disks.QCOW2) && Qcow2Header.read(backing).backingName != null) {
+    /** @param format null: what the file's first bytes say */
+    static String backingFormat(Path file, String name, String format) throws IOException {
+        if (format != null) return format;
+        try (HostFile backing = HostFile.open(Disks.resolve(file.toString(), name), true)) {
+            String found = Disks.probe(backing);
+            if (found.equals(Disks.QCOW2) && Qcow2Header.read(backing).backingName != null) {
                 throw new IOException(backing.name() + ": its format was guessed as qcow2, and a guessed image gets no"
                     + " backing file of its own; if a guest cannot have written that, say -F qcow2");
             }
-            return options.withBacking(options.backingFile(), format);
+            return found;
         }
     }
 
@@ -176,8 +178,30 @@ public final class Images {
         long size = Math.ceilDiv(sizeBytes, DiskImage.SECTOR_BYTES) * DiskImage.SECTOR_BYTES;
         try (DiskImage image = Disks.open(file, options.withReadOnly(false))) {
             if (size < image.sizeBytes() && !shrink) throw new IOException(file + ": the disk would become smaller, from " + image.sizeBytes() + " to " + size + " bytes; say --shrink, its end is lost");
-            if (image instanceof Qcow2Image qcow2) qcow2.resize(size);
-            else ((RawImage) image).resize(size);
+            resize(image, size);
+        }
+    }
+
+    static void resize(DiskImage image, long sizeBytes) throws IOException {
+        if (image instanceof Qcow2Image qcow2) qcow2.resize(sizeBytes);
+        else ((RawImage) image).resize(sizeBytes);
+    }
+
+    /** What the guest's disk consists of, row after row. Neighbours that differ in nothing come as one. */
+    public static void map(Path file, OpenOptions options, long from, long bytes, Consumer<Extent> rows) throws IOException {
+        try (DiskImage image = Disks.open(file, options.withReadOnly(true))) {
+            long end = from >= image.sizeBytes() ? from : from + Math.min(bytes, image.sizeBytes() - from);
+            Extent row = null;
+            for (long at = from; at < end; ) {
+                Extent next = Extent.at(image, at, end - at);
+                at = next.end();
+                if (row != null && !row.continuedBy(next)) {
+                    rows.accept(row);
+                    row = null;
+                }
+                row = row == null ? next : row.with(next);
+            }
+            if (row != null) rows.accept(row);
         }
     }
 }

@@ -447,7 +447,7 @@ final class Qcow2Image implements DiskImage {
     public void discard(long offset, long sizeBytes) throws IOException {
         Bounds.checkWrite(this, offset, sizeBytes);
         long first = Math.ceilDiv(offset, header.clusterBytes()), end = wholeEnd(offset + sizeBytes);
-        if (first < end) zeroClusters(first, end, true);
+        if (first < end) zeroClusters(first, end, true, false);
     }
 
     // The last cluster of a disk is whole where the disk ends.
@@ -466,17 +466,17 @@ final class Qcow2Image implements DiskImage {
         }
         long firstByte = first << header.clusterBits, endByte = Math.min(this.sizeBytes, end << header.clusterBits);
         zeroPart(offset, firstByte - offset);
-        long done = zeroClusters(first, end, mayUnmap) << header.clusterBits;
+        long done = zeroClusters(first, end, mayUnmap, false) << header.clusterBits;
         if (done < endByte) zeroPart(done, endByte - done);
         zeroPart(endByte, offset + sizeBytes - endByte);
     }
 
-    /** @return the first cluster that could not be done so */
-    private long zeroClusters(long first, long end, boolean unmap) throws IOException {
+    /** @param backed though there is nothing below now @return the first cluster that could not be done so */
+    private long zeroClusters(long first, long end, boolean unmap, boolean backed) throws IOException {
         Qcow2Request request = begin();
         try {
             while (first < end) {
-                int done = zeroSome(first, end, unmap);
+                int done = zeroSome(first, end, unmap, backed);
                 if (done == 0) break;
                 first += done;
             }
@@ -486,11 +486,11 @@ final class Qcow2Image implements DiskImage {
         }
     }
 
-    private int zeroSome(long first, long end, boolean unmap) throws IOException {
+    private int zeroSome(long first, long end, boolean unmap, boolean backed) throws IOException {
         lock.lock();
         try {
             int count = (int) Math.min(Math.min(end - first, 1 << 16), undisturbed(first << header.clusterBits, end - first << header.clusterBits) >>> header.clusterBits);
-            return map.zero(first, count, backing != null && first << header.clusterBits < backing.sizeBytes(), unmap);
+            return map.zero(first, count, backed || backing != null && first << header.clusterBits < backing.sizeBytes(), unmap);
         } finally {
             lock.unlock();
         }
@@ -544,6 +544,51 @@ final class Qcow2Image implements DiskImage {
             offset = end;
         }
         return sizeBytes;
+    }
+
+    Extent extent(long offset, long bytes, int depth) throws IOException {
+        Run run = new Run();
+        lookup(run, offset, bytes);
+        long place = run.entry & Refcounts.OFFSET_MASK, within = offset & header.clusterBytes() - 1;
+        return switch (run.kind) {
+            case DATA -> extent(offset, run.bytes, depth, true, false, true, run.hostOffset);
+            case COMPRESSED -> new Extent(offset, run.bytes, depth, true, false, true, true, -1, file.name());
+            // Only of the first cluster is it known whether and where it is kept.
+            case ZERO -> extent(offset, Math.min(run.bytes, header.clusterBytes() - within), depth, true, true, false, place == 0 ? -1 : place + within);
+            case UNALLOCATED -> below(offset, run.bytes, depth);
+        };
+    }
+
+    private Extent extent(long offset, long bytes, int depth, boolean present, boolean zero, boolean data, long place) {
+        return new Extent(offset, bytes, depth, present, zero, data, false, place, file.name());
+    }
+
+    private Extent below(long offset, long bytes, int depth) throws IOException {
+        long covered = covered(offset, bytes);
+        return covered > 0 ? Extent.at(backing, offset, covered, depth + 1) : extent(offset, bytes, depth, false, true, false, -1);
+    }
+
+    /** Bytes from here on that the backing file shows through, if it has them; negative: that are this file's own. */
+    long unallocated(long offset, long bytes) throws IOException {
+        Run run = new Run();
+        lookup(run, offset, bytes);
+        return run.kind == ClusterMap.Kind.UNALLOCATED ? run.bytes : -run.bytes;
+    }
+
+    /** Makes one cluster read zero, whatever will be below it. @return false where version 2 cannot say so */
+    boolean hide(long offset) throws IOException {
+        long cluster = offset >>> header.clusterBits;
+        return zeroClusters(cluster, cluster + 1, true, true) > cluster;
+    }
+
+    /** The image's data is durable when this begins. @param name null for no backing file; counts from the next opening on */
+    void setBacking(String name, String format) throws IOException {
+        lock.lock();
+        try {
+            BackingName.write(file, name, format);
+        } finally {
+            lock.unlock();
+        }
     }
 
     /** Stores a packed cluster behind the last one. For a disk that nobody else writes to. */

@@ -66,7 +66,10 @@ final class Qcow2Snapshots {
 
     /** The guest's disk becomes empty: what its backing file has shows through everywhere. */
     static void empty(BlockFile file) throws IOException {
-        Qcow2Header header = Qcow2Switch.prepare(file);
+        empty(file, Qcow2Switch.prepare(file));
+    }
+
+    static void empty(BlockFile file, Qcow2Header header) throws IOException {
         long[] l1 = new long[header.l1Entries];
         Qcow2Switch.run(file, header, new Qcow2Switch.State(l1, header.sizeBytes, SnapshotTable.read(file, header)));
     }

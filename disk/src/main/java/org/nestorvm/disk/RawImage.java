@@ -126,6 +126,13 @@ final class RawImage implements DiskImage {
         return sizeBytes;
     }
 
+    Extent extent(long offset, long bytes, int depth) throws IOException {
+        long sector = offset / SECTOR_BYTES * SECTOR_BYTES, next = nextData(sector);
+        boolean data = next <= offset;
+        if (data) next = nextHole(sector);
+        return new Extent(offset, Math.min(bytes, next - offset), depth, true, !data, data, false, offset, file.name());
+    }
+
     /** For an image that nobody uses: the new size counts from the next opening on. */
     void resize(long newSizeBytes) throws IOException {
         file.setLength(newSizeBytes);

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicLong;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.IoVector;
 
@@ -17,6 +18,10 @@ final class RecordingFile implements BlockFile {
     private record Event(long offset, byte[] data, long zeroes, long newLength, boolean sync, Object mark) {
     }
 
+    /** When each event happened, by a clock that several files may share. */
+    private final List<Long> moments = new ArrayList<>();
+    private final AtomicLong clock;
+
     private static final int SECTOR = 512;
     private final List<Event> events = new ArrayList<>();
     private byte[] bytes;
@@ -26,12 +31,18 @@ final class RecordingFile implements BlockFile {
     long writesLeft = Long.MAX_VALUE;
 
     RecordingFile(byte[] content) {
+        this(content, new AtomicLong());
+    }
+
+    RecordingFile(byte[] content, AtomicLong clock) {
+        this.clock = clock;
         bytes = content.clone();
         length = content.length;
     }
 
     void startRecording() {
         events.clear();
+        moments.clear();
         recording = true;
     }
 
@@ -49,7 +60,14 @@ final class RecordingFile implements BlockFile {
     }
 
     private synchronized void record(Event event) {
-        if (recording) events.add(event);
+        if (!recording) return;
+        events.add(event);
+        moments.add(clock.incrementAndGet());
+    }
+
+    /** How many events had happened at a moment of the clock. */
+    int eventsUntil(long moment) {
+        return (int) moments.stream().filter(at -> at <= moment).count();
     }
 
     /** The file after a loss of power when the first {@code upTo} events had happened; {@code before} is the content when the recording began. */

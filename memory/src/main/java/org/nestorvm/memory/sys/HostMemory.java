@@ -70,6 +70,11 @@ public final class HostMemory {
         ATOMIC_LONG.setRelease(ALL, hostAddress, value);
     }
 
+    /** @return the first byte that differs, or -1 */
+    public static long mismatch(long hostAddress, long otherHostAddress, long sizeBytes) {
+        return MemorySegment.mismatch(ALL, hostAddress, hostAddress + sizeBytes, ALL, otherHostAddress, otherHostAddress + sizeBytes);
+    }
+
     public static void copy(long fromHostAddress, long toHostAddress, long sizeBytes) {
         MemorySegment.copy(ALL, fromHostAddress, ALL, toHostAddress, sizeBytes);
     }
