@@ -21,9 +21,8 @@ import picocli.CommandLine.Spec;
 /** Disk images on the host. Options have the names that qemu-img gives them. */
 @Command(name = "image", description = "Makes, converts, checks and tells of disk images.", mixinStandardHelpOptions = true, sortOptions = false, synopsisSubcommandLabel = "COMMAND",
     subcommands = {ImageCommand.Create.class, ImageCommand.Convert.class, ImageCommand.Info.class, ImageCommand.Check.class, ImageCommand.Resize.class,
-        ImageSnapshot.class})
+        ImageSnapshot.class, ImageCommit.class, ImageRebase.class, ImageCompare.class, ImageMap.class})
 final class ImageCommand implements Runnable {
-    private static final int STDERR = 2;
     /** Statuses of `check`, as qemu-img has them. */
     static final int CORRUPT = 2, LEAKS = 3;
 
@@ -31,7 +30,7 @@ final class ImageCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "a command is missing; there are create, convert, info, check, resize and snapshot");
+        throw new ParameterException(spec.commandLine(), "a command is missing; there are create, convert, info, check, resize, snapshot, commit, rebase, compare and map");
     }
 
     abstract static class Part implements Callable<Integer> {
@@ -109,23 +108,10 @@ final class ImageCommand implements Runnable {
 
         @Override
         public Integer call() throws IOException {
-            boolean terminal = RawTerminal.isTerminal(STDERR);
-            ProgressBar bar = new ProgressBar(System.err, terminal, "nestor: converting");
-            boolean shown = !quiet && (terminal || progress);
-            try {
-                Converter.convert(source, options(OpenOptions.READ, sourceFormat), target, format, ImageOptions.parse(format, options), compress, done -> {
-                    if (shown) at(bar, done);
-                });
-            } finally {
-                if (shown) bar.end();
+            try (ImageProgress shown = new ImageProgress("converting", target, progress, quiet)) {
+                Converter.convert(source, options(OpenOptions.READ, sourceFormat), target, format, ImageOptions.parse(format, options), compress, shown);
             }
             return 0;
-        }
-
-        private void at(ProgressBar bar, double done) {
-            synchronized (bar) {
-                bar.at(done, target.getFileName().toString());
-            }
         }
     }
 

@@ -52,7 +52,7 @@ public final class Nestor implements Runnable {
         return FAILED;
     }
 
-    private static String oneLine(String message) {
+    static String oneLine(String message) {
         return String.valueOf(message).lines().map(String::strip).reduce((a, b) -> a + " " + b).orElse("");
     }
 

@@ -74,6 +74,42 @@ class ImageCommandTest {
         assertThat(image("info", "--output", "json", file("a.qcow2"))).contains("\"vm-clock-nsec\": 0");
     }
 
+    @Test void overlayIsCommittedRebasedAndCompared() throws IOException {
+        byte[] content = new byte[1 << 20];
+        new Random(1).nextBytes(content);
+        Files.write(file("base.raw"), content);
+        image("create", "-f", "qcow2", "-b", "base.raw", "-F", "raw", file("top.qcow2"));
+        assertThat(image("compare", "-f", "qcow2", "-F", "raw", file("top.qcow2"), file("base.raw"))).isEqualTo("0 Images are identical.\n");
+        assertThat(image("compare", "-q", "-f", "qcow2", "-F", "raw", file("top.qcow2"), file("base.raw"))).isEqualTo("0 ");
+        assertThat(image("compare", file("top.qcow2"), file("base.raw"))).startsWith("2 nestor: ").contains("guessed");
+        assertThat(image("compare", file("nowhere"), file("base.raw"))).startsWith("2 nestor: ").satisfies(said -> assertThat(said.lines()).hasSize(1));
+        Files.write(file("other.raw"), new byte[1 << 19]);
+        assertThat(image("compare", "-F", "raw", file("base.raw"), file("other.raw"))).isEqualTo("1 Warning: Image size mismatch!\nContent mismatch at offset 0!\n");
+        assertThat(image("compare", "-s", file("base.raw"), file("other.raw"))).isEqualTo("1 Strict mode: Image size mismatch!\n");
+        assertThat(image("rebase", "-f", "qcow2", "-b", "other.raw", "-F", "raw", file("top.qcow2"))).isEqualTo("0 ");
+        assertThat(image("compare", "-f", "qcow2", "-F", "raw", file("top.qcow2"), file("base.raw"))).isEqualTo("0 Images are identical.\n");
+        assertThat(image("commit", "-f", "qcow2", file("top.qcow2"))).isEqualTo("0 Image committed.\n");
+        assertThat(Files.readAllBytes(file("other.raw"))).isEqualTo(content);
+        assertThat(image("rebase", "-u", "-b", "", file("top.qcow2"))).isEqualTo("0 ");
+        assertThat(image("info", file("top.qcow2"))).doesNotContain("backing");
+        assertThat(image("commit", file("top.qcow2"))).startsWith("1 nestor: ").contains("no backing file");
+    }
+
+    @Test void mapTellsPlacesInTheWordsOfQemuImg() throws IOException {
+        Files.write(file("base.raw"), new byte[65_536 * 2]);
+        image("create", "-f", "qcow2", "-b", "base.raw", "-F", "raw", file("top.qcow2"), "256K");
+        assertThat(image("map", "-f", "qcow2", file("top.qcow2"))).isEqualTo("0 Offset          Length          Mapped to       File\n"
+            + "0               0x20000         0               " + file("base.raw") + "\n");
+        assertThat(image("map", "-f", "qcow2", "--output", "json", file("top.qcow2"))).isEqualTo("""
+            0 [{ "start": 0, "length": 131072, "depth": 1, "present": true, "zero": false, "data": true, "compressed": false, "offset": 0},
+            { "start": 131072, "length": 131072, "depth": 0, "present": false, "zero": true, "data": false, "compressed": false}]
+            """);
+        assertThat(image("map", "-f", "qcow2", "--start-offset", "64K", "--max-length", "4K", file("top.qcow2"))).contains("0x10000         0x1000          0x10000         ");
+        Files.write(file("noise"), "some text that packs well ".repeat(5000).getBytes());
+        image("convert", "-f", "raw", "-O", "qcow2", "-c", file("noise"), file("packed.qcow2"));
+        assertThat(image("map", file("packed.qcow2"))).startsWith("1 nestor: ").contains("packed.qcow2", "--output json");
+    }
+
     @Test void damageIsFoundAndMended() throws IOException {
         image("create", "-f", "qcow2", "-o", "preallocation=metadata", file("a.qcow2"), "1M");
         try (FileChannel channel = FileChannel.open(file("a.qcow2"), StandardOpenOption.WRITE)) {
