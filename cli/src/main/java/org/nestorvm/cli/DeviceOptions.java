@@ -1,17 +1,22 @@
 package org.nestorvm.cli;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.nestorvm.machine.DeviceSource;
 import org.nestorvm.machine.Devices;
+import org.nestorvm.machine.DiskSpec;
 import org.nestorvm.virtio.balloon.BalloonOptions;
 import org.nestorvm.virtio.console.ConsoleOptions;
 import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.vsock.VsockOptions;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /** The devices that {@code nestor run} takes. They come on the PCI bus in the order in which they stand here. */
@@ -62,7 +67,32 @@ final class DeviceOptions {
             + "debug console then.")
     List<BoardDevice> boardDevices = new ArrayList<>();
 
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec spec;
+
+    /** Each disk that is isolated locks its image in a process of its own, which cannot know that another disk has it. */
+    private void refuseTwice() {
+        for (int i = 0; i < disks.size(); i++) {
+            DiskSpec one = disks.get(i).disk();
+            for (int j = 0; j < i; j++) {
+                DiskSpec other = disks.get(j).disk();
+                if (one.readOnly() && other.readOnly() || !isSame(one.file(), other.file())) continue;
+                throw new ParameterException(spec.commandLine(), "--disk " + one.file() + ": the image is given twice, and a disk"
+                    + " that can be written has it alone; name it once, or say readonly each time");
+            }
+        }
+    }
+
+    private static boolean isSame(Path one, Path other) {
+        try {
+            return one.equals(other) || Files.exists(one) && Files.exists(other) && Files.isSameFile(one, other);
+        } catch (IOException e) {
+            return false;                                            // opening it says why
+        }
+    }
+
     List<DeviceSource> sources() {
+        refuseTwice();
         List<DeviceSource> sources = new ArrayList<>();
         for (DiskChoice disk : disks) sources.add(disk.source("disk" + sources.size(), isolate));
         for (NetOptions net : nets) if (net.kind() != NetOptions.Kind.NONE) sources.add(source("net" + nets.indexOf(net), net));

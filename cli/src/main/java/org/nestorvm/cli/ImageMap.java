@@ -37,7 +37,7 @@ final class ImageMap extends ImageCommand.Part {
     @Parameters(index = "0", paramLabel = "FILE")
     Path file;
 
-    private boolean first = true, packed;
+    private boolean begun, packed;
 
     @Override
     public Integer call() throws IOException {
@@ -45,16 +45,24 @@ final class ImageMap extends ImageCommand.Part {
         long from = ImageOptions.size(start), bytes = length == null ? Long.MAX_VALUE : ImageOptions.size(length);
         OpenOptions open = options(share ? OpenOptions.READ.unlocked() : OpenOptions.READ, format);
         PrintWriter out = out();
-        if (!json) out.printf(Locale.ROOT, ROW, "Offset", "Length", "Mapped to", "File");
-        else out.print("[");
         Images.map(file, open, from, bytes, json ? this::field : this::row);
+        begin(json);
         if (json) out.println("]");
         out.flush();
         if (packed) throw new IOException(file + ": has compressed clusters, which are no place in the file; say --output json");
         return 0;
     }
 
+    /** Nothing is printed before the image is open. */
+    private void begin(boolean json) {
+        if (begun) return;
+        begun = true;
+        if (json) out().print("[");
+        else out().printf(Locale.ROOT, ROW, "Offset", "Length", "Mapped to", "File");
+    }
+
     private void row(Extent row) {
+        begin(false);
         packed |= row.data() && row.offset() < 0;
         if (!row.data() || row.zero() || row.offset() < 0) return;
         out().printf(Locale.ROOT, ROW, hex(row.start()), hex(row.length()), hex(row.offset()), row.file());
@@ -65,8 +73,8 @@ final class ImageMap extends ImageCommand.Part {
     }
 
     private void field(Extent row) {
-        out().print(first ? "" : ",\n");
-        first = false;
+        if (begun) out().print(",\n");
+        begin(true);
         out().printf(Locale.ROOT, "{ \"start\": %d, \"length\": %d, \"depth\": %d, \"present\": %b, \"zero\": %b, \"data\": %b,"
             + " \"compressed\": %b%s}", row.start(), row.length(), row.depth(), row.present(), row.zero(), row.data(), row.compressed(),
             row.offset() < 0 ? "" : ", \"offset\": " + row.offset());

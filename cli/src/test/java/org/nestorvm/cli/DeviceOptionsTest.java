@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.nestorvm.machine.DiskSpec;
@@ -29,6 +32,14 @@ class DeviceOptionsTest {
 
     @Test void withoutOptionsThereIsNoDevice() {
         assertThat(parse().sources()).isEmpty();
+    }
+
+    @Test void oneImageIsOneDiskUnlessItIsOnlyRead(@TempDir Path directory) throws IOException {
+        String image = Files.createFile(directory.resolve("a.raw")).toString();
+        String link = Files.createSymbolicLink(directory.resolve("b.raw"), Path.of(image)).toString();
+        assertThatThrownBy(() -> parse("--isolate", "--disk", image, "--disk", link + ",readonly").sources())
+            .isInstanceOf(CommandLine.ParameterException.class).hasMessageContaining("--disk " + link + ": the image is given twice").hasMessageContaining("readonly each time");
+        assertThat(parse("--disk", image + ",readonly", "--disk", link + ",readonly", "--disk", directory.resolve("c").toString()).sources()).hasSize(3);
     }
 
     @Test void disksAreTakenInTheirOrder() {

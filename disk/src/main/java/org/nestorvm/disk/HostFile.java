@@ -2,7 +2,9 @@ package org.nestorvm.disk;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
@@ -20,12 +22,17 @@ final class HostFile implements BlockFile {
     static final long ZEROES_BYTES = 2 << 20;
     static final long ZEROES = Arena.global().allocate(ZEROES_BYTES, 4096).address();
 
+    /** Files that this process has locked, some of them more than once. */
+    private static final List<String> LOCKED_HERE = new CopyOnWriteArrayList<>();
+
     private final String name;
     private final int descriptor;
     private final boolean device, inMemory;
     private volatile boolean cannotPunch, cannotZero, cannotTry, syncFailed;
     private volatile boolean closed;
     private boolean unsynchronised;
+    /** In {@link #LOCKED_HERE}; null without a lock. */
+    private String lockedAs;
 
     /** Takes the descriptor over, also when this fails. */
     HostFile(String name, int descriptor) throws IOException {
@@ -44,12 +51,31 @@ final class HostFile implements BlockFile {
     }
 
     static HostFile open(String path, boolean readOnly) throws IOException {
-        return new HostFile(path, Descriptors.open(path, readOnly ? Descriptors.O_RDONLY : Descriptors.O_RDWR));
+        try {
+            return new HostFile(path, Descriptors.open(path, readOnly ? Descriptors.O_RDONLY : Descriptors.O_RDWR));
+        } catch (ErrnoException e) {
+            String rule = switch (e.errno()) {
+                case Errno.ENOENT -> "no such file (ENOENT); check the path, or make it with `nestor image create`";
+                case Errno.EACCES, Errno.EPERM -> "this user may not " + (readOnly ? "read" : "write") + " it (" + Errno.name(e.errno())
+                    + "); change its rights" + (readOnly ? "" : ", or open it read-only");
+                case Errno.EROFS -> "its file system is mounted read-only (EROFS); open it read-only";
+                case Errno.EISDIR -> "a folder (EISDIR); an image is a file or a block device";
+                default -> throw e;
+            };
+            throw new IOException(path + ": " + rule, e);
+        }
     }
 
     /** Takes the locks of {@link ImageLock}. */
     void lock(boolean writer) throws IOException {
-        ImageLock.take(name, descriptor, writer);
+        String identity = identity();
+        boolean free = ImageLock.take(name, descriptor, writer);
+        if (!free && LOCKED_HERE.contains(identity)) {
+            throw new IOException(name + ": this command already uses the image; name it once, or open it read-only each time");
+        }
+        if (!free) throw ImageLock.refused(name, writer);
+        LOCKED_HERE.add(identity);
+        lockedAs = identity;
     }
 
     @Override
@@ -208,6 +234,7 @@ final class HostFile implements BlockFile {
     public void close() {
         if (closed) return;
         closed = true;
+        if (lockedAs != null) LOCKED_HERE.remove(lockedAs);
         Descriptors.close(descriptor);
     }
 

@@ -16,12 +16,17 @@ final class ImageLock {
     private ImageLock() {
     }
 
-    /** Readers share an image with readers, a writer shares it with nobody who writes and nobody who wants it to stay as it is. */
-    static void take(String name, int descriptor, boolean writer) throws IOException {
-        boolean free = whole(name, descriptor, writer) && (!Primitive.OFD_LOCKS.present() || byUse(name, descriptor, writer));
-        if (!free) {
-            throw new IOException(name + ": another process " + (writer ? "uses" : "writes to") + " this image; end it first" + (writer ? ", or open the image read-only if the other only reads" : ""));
-        }
+    /**
+     * Readers share an image with readers, a writer shares it with nobody who writes and nobody who wants it to stay as it is.
+     *
+     * @return false when another has a lock that contradicts
+     */
+    static boolean take(String name, int descriptor, boolean writer) throws IOException {
+        return whole(name, descriptor, writer) && (!Primitive.OFD_LOCKS.present() || byUse(name, descriptor, writer));
+    }
+
+    static IOException refused(String name, boolean writer) {
+        return new IOException(name + ": another process " + (writer ? "uses" : "writes to") + " this image; end it first" + (writer ? ", or open the image read-only if the other only reads" : ""));
     }
 
     private static boolean byUse(String name, int descriptor, boolean writer) throws IOException {

@@ -90,7 +90,7 @@ class BackingFilesTest {
         assertThatThrownBy(() -> Committer.commit(base, OpenOptions.WRITE.withFormat("raw"), null, false, _ -> { })).hasMessageContaining("no backing file");
         assertThatThrownBy(() -> Committer.commit(top, OpenOptions.WRITE, null, false, _ -> { })).hasMessageContaining("-f qcow2");
         try (DiskImage _ = Disks.open(middle, READ)) {
-            assertThatThrownBy(() -> Committer.commit(top, WRITE, null, false, _ -> { })).hasMessageContaining("middle").hasMessageContaining("uses this image");
+            assertThatThrownBy(() -> Committer.commit(top, WRITE, null, false, _ -> { })).hasMessageContaining("middle").hasMessageContaining("this command already uses the image");
         }
     }
 

@@ -117,7 +117,7 @@ class ConverterTest {
     @Test void p52_targetInUseIsRefused() throws IOException {
         Images.create(packed, "qcow2", 1 << 20, ImageOptions.DEFAULT);
         try (DiskImage _ = Disks.open(packed, OpenOptions.READ)) {
-            assertThatThrownBy(() -> convert(raw, packed, "qcow2", "", false)).hasMessageContaining("b.qcow2").hasMessageContaining("uses this image");
+            assertThatThrownBy(() -> convert(raw, packed, "qcow2", "", false)).hasMessageContaining("b.qcow2").hasMessageContaining("this command already uses the image");
         }
         assertThatThrownBy(() -> convert(raw, raw, "qcow2", "", false)).hasMessageContaining("a.raw");
     }

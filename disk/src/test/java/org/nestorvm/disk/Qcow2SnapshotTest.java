@@ -203,7 +203,7 @@ class Qcow2SnapshotTest {
         assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, "")).hasMessageContaining("1 to 255 bytes");
         assertThat(Arrays.equals(java.nio.file.Files.readAllBytes(file), before)).isTrue();
         try (DiskImage _ = Disks.open(file, OpenOptions.READ)) {
-            assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, "x")).hasMessageContaining("uses this image");
+            assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, "x")).hasMessageContaining("this command already uses the image");
         }
     }
 }

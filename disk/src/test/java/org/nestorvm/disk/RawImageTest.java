@@ -199,15 +199,15 @@ class RawImageTest {
             refusedTwice();
         }
         try (DiskImage _ = Disks.open(file, OpenOptions.READ); DiskImage _ = Disks.open(file, OpenOptions.READ)) {
-            assertThatThrownBy(() -> Disks.open(file, OpenOptions.WRITE)).hasMessageContaining("disk.raw").hasMessageContaining("uses this image");
+            assertThatThrownBy(() -> Disks.open(file, OpenOptions.WRITE)).hasMessageContaining("disk.raw").hasMessageContaining("this command already uses the image");
         }
         Disks.open(file, OpenOptions.WRITE).close();
     }
 
     private void refusedTwice() {
-        assertThatThrownBy(() -> Disks.open(file, OpenOptions.WRITE)).isInstanceOf(IOException.class).hasMessageContaining("disk.raw").hasMessageContaining("uses this image")
+        assertThatThrownBy(() -> Disks.open(file, OpenOptions.WRITE)).isInstanceOf(IOException.class).hasMessageContaining("disk.raw").hasMessageContaining("this command already uses the image")
             .satisfies(e -> assertThat(e.getMessage().lines()).hasSize(1));
-        assertThatThrownBy(() -> Disks.open(file, OpenOptions.READ)).hasMessageContaining("disk.raw").hasMessageContaining("writes to this image");
+        assertThatThrownBy(() -> Disks.open(file, OpenOptions.READ)).hasMessageContaining("disk.raw").hasMessageContaining("this command already uses the image");
     }
 
     @Test void p52_olderKernelsLockWholeFiles() throws IOException {
