@@ -127,7 +127,7 @@ public final class BootPlan {
     private BootException outsideRam(String what, long gpa, long sizeBytes) {
         String mend = gpa >= 0 && gpa < 1L << 32 && sizeBytes > 0 && sizeBytes < 1L << 31 && gpa + sizeBytes > map.topBelow(1L << 32)
             ? "pass --memory " + ((gpa + sizeBytes + (32L << 20) - 1 >> 25) * 32 + 32) + "M or more" : "it must lie in RAM, link the image elsewhere";
-        return new BootException(image + ": " + what + " at " + range(gpa, sizeBytes) + " is not wholly in guest memory (" + (map.ramBytes() >> 20) + " MiB); " + mend);
+        return new BootException(image + ": " + what + " at " + range(gpa, sizeBytes) + " is not wholly in guest memory (" + (map.ramBytes() < 4 << 20 ? (map.ramBytes() >> 10) + " KiB" : (map.ramBytes() >> 20) + " MiB") + " of RAM); " + mend);
     }
 
     private static String range(long gpa, long sizeBytes) {

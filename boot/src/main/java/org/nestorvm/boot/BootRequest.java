@@ -3,6 +3,7 @@ package org.nestorvm.boot;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.vmm.MemoryRange;
 
 /**
@@ -23,7 +24,7 @@ public record BootRequest(Path kernel, String initrd, byte[] moreInitrd, String 
 
     /** An archive begins at a multiple of four bytes; zeroes before it are skipped. */
     Image readInitrd() throws BootException {
-        Image image = Image.read("--initrd", Path.of(initrd));
+        Image image = Image.read("--initrd", HostText.path(initrd));
         if (moreInitrd == null) return image;
         int length = image.length(), start = length + ARCHIVE_ALIGNMENT - 1 & -ARCHIVE_ALIGNMENT;
         byte[] both = Arrays.copyOf(Arrays.copyOf(image.bytes(), length), start + moreInitrd.length);

@@ -3,6 +3,7 @@ package org.nestorvm.boot;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.vmm.CpuState;
 
 /**
@@ -67,7 +68,7 @@ final class MultibootBoot {
         List<Module> modules = new ArrayList<>();
         if (list == null) return modules;
         for (ModuleArgument argument : parse(list)) {
-            Image image = Image.read("--initrd", Path.of(argument.file));
+            Image image = Image.read("--initrd", HostText.path(argument.file));
             if (image.length() == 0) throw image.error("the module is empty", "leave it out");
             long at = plan.addHigh("--initrd " + image.name(), image.bytes(), PAGE, BootLayout.GIB * 4);
             modules.add(new Module(at, at + image.length(), argument.text));

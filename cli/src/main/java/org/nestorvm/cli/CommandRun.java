@@ -5,13 +5,11 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
-import java.nio.charset.Charset;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
-import org.nestorvm.boot.BootException;
 import org.nestorvm.boot.guest.DefaultGuest;
 import org.nestorvm.boot.guest.GuestCommand;
 import org.nestorvm.boot.guest.GuestCommand.Access;
@@ -21,7 +19,9 @@ import org.nestorvm.machine.Loader;
 import org.nestorvm.machine.Machine;
 import org.nestorvm.machine.MachineConfig;
 import org.nestorvm.machine.Outcome;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.virtio.console.ConsoleOptions;
+import org.nestorvm.vmm.VmRefusedException;
 import sun.misc.Signal;
 
 /**
@@ -62,12 +62,12 @@ final class CommandRun {
 
     /** @param guest what is fetched for every guest */
     Loader loader(DefaultGuest.GuestFiles guest, Path folder) throws IOException {
-        if (run.initrd != null) throw new BootException("--initrd " + run.initrd + ": a command needs the default guest's initramfs; leave one or the other out");
-        if (run.console instanceof ConsoleChoice.UnixSocket(var path)) throw new BootException("--console unix=" + path + ": beside a command the guest's console only tells of failures; leave it out, or use --verbose");
-        GuestCommand command = new GuestCommand(HostBytes.arguments(options.command), HostBytes.environment(), folder.toString().getBytes(Charset.forName(System.getProperty("sun.jnu.encoding"))),
+        if (run.initrd != null) throw new VmRefusedException("--initrd " + run.initrd + ": a command needs the default guest's initramfs; leave one or the other out");
+        if (run.console instanceof ConsoleChoice.UnixSocket(var path)) throw new VmRefusedException("--console unix=" + path + ": beside a command the guest's console only tells of failures; leave it out, or use --verbose");
+        GuestCommand command = new GuestCommand(options.command.stream().map(HostText::bytes).toList(), HostBytes.environment(), HostText.bytes(HostText.text(folder)),
             !options.noHostRoot, access(folder), !devices.shares.isEmpty(), stream(terminal), stream(terminalOutput), stream(terminalErrors));
         Path kernel = run.kernel != null ? run.kernel : guest.kernel();
-        return Loader.kernel(kernel, guest.initrd().toString(), command.initramfs(), run.append == null ? KERNEL : KERNEL + " " + run.append);
+        return Loader.kernel(kernel, HostText.text(guest.initrd()), command.initramfs(), run.append == null ? KERNEL : KERNEL + " " + run.append);
     }
 
     private static GuestCommand.Stream stream(boolean isTerminal) {

@@ -1,6 +1,7 @@
 package org.nestorvm.cli;
 
 import java.nio.file.Path;
+import org.nestorvm.memory.sys.HostText;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
@@ -22,7 +23,7 @@ sealed interface ConsoleChoice {
         public ConsoleChoice convert(String text) {
             if (text.equals("stdio")) return new Stdio();
             if (text.equals("none")) return new None();
-            if (text.startsWith("unix=") && text.length() > "unix=".length()) return new UnixSocket(Path.of(text.substring("unix=".length())));
+            if (text.startsWith("unix=") && text.length() > "unix=".length()) return new UnixSocket(HostText.path(text.substring("unix=".length())));
             throw new TypeConversionException("'" + text + "' is no console; stdio, none and unix=PATH are");
         }
     }

@@ -8,6 +8,8 @@ import java.io.OutputStream;
 import java.util.Arrays;
 import java.util.concurrent.ArrayBlockingQueue;
 import org.nestorvm.machine.Machine;
+import sun.misc.Signal;
+import sun.misc.SignalHandler;
 
 /**
  * The user's end of the guest's serial port, across restarts of the guest. Input waits while there is no machine, or none that takes it. Whoever reads from a
@@ -24,19 +26,22 @@ final class ConsoleLink implements AutoCloseable {
     private static final int WAITING = 256, CHUNK = 4096;
     /** The UART says only when asked whether it has room again. */
     private static final long ROOM_POLL_MS = 10;
+    /** The kernel does not tell when a shell brings this process to the foreground without having stopped it. */
+    private static final long FOREGROUND_POLL_MS = 200;
 
     private final OutputStream output;
-    private final RawTerminal terminal;
+    private final boolean onTerminal;
+    private volatile RawTerminal terminal;                         // null while it is not ours
     private final ArrayBlockingQueue<byte[]> waiting;
     private Machine machine;
 
-    private ConsoleLink(OutputStream output, RawTerminal terminal) {
-        this(output, terminal, new ArrayBlockingQueue<>(WAITING));
+    private ConsoleLink(OutputStream output, boolean onTerminal) {
+        this(output, onTerminal, new ArrayBlockingQueue<>(WAITING));
     }
 
-    private ConsoleLink(OutputStream output, RawTerminal terminal, ArrayBlockingQueue<byte[]> waiting) {
+    private ConsoleLink(OutputStream output, boolean onTerminal, ArrayBlockingQueue<byte[]> waiting) {
         this.output = output;
-        this.terminal = terminal;
+        this.onTerminal = onTerminal;
         this.waiting = waiting;
         Thread.ofPlatform().name("console-typing").daemon().start(this::deliver);
     }
@@ -47,34 +52,48 @@ final class ConsoleLink implements AutoCloseable {
      */
     static ConsoleLink open(ConsoleChoice choice, OutputStream standardOutput, boolean endOfFile) throws IOException {
         return switch (choice) {
-            case ConsoleChoice.None() -> new ConsoleLink(OutputStream.nullOutputStream(), null);
+            case ConsoleChoice.None() -> new ConsoleLink(OutputStream.nullOutputStream(), false);
             case ConsoleChoice.UnixSocket(var path) -> {
                 ArrayBlockingQueue<byte[]> waiting = new ArrayBlockingQueue<>(WAITING);        // before the first client
                 SocketConsole socket = SocketConsole.listen(path, (bytes, length) -> waiting.put(Arrays.copyOf(bytes, length)));
-                yield new ConsoleLink(socket, null, waiting);
+                yield new ConsoleLink(socket, false, waiting);
             }
             case ConsoleChoice.Stdio() -> stdio(standardOutput, endOfFile);
         };
     }
 
     private static ConsoleLink stdio(OutputStream standardOutput, boolean endOfFile) throws IOException {
-        RawTerminal terminal = RawTerminal.isTerminal(STDIN) ? RawTerminal.enter(STDIN) : null;
-        ConsoleLink link = new ConsoleLink(standardOutput, terminal);
+        ConsoleLink link = new ConsoleLink(standardOutput, RawTerminal.isTerminal(STDIN));
+        if (link.onTerminal) {
+            // In the background a read fails instead of stopping the process; and nobody else stops it either.
+            for (String stops : new String[] {"TTIN", "TTOU"}) Signal.handle(new Signal(stops), SignalHandler.SIG_IGN);
+            Signal.handle(new Signal("CONT"), _ -> link.takeTerminal());
+            link.takeTerminal();
+        }
+        InputStream in = new FileInputStream(FileDescriptor.in);
         Thread.ofPlatform().name("console-input").daemon().start(() -> {
-            link.pump(new FileInputStream(FileDescriptor.in));
-            if (endOfFile && terminal == null) link.typeEndOfFile();
+            link.pump(in);
+            if (endOfFile && !link.onTerminal) link.typeEndOfFile();
         });
         return link;
     }
 
-    private void pump(InputStream in) {
-        EscapeFilter filter = terminal == null ? null : new EscapeFilter(new Keys());
-        byte[] bytes = new byte[CHUNK];
+    /** Makes the terminal raw while this process is in its foreground. @return whether it is */
+    private synchronized boolean takeTerminal() {
+        if (!RawTerminal.inForeground(STDIN)) return false;
         try {
-            for (int count; (count = in.read(bytes)) > 0; ) {
-                if (filter == null) waiting.put(Arrays.copyOf(bytes, count));
-                else if (!waiting.offer(Arrays.copyOf(bytes, filter.filter(bytes, count)))) System.err.print(BELL);
-            }
+            if (terminal == null) terminal = RawTerminal.enter(STDIN);
+            else terminal.apply();
+            return true;
+        } catch (IOException e) {
+            return false;                                          // it has been hung up
+        }
+    }
+
+    private void pump(InputStream in) {
+        try {
+            if (onTerminal) pumpTerminal(in);
+            else pumpPipe(in);
         } catch (IOException | InterruptedException e) {
             return;                                                // nothing more can be typed; the guest goes on
         }
@@ -89,6 +108,28 @@ final class ConsoleLink implements AutoCloseable {
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    private void pumpPipe(InputStream in) throws IOException, InterruptedException {
+        byte[] bytes = new byte[CHUNK];
+        for (int count; (count = in.read(bytes)) > 0; ) waiting.put(Arrays.copyOf(bytes, count));
+    }
+
+    private void pumpTerminal(InputStream in) throws IOException, InterruptedException {
+        EscapeFilter filter = new EscapeFilter(new Keys());
+        byte[] bytes = new byte[CHUNK];
+        for (;;) {
+            while (terminal == null && !takeTerminal() || !RawTerminal.inForeground(STDIN)) Thread.sleep(FOREGROUND_POLL_MS);
+            int count;
+            try {
+                count = in.read(bytes);
+            } catch (IOException e) {
+                if (RawTerminal.inForeground(STDIN)) throw e;
+                continue;
+            }
+            if (count <= 0) return;
+            if (!waiting.offer(Arrays.copyOf(bytes, filter.filter(bytes, count)))) System.err.print(BELL);
         }
     }
 
@@ -147,7 +188,8 @@ final class ConsoleLink implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        if (terminal != null) terminal.close();
+        RawTerminal taken = terminal;
+        if (taken != null) taken.close();
         if (output instanceof SocketConsole socket) socket.close();
     }
 }

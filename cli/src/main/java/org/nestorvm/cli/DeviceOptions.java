@@ -12,6 +12,7 @@ import org.nestorvm.virtio.balloon.BalloonOptions;
 import org.nestorvm.virtio.console.ConsoleOptions;
 import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.vsock.VsockOptions;
+import org.nestorvm.vmm.VmRefusedException;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -124,6 +125,9 @@ final class DeviceOptions {
 
     private DeviceSource source(String name, NetOptions net) {
         boolean own = net.isolated() == null ? isolate : net.isolated();
+        if (own) net.checkHandOver().ifPresent(why -> {
+            throw new VmRefusedException(why);
+        });
         return own ? Devices.isolatedNet(name, net) : Devices.net(name, net);
     }
 

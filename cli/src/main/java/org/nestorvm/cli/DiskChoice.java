@@ -5,6 +5,7 @@ import java.util.List;
 import org.nestorvm.machine.DeviceSource;
 import org.nestorvm.machine.Devices;
 import org.nestorvm.machine.DiskSpec;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.vmm.VmRefusedException;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
@@ -25,7 +26,7 @@ record DiskChoice(DiskSpec disk, Boolean isolated) {
             OptionParts parts = OptionParts.parse("disk", text, KEYS);
             if (parts.first().isEmpty()) throw new TypeConversionException("disk '" + text + "': begins with the image's path");
             try {
-                DiskSpec disk = new DiskSpec(Path.of(parts.first()), parts.get("format"), Boolean.TRUE.equals(parts.flag("readonly")), parts.get("serial"), parts.number("queues"), parts.number("threads"));
+                DiskSpec disk = new DiskSpec(HostText.path(parts.first()), parts.get("format"), Boolean.TRUE.equals(parts.flag("readonly")), parts.get("serial"), parts.number("queues"), parts.number("threads"));
                 return new DiskChoice(disk, parts.flag("isolate"));
             } catch (VmRefusedException e) {
                 throw new TypeConversionException(e.getMessage());

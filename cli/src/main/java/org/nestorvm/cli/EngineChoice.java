@@ -21,16 +21,25 @@ final class EngineChoice {
     }
 
     /** {@code auto} is KVM where it works, else the processor in Java. Time by instructions needs the latter, which counts them, chips in the kernel need the former. */
-    static Result choose(RunOptions.EngineName wanted, RunOptions.ClockSource clock, MachineConfig.Irqchip irqchip) {
+    static Result choose(RunOptions.EngineName wanted, RunOptions.ClockSource clock, MachineConfig.Irqchip irqchip) throws IOException {
         boolean counted = clock == RunOptions.ClockSource.INSTRUCTIONS, inKernel = irqchip == MachineConfig.Irqchip.KERNEL;
         if (counted && wanted == RunOptions.EngineName.KVM) throw new VmRefusedException("--clock instructions with --engine kvm: the host's processor does not stop at a given instruction; pass --engine soft");
         if (inKernel && counted) throw new VmRefusedException("--irqchip kernel with --clock instructions: these chips go by the host's time; leave out one or the other");
         if (inKernel && wanted == RunOptions.EngineName.SOFT) throw new VmRefusedException("--irqchip kernel with --engine soft: only KVM has 8259s and an I/O APIC of its own; pass --engine kvm, or --irqchip split");
         return switch (wanted) {
-            case KVM -> new Result(Engines.named(KVM), "");
+            case KVM -> new Result(usable(KVM), "");
             case SOFT -> new Result(Engines.named(SOFT), "");
-            case AUTO -> counted ? new Result(Engines.named(SOFT), "") : inKernel ? new Result(Engines.named(KVM), "") : automatic();
+            case AUTO -> counted ? new Result(Engines.named(SOFT), "") : inKernel ? new Result(usable(KVM), "") : automatic();
         };
+    }
+
+    /** That the host lacks something is no mistake in the options. */
+    private static Engine usable(String name) throws IOException {
+        try {
+            return Engines.named(name);
+        } catch (VmRefusedException e) {
+            throw new IOException(e.getMessage() + "; pass --engine soft", e);
+        }
     }
 
     private static Result automatic() {
@@ -49,7 +58,7 @@ final class EngineChoice {
         try (Stream<String> lines = Files.lines(cpuinfo)) {
             return lines.filter(line -> line.startsWith("flags")).findFirst().map(line -> Arrays.asList(line.split("\\s+"))).filter(flags -> flags.contains("vmx") || flags.contains("svm")).isPresent();
         } catch (IOException | UncheckedIOException e) {
-            return true;                                           // not to be known: KVM itself says that it works
+            return true;                                           // cannot be read: trust KVM's own probe
         }
     }
 

@@ -1,7 +1,6 @@
 package org.nestorvm.cli;
 
 import java.io.IOException;
-import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,25 +9,13 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 
-/** Arguments and environment of this process as the bytes that they are, proc(5): what Java makes of them in some locales cannot be undone. */
+/** The environment of this process as the bytes that it is, proc(5): what Java makes of it in some locales cannot be undone. */
 final class HostBytes {
-    private static final Path ARGUMENTS = Path.of("/proc/self/cmdline"), ENVIRONMENT = Path.of("/proc/self/environ");
+    private static final Path ENVIRONMENT = Path.of("/proc/self/environ");
     /** Variables that the script which starts the JVM has changed, with commas between; what they were before has names with a prefix. */
     private static final String CHANGED = "nestor.environment.saved", SAVED_PREFIX = "NESTOR_SAVED_";
 
     private HostBytes() {
-    }
-
-    /** The last arguments of this process. @param texts what Java makes of them */
-    static List<byte[]> arguments(List<String> texts) throws IOException {
-        List<byte[]> plain = texts.stream().map(text -> text.getBytes(StandardCharsets.UTF_8)).toList();
-        if (texts.stream().allMatch(text -> text.chars().allMatch(c -> c < 0x80))) return plain;
-        List<byte[]> all = split(Files.readAllBytes(ARGUMENTS));
-        if (all.size() < texts.size()) return plain;
-        List<byte[]> last = all.subList(all.size() - texts.size(), all.size());
-        Charset charset = Charset.forName(System.getProperty("sun.jnu.encoding"));
-        for (int i = 0; i < last.size(); i++) if (!new String(last.get(i), charset).equals(texts.get(i))) return plain;
-        return last;
     }
 
     /** The environment as it was before the script that starts the JVM. */

@@ -11,6 +11,7 @@ import org.nestorvm.disk.Disks;
 import org.nestorvm.disk.ImageOptions;
 import org.nestorvm.disk.Images;
 import org.nestorvm.disk.OpenOptions;
+import org.nestorvm.isolation.UsageException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -47,6 +48,11 @@ final class ImageCommand implements Runnable {
             if (!quiet) out().println(line);
         }
 
+        static ImageOptions parsed(String format, String options) throws UsageException {
+            if (!format.equals(Disks.RAW) && !format.equals(Disks.QCOW2)) throw new UsageException("unknown format '" + format + "'; there are raw and qcow2");
+            return UsageException.checked(() -> ImageOptions.parse(format, options));
+        }
+
         static OpenOptions options(OpenOptions options, String format) {
             return format == null ? options : options.withFormat(format);
         }
@@ -74,9 +80,10 @@ final class ImageCommand implements Runnable {
 
         @Override
         public Integer call() throws IOException {
-            ImageOptions made = ImageOptions.parse(format, options);
+            ImageOptions made = parsed(format, options);
             if (backing != null) made = made.withBacking(backing, backingFormat == null ? made.backingFormat() : backingFormat);
-            long bytes = size == null ? -1 : ImageOptions.size(size);
+            if (size == null && made.backingFile() == null) throw new UsageException("a new image needs a size; write it like 20G");
+            long bytes = size == null ? -1 : UsageException.checked(() -> ImageOptions.size(size));
             Images.create(file, format, bytes, made);
             say("nestor: made " + file + ", " + format + ", " + ImageReport.size(Images.info(file, OpenOptions.READ.withFormat(format)).sizeBytes()));
             return 0;
@@ -109,7 +116,7 @@ final class ImageCommand implements Runnable {
         @Override
         public Integer call() throws IOException {
             try (ImageProgress shown = new ImageProgress("converting", target, progress, quiet)) {
-                Converter.convert(source, options(OpenOptions.READ, sourceFormat), target, format, ImageOptions.parse(format, options), compress, shown);
+                Converter.convert(source, options(OpenOptions.READ, sourceFormat), target, format, parsed(format, options), compress, shown);
             }
             return 0;
         }
@@ -188,7 +195,7 @@ final class ImageCommand implements Runnable {
             try (DiskImage image = Disks.open(file, options(OpenOptions.READ, format))) {
                 before = image.sizeBytes();
             }
-            long change = ImageOptions.size(size.replaceFirst("^[+-]", ""));
+            long change = UsageException.checked(() -> ImageOptions.size(size.replaceFirst("^[+-]", "")));
             long bytes = size.startsWith("+") ? before + change : size.startsWith("-") ? before - change : change;
             if (bytes < 0) throw new IOException(file + ": a disk of " + before + " bytes cannot become " + change + " smaller");
             Images.resize(file, open, bytes, shrink);

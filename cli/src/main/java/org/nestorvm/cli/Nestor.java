@@ -1,6 +1,16 @@
 package org.nestorvm.cli;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import org.nestorvm.isolation.UsageException;
+import org.nestorvm.machine.HeapLimit;
+import org.nestorvm.memory.sys.Errno;
+import org.nestorvm.memory.sys.ErrnoException;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.vmm.VmRefusedException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -8,9 +18,11 @@ import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The command. Every error is one line on standard error that begins with {@code nestor:}, says the cause and what to do. */
-@Command(name = "nestor", description = "A virtual machine monitor in Java.", subcommands = {RunCommand.class, ImageCommand.class, DeviceCommand.class, TrainCommand.class, UserlandCommand.class}, mixinStandardHelpOptions = true, versionProvider = Nestor.Version.class,
+@Command(name = "nestor", description = "A virtual machine monitor in Java.", subcommands = {RunCommand.class, ImageCommand.class, DeviceCommand.class, HelpCommand.class, CompletionCommand.class, ManCommand.class,
+    TrainCommand.class, UserlandCommand.class}, mixinStandardHelpOptions = true, versionProvider = Nestor.Version.class,
     synopsisSubcommandLabel = "COMMAND", sortOptions = false)
 public final class Nestor implements Runnable {
     static final int FAILED = 1, USAGE = 2;
@@ -20,12 +32,34 @@ public final class Nestor implements Runnable {
     @Spec private CommandSpec spec;
 
     public static void main(String[] arguments) {
-        System.exit(commandLine().execute(arguments));
+        Thread.setDefaultUncaughtExceptionHandler((thread, error) -> {
+            broken(thread.getName() + ": ", error);
+            if (error instanceof OutOfMemoryError) System.exit(FAILED);
+        });
+        int status;
+        try {
+            status = commandLine().execute(HostText.arguments(arguments));
+        } catch (OutOfMemoryError e) {
+            broken("", e);
+            status = FAILED;
+        }
+        System.exit(status);
+    }
+
+    /** Of the JVM's own failures only the lack of memory is the user's to mend. */
+    private static void broken(String where, Throwable error) {
+        if (error instanceof OutOfMemoryError full) {
+            System.err.println("nestor: " + HeapLimit.explain(full));
+            return;
+        }
+        System.err.println("nestor: internal error, please report it: " + where + oneLine(error.toString()));
+        error.printStackTrace();
     }
 
     static CommandLine commandLine() {
         CommandLine line = new CommandLine(new Nestor());
         line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.registerConverter(Path.class, HostText::path);
         line.setAbbreviatedOptionsAllowed(false);
         line.getSubcommands().get("image").getSubcommands().get("resize").setUnmatchedOptionsArePositionalParams(true);     // -1G is a size
         line.setParameterExceptionHandler(Nestor::usageError);
@@ -40,16 +74,34 @@ public final class Nestor implements Runnable {
 
     private static int usageError(ParameterException error, String[] arguments) {
         CommandLine line = error.getCommandLine();
+        if (error instanceof UnmatchedArgumentException unmatched) {
+            line.getErr().println("nestor: " + Suggestion.explain(unmatched));
+            return USAGE;
+        }
         String help = "; `" + line.getCommandSpec().qualifiedName() + " --help` tells more";
         line.getErr().println("nestor: " + oneLine(error.getMessage()) + (error.getMessage().contains(";") ? "" : help));
         return USAGE;
     }
 
     private static int failure(Exception error, CommandLine line, CommandLine.ParseResult parsed) {
-        boolean expected = error instanceof IOException || error instanceof VmRefusedException;
-        line.getErr().println("nestor: " + (expected ? oneLine(error.getMessage()) : "internal error, please report it: " + oneLine(error.toString())));
+        boolean refused = error instanceof VmRefusedException || error instanceof UsageException, expected = error instanceof IOException || refused;
+        line.getErr().println("nestor: " + (expected ? oneLine(cause(error)) : "internal error, please report it: " + oneLine(error.toString())));
         if (!expected || System.getenv(LOG_LEVEL) != null) error.printStackTrace(line.getErr());
-        return FAILED;
+        return refused ? USAGE : FAILED;
+    }
+
+    /** Those of java.nio name only the file. */
+    private static String cause(Exception error) {
+        return switch (error) {
+            case NoSuchFileException e -> e.getFile() + ": there is no such file or folder; name one that exists";
+            case AccessDeniedException e -> e.getFile() + ": permission denied; change its mode or owner, or run as a user who may";
+            case FileAlreadyExistsException e -> e.getFile() + ": exists already; remove it or name another";
+            case NotDirectoryException e -> e.getFile() + ": is no folder; name one";
+            case ErrnoException e when e.errno() == Errno.ENOENT -> e.getMessage() + "; check the path";
+            case ErrnoException e when e.errno() == Errno.EACCES -> e.getMessage() + "; change the mode or the owner, or run as a user who may";
+            case ErrnoException e when e.errno() == Errno.ENOSPC -> e.getMessage() + "; make room on that disk";
+            default -> error.getMessage();
+        };
     }
 
     static String oneLine(String message) {

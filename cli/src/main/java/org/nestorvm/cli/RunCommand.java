@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
@@ -18,9 +19,11 @@ import org.nestorvm.machine.Loader;
 import org.nestorvm.machine.Machine;
 import org.nestorvm.machine.MachineConfig;
 import org.nestorvm.machine.Outcome;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.paging.EntryFormat;
 import org.nestorvm.vmm.Engine;
 import org.nestorvm.vmm.Vcpu;
+import org.nestorvm.vmm.VmRefusedException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -49,18 +52,27 @@ final class RunCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        options.check();
         List<String> unrepeatable = options.clock == RunOptions.ClockSource.INSTRUCTIONS ? unrepeatable() : List.of();
-        if (!unrepeatable.isEmpty()) throw new IOException("with --clock instructions a run repeats itself exactly, which " + String.join(", ", unrepeatable) + " cannot do; leave out one or the other");
+        if (!unrepeatable.isEmpty()) throw new VmRefusedException("with --clock instructions a run repeats itself exactly, which " + String.join(", ", unrepeatable) + " cannot do; leave out one or the other");
         EngineChoice.Result choice = EngineChoice.choose(options.engine, options.clock, options.irqchip);
         if (options.memoryReserve) new MemoryRoom(Path.of("/")).require(options.memoryBytes);
         if (!command.command.isEmpty()) return runCommand(choice);
+        try (EndSignals signals = new EndSignals(Duration.ofSeconds(options.shutdownSeconds), options.quiet)) {
+            return run(choice, signals);
+        }
+    }
+
+    private int run(EngineChoice.Result choice, EndSignals signals) throws IOException, InterruptedException {
         Loader loader = loader();
+        signals.creating();
         try (ConsoleLink console = ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out), inputEnds());
                 TimeLimit limit = new TimeLimit(options.timeout)) {
             PanicWatch panic = options.panic == RunOptions.PanicSign.CONSOLE ? new PanicWatch(console.output()) : null;
             for (;;) {
                 MachineConfig config = config(choice.engine(), loader, panic == null ? console.output() : panic);
-                Outcome outcome = runOnce(config, choice, console, limit, panic);
+                Outcome outcome = runOnce(config, choice, console, signals, limit, panic);
+                if (signals.status() != 0 && outcome.kind() != Outcome.Kind.FAILED) return signals.status();
                 if (outcome.kind() != Outcome.Kind.RESET || options.onReset == RunOptions.OnReset.EXIT) return status(outcome);
             }
         }
@@ -84,8 +96,8 @@ final class RunCommand implements Callable<Integer> {
         return names;
     }
 
-    private Outcome runOnce(MachineConfig config, EngineChoice.Result choice, ConsoleLink console, TimeLimit limit,
-                            PanicWatch panic) throws IOException, InterruptedException {
+    private Outcome runOnce(MachineConfig config, EngineChoice.Result choice, ConsoleLink console, EndSignals signals,
+                            TimeLimit limit, PanicWatch panic) throws IOException, InterruptedException {
         long startNs = System.nanoTime();
         try (Machine machine = Machine.create(config)) {
             tell(machine.description() + "; engine " + choice.engine().name() + choice.reason() + (console.onTerminal() ? "; Ctrl-A x leaves, Ctrl-A h helps" : ""));
@@ -93,6 +105,7 @@ final class RunCommand implements Callable<Integer> {
             if (panic != null) panic.connect(() -> machine.stop(Outcome.Kind.PANICKED, "guest panicked, as it printed"));
             if (options.memoryReserve) machine.reserveMemory();
             console.connect(machine);
+            signals.connect(machine);
             if (console.onTerminal() && devices.consoleFollowsTerminal()) followTerminal(machine);
             limit.connect(() -> machine.stop(Outcome.Kind.TIMED_OUT, "guest ended by --timeout"));
             Outcome outcome = afterPanic(machine.run(), panic);
@@ -131,9 +144,8 @@ final class RunCommand implements Callable<Integer> {
 
     private Loader loader() throws BootException {
         if (options.kernel != null) return Loader.kernel(options.kernel, options.initrd, commandLine());
-        if (options.initrd != null) throw new BootException("--initrd " + options.initrd + " without a kernel; pass --kernel FILE too");
         DefaultGuest.GuestFiles guest = defaultGuest();
-        return Loader.kernel(guest.kernel(), guest.initrd().toString(), commandLine());
+        return Loader.kernel(guest.kernel(), HostText.text(guest.initrd()), commandLine());
     }
 
     /** The default guest's shell reads our standard input, which is no terminal. */
@@ -152,7 +164,7 @@ final class RunCommand implements Callable<Integer> {
         Path cache = DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home"));
         ProgressBar progress = new ProgressBar(err, RawTerminal.isTerminal(STDERR), "nestor: fetching the default guest");
         try {
-            return new DefaultGuest(cache, System.getenv().getOrDefault("PATH", "")).get(progress);
+            return new DefaultGuest(cache, System.getenv().getOrDefault("PATH", "")).get(options.quiet ? (done, what) -> { } : progress);
         } finally {
             progress.end();
         }

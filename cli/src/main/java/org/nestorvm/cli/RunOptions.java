@@ -2,20 +2,58 @@ package org.nestorvm.cli;
 
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Locale;
 import org.nestorvm.machine.MachineConfig;
+import org.nestorvm.vmm.VmConfig;
+import org.nestorvm.vmm.VmRefusedException;
 import picocli.CommandLine.Option;
 
 /** What {@code nestor run} takes. */
 final class RunOptions {
-    enum EngineName { AUTO, KVM, SOFT }
+    enum EngineName {
+        AUTO, KVM, SOFT;
 
-    enum NestedPaging { EPT, NPT }
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
 
-    enum ClockSource { HOST, INSTRUCTIONS }
+    enum NestedPaging {
+        EPT, NPT;
 
-    enum OnReset { EXIT, REBOOT }
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
 
-    enum PanicSign { DEVICE, CONSOLE, IGNORE }
+    enum ClockSource {
+        HOST, INSTRUCTIONS;
+
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    enum OnReset {
+        EXIT, REBOOT;
+
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    enum PanicSign {
+        DEVICE, CONSOLE, IGNORE;
+
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
 
     @Option(names = "--engine", paramLabel = "auto|kvm|soft", defaultValue = "auto", description = "What runs the guest's processors: the host's KVM, the processor in Java, or the better of those that work (default: auto).")
     EngineName engine;
@@ -62,6 +100,9 @@ final class RunOptions {
         description = "Ends the guest after this time.")
     Duration timeout;
 
+    @Option(names = "--shutdown-timeout", paramLabel = "SECONDS", defaultValue = "10", description = "How long a guest that listens to its power button has after SIGTERM or SIGHUP; 0 ends it at once (default: 10).")
+    int shutdownSeconds;
+
     @Option(names = "--debug-exit", description = "A write of VALUE to port 0xf4 ends the command with status VALUE << 1 | 1.")
     boolean debugExit;
 
@@ -70,4 +111,12 @@ final class RunOptions {
 
     @Option(names = {"-q", "--quiet"}, description = "No lines of the monitor's own but errors.")
     boolean quiet;
+
+    /** What no single option's value shows. @throws VmRefusedException with the options and the way out */
+    void check() {
+        if (cpus < 1 || cpus > VmConfig.MAX_VCPUS) throw new VmRefusedException("--cpus " + cpus + " is out of range; a guest has 1 to " + VmConfig.MAX_VCPUS + " processors");
+        if (clock == ClockSource.INSTRUCTIONS && cpus > 1) throw new VmRefusedException("--clock instructions with --cpus " + cpus + ": only one processor repeats itself; pass --cpus 1");
+        if (shutdownSeconds < 0) throw new VmRefusedException("--shutdown-timeout " + shutdownSeconds + " is out of range; it is a number of seconds from 0 on");
+        if (kernel == null && initrd != null) throw new VmRefusedException("--initrd " + initrd + " without a kernel; pass --kernel FILE too");
+    }
 }

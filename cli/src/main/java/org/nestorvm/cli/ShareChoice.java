@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.nestorvm.machine.DeviceSource;
 import org.nestorvm.machine.Devices;
+import org.nestorvm.memory.sys.HostText;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
@@ -21,7 +22,7 @@ record ShareChoice(Path folder, String tag) {
             String tag = parts.get("tag");
             if (tag != null && (tag.isEmpty() || tag.length() > LONGEST_TAG || tag.chars().anyMatch(c -> c <= ' ' || c > '~')))
                 throw new TypeConversionException("share '" + text + "': a tag is 1 to " + LONGEST_TAG + " printable ASCII characters");
-            return new ShareChoice(Path.of(parts.first()), tag);
+            return new ShareChoice(HostText.path(parts.first()), tag);
         }
     }
 

@@ -9,6 +9,7 @@ import java.util.concurrent.Callable;
 import org.nestorvm.isolation.DeviceCache;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
 
 /**
  * What {@code ./nestor} runs once after a build, with the JVM recording: everything that the start of a guest loads and links then comes from the JVM's AOT
@@ -34,8 +35,16 @@ final class TrainCommand implements Callable<Integer> {
     /** {@code 0 << 1 | 1}. */
     private static final int EXPECTED = 1;
 
+    @Parameters(arity = "0..1", paramLabel = "FOLDER", description = "Where the manual's pages and the shell's completion go.")
+    private Path folder;
+
     @Override
     public Integer call() throws IOException, InterruptedException {
+        if (folder != null) {
+            ManCommand.write(Nestor.commandLine(), folder.resolve("man/man1"));
+            Path completions = Files.createDirectories(folder.resolve("bash-completion/completions"));
+            Files.writeString(completions.resolve("nestor"), CompletionCommand.script());
+        }
         Path deviceCache = DeviceCache.file();
         if (deviceCache != null) DeviceCache.record(deviceCache).forEach(System.err::println);
         return runGuest();

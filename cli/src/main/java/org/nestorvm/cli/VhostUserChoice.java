@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.nestorvm.machine.DeviceSource;
 import org.nestorvm.machine.Devices;
+import org.nestorvm.memory.sys.HostText;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
@@ -29,7 +30,7 @@ record VhostUserChoice(String kind, int type, Path socket, int queues, int queue
             if (parts.get("path") == null) throw new TypeConversionException("vhost-user '" + text + "': add path=SOCKET, where the device's program listens");
             int queues = number(parts, "queues", kind == null ? 1 : kind.queues, MOST_QUEUES), size = number(parts, "size", kind == null ? QUEUE_SIZE : kind.queueSize, LARGEST_QUEUE);
             if (Integer.bitCount(size) != 1) throw new TypeConversionException("vhost-user '" + text + "': size=" + size + " must be a power of two");
-            return new VhostUserChoice(parts.first(), kind == null ? Integer.parseInt(parts.first()) : kind.type, Path.of(parts.get("path")), queues, size);
+            return new VhostUserChoice(parts.first(), kind == null ? Integer.parseInt(parts.first()) : kind.type, HostText.path(parts.get("path")), queues, size);
         }
 
         private static int number(OptionParts parts, String key, int otherwise, int most) {

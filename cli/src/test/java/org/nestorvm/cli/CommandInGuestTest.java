@@ -110,8 +110,8 @@ class CommandInGuestTest {
 
     @Test void errorsAreOneLine() throws Exception {
         assertError(Nestor.USAGE, "'make' is no option", "make", "test");
-        assertError(Nestor.FAILED, "leave one or the other out", "--initrd", "x", "--", "true");
-        assertError(Nestor.FAILED, "a command cannot do", "--clock", "instructions", "--", "true");
+        assertError(Nestor.USAGE, "leave one or the other out", "--initrd", "x", "--", "true");
+        assertError(Nestor.USAGE, "a command cannot do", "--clock", "instructions", "--", "true");
     }
 
     private void assertError(int status, String part, Object... arguments) throws Exception {

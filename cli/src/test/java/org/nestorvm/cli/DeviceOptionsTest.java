@@ -64,7 +64,7 @@ class DeviceOptionsTest {
         assertThat(parse("--isolate", "--disk", "a,isolate=off").unrepeatable()).isEmpty();
         StringWriter err = new StringWriter();
         int status = Nestor.commandLine().setErr(new PrintWriter(err)).execute("run", "--clock", "instructions", "--net", "user");
-        assertThat(status + " " + err).startsWith("1 nestor: with --clock instructions").contains("--net");
+        assertThat(status + " " + err).startsWith("2 nestor: with --clock instructions").contains("--net");
     }
 
     @ParameterizedTest

@@ -123,11 +123,20 @@ class ImageCommandTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"create -f vmdk F 1G,'vmdk'", "create -f qcow2 F 12X,'no size'", "create -f qcow2 -o cluster_size=3K F 1G,'power of two'", "create -f qcow2 -o colour=red F 1G,'colour'", "create F,'needs a size'",
-        "info F,'no such file'", "convert F G,'check the path'", "create -b x F 1G,'qcow2'", "create -f qcow2 -o preallocation=full -b x F 1G,'preallocation'"})
+    @CsvSource({"create -f vmdk F 1G,'vmdk'", "create -f qcow2 F 12X,'no size'", "create -f qcow2 -o cluster_size=3K F 1G,'power of two'", "create -f qcow2 -o colour=red F 1G,'colour'", "create F,'needs a size'", "convert -O vmdk F G,'vmdk'"})
+    void wrongOptionsAreOneLineAndStatusTwo(String arguments, String part) {
+        assertError(2, arguments, part);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"info F,'no such file'", "convert F G,'check the path'", "create -b x F 1G,'qcow2'", "create -f qcow2 -o preallocation=full -b x F 1G,'preallocation'"})
     void errorsAreOneLineAndStatusOne(String arguments, String part) {
+        assertError(1, arguments, part);
+    }
+
+    private void assertError(int status, String arguments, String part) {
         Object[] words = arguments.replace("F ", file("f") + " ").replaceAll(" F$", " " + file("f")).replaceAll(" G$", " " + file("g")).split(" ");
-        assertThat(image(words)).startsWith("1 nestor: ").contains(part).satisfies(said -> assertThat(said.lines()).hasSize(1));
+        assertThat(image(words)).startsWith(status + " nestor: ").contains(part).satisfies(said -> assertThat(said.lines()).hasSize(1));
         assertThat(file("f")).doesNotExist();
     }
 

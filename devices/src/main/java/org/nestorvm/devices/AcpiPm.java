@@ -38,10 +38,15 @@ public final class AcpiPm implements PortDevice {
         carryTimer = clock.newTimer(this::carry);
     }
 
-    /** Somebody presses the power button: a guest that listens shuts down. */
-    public synchronized void pressPowerButton() {
+    /**
+     * Somebody presses the power button: a guest that listens shuts down.
+     *
+     * @return whether the guest has enabled the button's interrupt
+     */
+    public synchronized boolean pressPowerButton() {
         status |= PWRBTN_STS;
         update();
+        return (enable & PWRBTN_STS) != 0;
     }
 
     @Override

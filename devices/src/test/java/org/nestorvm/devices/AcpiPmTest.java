@@ -36,14 +36,14 @@ class AcpiPmTest {
 
     @Test
     void powerButton() {
-        pm.pressPowerButton();
+        assertFalse(pm.pressPowerButton(), "nobody listens yet");
         assertFalse(sci.asserted);
         pm.write(2, 2, AcpiPm.PWRBTN_STS);
         assertTrue(sci.asserted);
         assertEquals(AcpiPm.PWRBTN_STS, pm.read(0, 2) & 0xffff);
         pm.write(0, 2, AcpiPm.PWRBTN_STS);
         assertFalse(sci.asserted);
-        pm.pressPowerButton();
+        assertTrue(pm.pressPowerButton());
         assertTrue(sci.asserted);
         assertEquals(AcpiPm.PWRBTN_STS << 16 | AcpiPm.PWRBTN_STS, pm.read(0, 4));
     }

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.DoubleConsumer;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
@@ -29,7 +30,7 @@ public final class Committer {
         if (chain.size() == 1) throw new IOException(image + ": has no backing file, so there is nothing to commit to");
         int depth = base == null ? 1 : depth(image, chain, base);
         enlarge(image, options, depth);
-        try (Disks.Committed opened = Disks.openToCommit(image.toString(), options, depth)) {
+        try (Disks.Committed opened = Disks.openToCommit(HostText.text(image), options, depth)) {
             run(opened.file(), opened.top(), opened.base(), depth, !keep && depth == 1, progress);
         }
     }
@@ -45,7 +46,7 @@ public final class Committer {
 
     /** A disk's new size counts from the next opening on. */
     private static void enlarge(Path image, OpenOptions options, int depth) throws IOException {
-        try (Disks.Committed opened = Disks.openToCommit(image.toString(), options, depth)) {
+        try (Disks.Committed opened = Disks.openToCommit(HostText.text(image), options, depth)) {
             long size = opened.top().sizeBytes();
             if (opened.base().sizeBytes() < size) Images.resize(opened.base(), size);
         }

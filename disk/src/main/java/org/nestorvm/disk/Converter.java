@@ -14,6 +14,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.DoubleConsumer;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
@@ -66,8 +67,8 @@ public final class Converter {
     }
 
     private static void toFile(DiskImage from, Path target, String format, ImageOptions options, boolean compress, DoubleConsumer progress) throws IOException {
-        Path partial = target.resolveSibling(target.getFileName() + ".partial");
-        try (HostFile old = Files.exists(target) ? HostFile.open(target.toString(), false) : null) {
+        Path partial = target.resolveSibling(HostText.path(HostText.text(target.getFileName()) + ".partial"));
+        try (HostFile old = Files.exists(target) ? HostFile.open(HostText.text(target), false) : null) {
             if (old != null) old.lock(true);
             Images.create(partial, format, from.sizeBytes(), options);
             Thread removal = new Thread(() -> delete(partial));         // when a signal ends the program
@@ -99,7 +100,7 @@ public final class Converter {
     }
 
     private static void write(DiskImage from, Path partial, String format, ImageOptions options, boolean compress, DoubleConsumer progress) throws IOException {
-        HostFile file = HostFile.open(partial.toString(), false);
+        HostFile file = HostFile.open(HostText.text(partial), false);
         try {
             file.lock(true);
             file.neverSync();

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.HostText;
 
 /**
  * Opens images, by path or by descriptors that another process has opened.
@@ -25,7 +26,7 @@ public final class Disks {
     }
 
     public static DiskImage open(Path file, OpenOptions options) throws IOException {
-        return new Chain(options).open(file.toString());
+        return new Chain(options).open(HostText.text(file));
     }
 
     /**
@@ -40,7 +41,7 @@ public final class Disks {
     /** The files that an image consists of, its own first: what {@link #open(String, OpenOptions, int...)} needs descriptors of. */
     public static List<Path> chain(Path file, OpenOptions options) throws IOException {
         Chain chain = new Chain(options.withReadOnly(true).unlocked());
-        chain.open(file.toString()).close();
+        chain.open(HostText.text(file)).close();
         return chain.paths();
     }
 
@@ -84,7 +85,7 @@ public final class Disks {
         }
 
         List<Path> paths() {
-            return names.stream().map(Path::of).toList();
+            return names.stream().map(HostText::path).toList();
         }
 
         DiskImage open(String name) throws IOException {
@@ -145,9 +146,9 @@ public final class Disks {
         String plain = name.startsWith("file:") ? name.substring("file:".length()) : name;
         int colon = plain.indexOf(':'), slash = plain.indexOf('/');
         if (plain.isEmpty() || plain.indexOf('\0') >= 0) throw new IOException(overlay + ": the name of its backing file is empty or has a zero byte");
-        if (colon > 0 && (slash < 0 || colon < slash) && !Files.exists(Path.of(overlay).resolveSibling(plain))) {
+        if (colon > 0 && (slash < 0 || colon < slash) && !Files.exists(HostText.path(overlay).resolveSibling(HostText.path(plain)))) {
             throw new IOException(overlay + ": its backing file is '" + name + "'; only files and block devices are taken, no protocols");
         }
-        return Path.of(overlay).resolveSibling(plain).toString();
+        return HostText.text(HostText.path(overlay).resolveSibling(HostText.path(plain)));
     }
 }

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.FileStatus;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.IoVector;
 
 /** Makes images, tells of them, checks them and changes their size: what {@code nestor image} does, and programs can. */
@@ -45,7 +46,7 @@ public final class Images {
         } catch (FileAlreadyExistsException e) {
             // made anew below, once nobody uses it
         }
-        HostFile host = HostFile.open(file.toString(), false);
+        HostFile host = HostFile.open(HostText.text(file), false);
         try {
             host.lock(true);
             host.setLength(0);
@@ -72,7 +73,7 @@ public final class Images {
     /** @param format null: what the file's first bytes say */
     static String backingFormat(Path file, String name, String format) throws IOException {
         if (format != null) return format;
-        try (HostFile backing = HostFile.open(Disks.resolve(file.toString(), name), true)) {
+        try (HostFile backing = HostFile.open(Disks.resolve(HostText.text(file), name), true)) {
             String found = Disks.probe(backing);
             if (found.equals(Disks.QCOW2) && Qcow2Header.read(backing).backingName != null) {
                 throw new IOException(backing.name() + ": its format was guessed as qcow2, and a guessed image gets no"
@@ -84,36 +85,36 @@ public final class Images {
 
     private static long backingSize(Path file, ImageOptions options) throws IOException {
         if (options.backingFile() == null) throw new IOException("a new image needs a size; write it like 20G");
-        try (DiskImage backing = Disks.open(Path.of(Disks.resolve(file.toString(), options.backingFile())), OpenOptions.READ.withFormat(options.backingFormat()))) {
+        try (DiskImage backing = Disks.open(HostText.path(Disks.resolve(HostText.text(file), options.backingFile())), OpenOptions.READ.withFormat(options.backingFormat()))) {
             return backing.sizeBytes();
         }
     }
 
     private static void preallocate(Path file, ImageOptions options) throws IOException {
-        try (HostFile host = HostFile.open(file.toString(), false); Qcow2Image image = (Qcow2Image) Qcow2Image.open(host, false, null)) {
+        try (HostFile host = HostFile.open(HostText.text(file), false); Qcow2Image image = (Qcow2Image) Qcow2Image.open(host, false, null)) {
             image.preallocate(options.preallocation());
         }
     }
 
     public static ImageInfo info(Path file, OpenOptions options) throws IOException {
-        try (HostFile host = HostFile.open(file.toString(), true)) {
+        try (HostFile host = HostFile.open(HostText.text(file), true)) {
             if (options.locked()) host.lock(false);
             long allocated = allocatedBytes(file);
             String format = options.format() != null ? options.format() : Disks.probe(host);
             if (format.equals(Disks.RAW)) {
                 long size = Math.ceilDiv(host.length(), DiskImage.SECTOR_BYTES) * DiskImage.SECTOR_BYTES;
-                return new ImageInfo(file.toString(), format, size, allocated, null, null, null, 0, 0, false, 0, null, false, false, List.of());
+                return new ImageInfo(HostText.text(file), format, size, allocated, null, null, null, 0, 0, false, 0, null, false, false, List.of());
             }
             Qcow2Header header = Qcow2Header.read(host);
             String backing = header.backingName;
-            return new ImageInfo(file.toString(), format, header.diskBytes(), allocated, backing, backing == null ? null : Disks.resolve(file.toString(), backing), header.backingFormat, header.version,
+            return new ImageInfo(HostText.text(file), format, header.diskBytes(), allocated, backing, backing == null ? null : Disks.resolve(HostText.text(file), backing), header.backingFormat, header.version,
                 (int) header.clusterBytes(), (header.compatible & Qcow2Header.LAZY_REFCOUNTS) != 0, 1 << header.refcountOrder, header.compression == Qcow2Header.ZSTD ? "zstd" : "zlib",
                 (header.incompatible & Qcow2Header.DIRTY) != 0, (header.incompatible & Qcow2Header.CORRUPT) != 0, SnapshotTable.read(host, header).stream().map(SnapshotTable.Entry::snapshot).toList());
         }
     }
 
     private static long allocatedBytes(Path file) throws IOException {
-        int descriptor = Descriptors.open(file.toString(), Descriptors.O_RDONLY);
+        int descriptor = Descriptors.open(HostText.text(file), Descriptors.O_RDONLY);
         try {
             return FileStatus.of(file, descriptor).allocatedBytes();
         } finally {
@@ -130,7 +131,7 @@ public final class Images {
             default -> throw new IOException("cannot repair '" + repair + "'; there are leaks and all");
         };
         boolean write = how != Qcow2Check.Repair.NONE;
-        try (HostFile host = HostFile.open(file.toString(), !write)) {
+        try (HostFile host = HostFile.open(HostText.text(file), !write)) {
             if (options.locked()) host.lock(write);
             String format = options.format() != null ? options.format() : Disks.probe(host);
             if (!format.equals(Disks.QCOW2)) throw new IOException(file + ": a raw image has nothing that could be checked");
@@ -163,7 +164,7 @@ public final class Images {
     }
 
     private static void withSnapshots(Path file, OpenOptions options, Change change) throws IOException {
-        try (HostFile host = HostFile.open(file.toString(), false)) {
+        try (HostFile host = HostFile.open(HostText.text(file), false)) {
             if (options.locked()) host.lock(true);
             String format = options.format() != null ? options.format() : Disks.probe(host);
             if (!format.equals(Disks.QCOW2)) {

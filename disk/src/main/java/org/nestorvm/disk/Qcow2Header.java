@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.HostText;
 
 /**
  * The header of a qcow2 file, versions 2 and 3, with its extensions: "Qcow2 Image File Format" of QEMU's documentation. Big endian, in the first cluster.
@@ -112,7 +113,7 @@ final class Qcow2Header {
         if (offset == 0) return;
         int size = limited(file, "backing_file_size", buffer.getInt(BACKING_SIZE), 1, BACKING_NAME_LIMIT);
         if (offset < V2_BYTES || offset > cluster.length - size) throw bad(file, "has the name of its backing file outside of its first cluster, at " + Long.toUnsignedString(offset));
-        backingName = new String(cluster, (int) offset, size, StandardCharsets.UTF_8);
+        backingName = HostText.text(Arrays.copyOfRange(cluster, (int) offset, (int) offset + size));
     }
 
     private void readExtensions(BlockFile file, byte[] cluster, int from, int to) throws IOException {
@@ -207,7 +208,7 @@ final class Qcow2Header {
                 .putInt(HEADER_LENGTH, OUR_BYTES).put(COMPRESSION_TYPE, (byte) compression);
             at = OUR_BYTES;
         }
-        byte[] name = backingName == null ? new byte[0] : backingName.getBytes(StandardCharsets.UTF_8);
+        byte[] name = backingName == null ? new byte[0] : HostText.bytes(backingName);
         if (backingFormat != null) at = extension(buffer, at, EXT_BACKING_FORMAT, backingFormat.getBytes(StandardCharsets.UTF_8));
         if (version == 3 && clusterBits >= 12) at = extension(buffer, at, EXT_FEATURE_NAMES, featureNames());
         if (name.length > BACKING_NAME_LIMIT || at + 8 + name.length > buffer.capacity()) {

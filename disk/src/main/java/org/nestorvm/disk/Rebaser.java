@@ -5,6 +5,7 @@ import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.function.DoubleConsumer;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.IoVector;
 
 /** Gives a qcow2 image another backing file, as {@code qemu-img rebase} does. */
@@ -37,7 +38,7 @@ public final class Rebaser {
     /** Only the name in the header changes: for a backing file that was moved, or has the same content. The files are not read. */
     public static void rename(Path file, OpenOptions options, String backing, String format) throws IOException {
         String known = knownFormat(file, backing, format);
-        try (HostFile host = HostFile.open(file.toString(), false)) {
+        try (HostFile host = HostFile.open(HostText.text(file), false)) {
             host.lock(true);
             String own = options.format() != null ? options.format() : Disks.probe(host);
             if (!own.equals(Disks.QCOW2)) throw noQcow2(file);
@@ -47,7 +48,7 @@ public final class Rebaser {
     }
 
     private static Path resolved(Path file, String backing) throws IOException {
-        return Path.of(Disks.resolve(file.toString(), backing));
+        return HostText.path(Disks.resolve(HostText.text(file), backing));
     }
 
     private static String knownFormat(Path file, String backing, String format) throws IOException {

@@ -6,6 +6,7 @@ import org.nestorvm.disk.DiskImage;
 import org.nestorvm.disk.Disks;
 import org.nestorvm.disk.OpenOptions;
 import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.virtio.VirtioDevice;
 import org.nestorvm.virtio.blk.BlkDevice;
 
@@ -28,11 +29,11 @@ final class BlkArguments {
         OpenOptions options = new OpenOptions(arguments.take("format"), arguments.takeSwitch("readonly", false), arguments.takeSwitch("lock", true));
         String serial = arguments.take("serial", "");
         int queues = arguments.takeNumber("queues", 1), threads = arguments.takeNumber("threads", BlkDevice.DEFAULT_THREADS);
-        if (file == null && descriptors.length == 0) throw new IOException("device blk needs --file NAME, or --files with descriptors");
-        if (queues < 1 || queues > BlkDevice.MAX_QUEUES) throw new IOException("--queues " + queues + " must be 1 to " + BlkDevice.MAX_QUEUES);
-        if (threads < 0 || threads > BlkDevice.MAX_THREADS) throw new IOException("--threads " + threads + " must be 0 to " + BlkDevice.MAX_THREADS);
+        if (file == null && descriptors.length == 0) throw new UsageException("device blk needs --file NAME, or --files with descriptors");
+        if (queues < 1 || queues > BlkDevice.MAX_QUEUES) throw new UsageException("--queues " + queues + " must be 1 to " + BlkDevice.MAX_QUEUES);
+        if (threads < 0 || threads > BlkDevice.MAX_THREADS) throw new UsageException("--threads " + threads + " must be 0 to " + BlkDevice.MAX_THREADS);
         for (int i = options.readOnly() ? 0 : 1; i < descriptors.length; i++) descriptors[i] = readOnly(name, descriptors[i]);
-        DiskImage image = descriptors.length > 0 ? Disks.open(file == null ? name : file, options, descriptors) : Disks.open(Path.of(file), options);
+        DiskImage image = descriptors.length > 0 ? Disks.open(file == null ? name : file, options, descriptors) : Disks.open(HostText.path(file), options);
         return new BlkDevice(name, image, serial, queues, threads);
     }
 }

@@ -28,8 +28,8 @@ enum DeviceKind {
         @Override
         OpenedDevice open(String name, DeviceArguments arguments) throws IOException {
             String net = arguments.take("net");
-            if (net == null) throw new IOException("device net needs --net, as `nestor run` takes it");
-            return OpenedDevice.of(NetOptions.parse(net).open(name));
+            if (net == null) throw new UsageException("device net needs --net, as `nestor run` takes it");
+            return OpenedDevice.of(UsageException.checked(() -> NetOptions.parse(net)).open(name));
         }
     },
     /** As much as its heap is there outside of it, too, and all windows of its connections are. */
@@ -55,8 +55,9 @@ enum DeviceKind {
         /** What it asks the guest for stays as it is: nobody here hears of another wish, or of the guest's statistics. */
         @Override
         OpenedDevice open(String name, DeviceArguments arguments) throws IOException {
-            BalloonOptions options = BalloonOptions.parse(arguments.take("balloon", "on"));
-            if (options.statisticsSeconds() != 0) throw new IOException("device balloon has nobody to tell the guest's statistics to; leave out stats=" + options.statisticsSeconds());
+            String text = arguments.take("balloon", "on");
+            BalloonOptions options = UsageException.checked(() -> BalloonOptions.parse(text));
+            if (options.statisticsSeconds() != 0) throw new UsageException("device balloon has nobody to tell the guest's statistics to; leave out stats=" + options.statisticsSeconds());
             return OpenedDevice.of(new BalloonDevice(name, options));
         }
     };
@@ -82,6 +83,6 @@ enum DeviceKind {
 
     static DeviceKind of(String label) throws IOException {
         for (DeviceKind kind : values()) if (kind.label().equals(label)) return kind;
-        throw new IOException("no device is called '" + label + "'; there are " + String.join(", ", Arrays.stream(values()).map(DeviceKind::label).toList()));
+        throw new UsageException("no device is called '" + label + "'; there are " + String.join(", ", Arrays.stream(values()).map(DeviceKind::label).toList()));
     }
 }

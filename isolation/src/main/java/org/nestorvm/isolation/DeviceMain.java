@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.sandbox.OpenAhead;
 import org.nestorvm.sandbox.Sandbox;
@@ -27,7 +28,7 @@ public final class DeviceMain {
     }
 
     public static void main(String[] arguments) {
-        System.exit(run(arguments));
+        System.exit(run(HostText.arguments(arguments)));
     }
 
     /** @return the status for the shell */
@@ -35,13 +36,13 @@ public final class DeviceMain {
         // Where nobody has asked for another logging, as in the process of a device.
         Logger log = LoggerFactory.getLogger(DeviceMain.class);
         try {
-            if (arguments.length == 0) throw new IOException("which device? `nestor device rng --socket PATH`, for one");
+            if (arguments.length == 0) throw new UsageException("which device? `nestor device rng --socket PATH`, for one");
             if (arguments[0].equals(REHEARSE)) Rehearsal.run();
             else serve(DeviceKind.of(arguments[0]), DeviceArguments.parse(arguments, 1), log);
             return OK;
         } catch (IOException | RuntimeException | Error e) {
             tell(log, e);
-            return FAILED;
+            return e instanceof UsageException ? UsageException.STATUS : FAILED;
         }
     }
 
@@ -65,13 +66,13 @@ public final class DeviceMain {
         String path = arguments.take("socket");
         int listener = arguments.takeNumber("listener", -1);
         boolean confine = arguments.takeSwitch("confine", true);
-        if (socket < 0 == (path == null)) throw new IOException("device " + kind.label() + " needs one of --fd N and --socket PATH");
+        if (socket < 0 == (path == null)) throw new UsageException("device " + kind.label() + " needs one of --fd N and --socket PATH");
         dieWithParent();
         endWithAnyThread(log);
         OpenedDevice opened = kind.open(name, arguments);
         try (VirtioDevice device = opened.device()) {
             arguments.checkAllTaken(kind);
-            DescriptorChannel channel = path == null ? DescriptorChannel.of(name, socket) : accept(Path.of(path), listener);
+            DescriptorChannel channel = path == null ? DescriptorChannel.of(name, socket) : accept(HostText.path(path), listener);
             BackEnd backEnd = new BackEnd(device, true);
             backEnd.prepare();
             if (confine) confine(kind, log);

@@ -24,7 +24,7 @@ public final class ForegroundDevice {
      * @return its status, as a shell tells it
      */
     public static int run(String... arguments) throws IOException {
-        if (arguments.length == 0) throw new IOException("which device? `nestor device rng --socket PATH`, for one");
+        if (arguments.length == 0) throw new UsageException("which device? `nestor device rng --socket PATH`, for one");
         DeviceKind kind = DeviceKind.of(arguments[0]);
         DeviceArguments parsed = DeviceArguments.parse(arguments, 1);
         int[] descriptors = {0, 1, 2};
@@ -55,7 +55,7 @@ public final class ForegroundDevice {
     private static NetHandover passt(DeviceArguments arguments, int firstDescriptor) throws IOException {
         String text = arguments.take("net");
         if (text == null) return null;
-        NetOptions options = NetOptions.parse(text);
+        NetOptions options = UsageException.checked(() -> NetOptions.parse(text));
         boolean own = options.kind() == NetOptions.Kind.USER;
         arguments.with("net", own ? options.handedOver(firstDescriptor) : text);
         return own ? options.handOver() : null;

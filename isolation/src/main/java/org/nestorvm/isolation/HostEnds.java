@@ -1,12 +1,12 @@
 package org.nestorvm.isolation;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.virtio.UnixListener;
 import org.nestorvm.virtio.console.ConsoleOptions;
@@ -69,9 +69,9 @@ final class HostEnds implements AutoCloseable {
     }
 
     private static Path socketPath(String path) throws IOException {
-        int bytes = path.getBytes(StandardCharsets.UTF_8).length;
-        if (bytes == 0 || bytes > Sockets.PATH_MAX_BYTES) throw new IOException("--socket '" + path + "' has " + bytes + " bytes; the path of a Unix socket has 1 to " + Sockets.PATH_MAX_BYTES);
-        return Path.of(path);
+        int bytes = HostText.bytes(path).length;
+        if (bytes == 0 || bytes > Sockets.PATH_MAX_BYTES) throw new UsageException("--socket '" + path + "' has " + bytes + " bytes; the path of a Unix socket has 1 to " + Sockets.PATH_MAX_BYTES);
+        return HostText.path(path);
     }
 
     private void vsock(DeviceArguments arguments) throws IOException {

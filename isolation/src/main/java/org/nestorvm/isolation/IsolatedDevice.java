@@ -7,6 +7,7 @@ import org.nestorvm.disk.Disks;
 import org.nestorvm.disk.OpenOptions;
 import org.nestorvm.isolation.DeviceSupervisor.Given;
 import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.vhost.FrontEnd;
 import org.nestorvm.vhost.FrontEndOptions;
 import org.nestorvm.virtio.ConfigSpace;
@@ -50,7 +51,7 @@ public final class IsolatedDevice implements VirtioDevice {
      */
     public static IsolatedDevice disk(String name, Path file, OpenOptions options, String serial, int queues, int threads, RestartPolicy policy) throws IOException {
         int[] files = open(Disks.chain(file, options), options);
-        DeviceArguments arguments = new DeviceArguments().with("files", numbers(files.length)).with("file", file).with("format", options.format()).with("readonly", options.readOnly() ? "on" : "off")
+        DeviceArguments arguments = new DeviceArguments().with("files", numbers(files.length)).with("file", HostText.text(file)).with("format", options.format()).with("readonly", options.readOnly() ? "on" : "off")
             .with("lock", options.locked() ? "on" : "off").with("serial", serial == null || serial.isEmpty() ? null : serial).with("queues", queues).with("threads", threads);
         DeviceSupervisor supervisor = new DeviceSupervisor(name, DeviceKind.BLK, arguments, policy, Given.of(files));
         return connect(FrontEndOptions.of(BlkDevice.TYPE, name, queues, BLK_QUEUE_SIZE, supervisor), supervisor);
@@ -90,7 +91,7 @@ public final class IsolatedDevice implements VirtioDevice {
         int[] files = new int[chain.size()];
         int opened = 0;
         try {
-            for (; opened < files.length; opened++) files[opened] = Descriptors.open(chain.get(opened).toString(), opened == 0 && !options.readOnly() ? Descriptors.O_RDWR : Descriptors.O_RDONLY);
+            for (; opened < files.length; opened++) files[opened] = Descriptors.open(HostText.text(chain.get(opened)), opened == 0 && !options.readOnly() ? Descriptors.O_RDWR : Descriptors.O_RDONLY);
             return files;
         } catch (Throwable t) {
             while (opened > 0) Descriptors.close(files[--opened]);

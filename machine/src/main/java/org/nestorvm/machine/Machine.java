@@ -192,10 +192,15 @@ public final class Machine implements AutoCloseable {
         if (debugConsole != null) debugConsole.release();
     }
 
-    /** Asks the guest to shut down by itself, as the power button of a PC does. */
-    public void pressPowerButton() {
-        board.acpiPm.pressPowerButton();
+    /**
+     * Asks the guest to shut down by itself, as the power button of a PC does.
+     *
+     * @return whether the guest has enabled the button's interrupt; one that has not does nothing
+     */
+    public boolean pressPowerButton() {
+        boolean heard = board.acpiPm.pressPowerButton();
         wakeUp();
+        return heard;
     }
 
     /**

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import org.nestorvm.devices.PciBus;
 import org.nestorvm.paging.EntryFormat;
@@ -48,7 +49,12 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
         /** The engine has the local APICs, the machine the 8259 pair and the I/O APIC. */
         SPLIT,
         /** The engine has all of them; KVM only. */
-        KERNEL
+        KERNEL;
+
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     public MachineConfig {

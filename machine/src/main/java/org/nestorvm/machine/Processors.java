@@ -55,6 +55,8 @@ final class Processors {
             end(Outcome.of(Outcome.Kind.STOPPED, e.getMessage()));
         } catch (InterruptedException e) {
             end(Outcome.of(Outcome.Kind.STOPPED, "interrupted"));
+        } catch (OutOfMemoryError e) {
+            end(Outcome.failed(HeapLimit.explain(e)));
         } catch (RuntimeException | Error e) {                              // not the guest's doing: an engine or a device is wrong
             LOG.error("virtual CPU {} of machine \"{}\" broke", vcpu.index(), machine, e);
             end(Outcome.failed("virtual CPU " + vcpu.index() + ": " + e));
@@ -103,8 +105,7 @@ final class Processors {
             outcome = reached;
             notifyAll();
         }
-        if (reached.kind() == Outcome.Kind.FAILED) LOG.error("machine \"{}\" failed: {}", machine, reached.detail());
-        else LOG.info("machine \"{}\" ended: {}", machine, reached.detail());
+        LOG.info("machine \"{}\" ended, {}: {}", machine, reached.kind(), reached.detail());      // who waits for the outcome tells the user
         kickAll();
         whenEnded.run();
     }

@@ -13,6 +13,7 @@ import java.util.concurrent.FutureTask;
 import java.util.stream.Stream;
 import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.sys.Descriptors;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.Privileges;
 import org.nestorvm.memory.sys.Processes;
 import org.nestorvm.memory.sys.Sockets;
@@ -104,7 +105,7 @@ final class SharedFolder implements Connector {
     }
 
     private void spawn(Path program, int listening) throws IOException {
-        List<String> command = List.of(program.toString(), "--fd=" + SOCKET, "-o", "source=" + folder, "-o", "sandbox=" + (Privileges.geteuid() == 0 ? "chroot" : "namespace"),
+        List<String> command = List.of(program.toString(), "--fd=" + SOCKET, "-o", "source=" + HostText.text(folder), "-o", "sandbox=" + (Privileges.geteuid() == 0 ? "chroot" : "namespace"),
             "-o", "cache=" + (access == Access.READ_ONLY ? "always" : "auto"));
         List<String> environment = System.getenv().entrySet().stream().map(each -> each.getKey() + "=" + each.getValue()).toList();
         int[] pipe = Descriptors.pipe(program);

@@ -15,6 +15,7 @@ import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.SocketMessages;
 import org.nestorvm.memory.sys.Sockets;
 
@@ -52,7 +53,7 @@ public final class DescriptorChannel implements Closeable {
 
     /** Connects to a process that listens, see {@link DescriptorListener}. */
     public static DescriptorChannel connect(Path path) throws IOException {
-        String name = path.toString();
+        String name = HostText.text(path);
         int socket = Sockets.stream(name);
         try {
             Sockets.connect(socket, name);

@@ -8,6 +8,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.Sockets;
 
 /**
@@ -53,7 +54,7 @@ public final class UnixListener implements AutoCloseable {
 
     private static void bind(String device, int socket, Path path) throws IOException {
         try {
-            Sockets.bind(socket, path.toString());
+            Sockets.bind(socket, HostText.text(path));
         } catch (ErrnoException e) {
             if (e.errno() != Errno.EADDRINUSE) throw e;
             if (!Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).isOther()) {
@@ -61,7 +62,7 @@ public final class UnixListener implements AutoCloseable {
             }
             if (isAlive(path)) throw new IOException(device + " path " + path + " is in use, a program listens there: end it, or choose another path");
             Files.delete(path);
-            Sockets.bind(socket, path.toString());
+            Sockets.bind(socket, HostText.text(path));
         }
     }
 
@@ -69,7 +70,7 @@ public final class UnixListener implements AutoCloseable {
         int probe = Sockets.stream(path);
         try {
             Descriptors.nonBlocking(path, probe, true);
-            Sockets.connect(probe, path.toString());
+            Sockets.connect(probe, HostText.text(path));
             return true;
         } catch (ErrnoException e) {
             if (e.errno() == Errno.EAGAIN) return true;              // its queue is full

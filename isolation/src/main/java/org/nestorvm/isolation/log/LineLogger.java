@@ -26,7 +26,7 @@ final class LineLogger extends LegacyAbstractLogger {
     @Override
     protected void handleNormalizedLoggingCall(Level level, Marker marker, String message, Object[] arguments, Throwable throwable) {
         StringBuilder text = new StringBuilder();
-        line(text, level, name + ": " + MessageFormatter.basicArrayFormat(message, arguments));
+        line(text, level, (FOREGROUND && name.equals("DeviceMain") ? "" : name + ": ") + MessageFormatter.basicArrayFormat(message, arguments));
         if (throwable != null) {
             StringWriter trace = new StringWriter();
             throwable.printStackTrace(new PrintWriter(trace));

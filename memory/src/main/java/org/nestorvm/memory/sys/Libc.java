@@ -46,6 +46,9 @@ final class Libc {
 
     /** The text as a C string that lives as long as the arena. */
     static long string(Arena arena, String text) {
-        return arena.allocateFrom(text).address();
+        byte[] bytes = HostText.bytes(text);
+        MemorySegment string = arena.allocate(bytes.length + 1L);
+        MemorySegment.copy(bytes, 0, string, BYTE, 0, bytes.length);
+        return string.address();
     }
 }

@@ -4,7 +4,6 @@ import static org.nestorvm.memory.sys.Libc.INT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.charset.StandardCharsets;
 
 /** Unix domain sockets, unix(7); streams unless something else is said. What java.nio cannot do with them, descriptors in a message, is in {@link SocketMessages}. */
 public final class Sockets {
@@ -85,7 +84,7 @@ public final class Sockets {
 
     /** struct sockaddr_un, cut after the NUL of the path. */
     private static MemorySegment address(Arena arena, String path) {
-        byte[] bytes = path.getBytes(StandardCharsets.UTF_8);
+        byte[] bytes = HostText.bytes(path);
         if (bytes.length == 0 || bytes.length > PATH_MAX_BYTES) {
             String rule = "the path of a Unix socket has 1 to " + PATH_MAX_BYTES + " bytes";
             throw new IllegalArgumentException(rule + ": \"" + path + "\" has " + bytes.length);

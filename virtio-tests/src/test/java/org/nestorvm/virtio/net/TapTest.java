@@ -35,6 +35,7 @@ import org.nestorvm.virtio.testkit.DriverMemory;
 class TapTest {
     private static final long FEATURES = Features.VERSION_1 | NetFeatures.HOST_OFFLOADS | NetFeatures.GUEST_CSUM | NetFeatures.GUEST_SEGMENTS | NetFeatures.MRG_RXBUF | NetFeatures.CONTROL;
     private static final byte[] HOST = {10, 77, 0, 1}, GUEST = {10, 77, 0, 2};
+    private static final int TUNSETPERSIST = Ioctl.iow('T', 203, 4);
     private static final int SYN = 2, PSH = 8, ACK = 16;
 
     /** What runs in the namespace. */
@@ -79,6 +80,13 @@ class TapTest {
         ip("neigh replace 10.77.0.2 lladdr 52:54:00:00:00:01 dev " + name + " nud permanent");
     }
 
+    /** An interface that lasts as long as the namespace. */
+    private static void make(String name, boolean several) throws IOException {
+        int descriptor = TapBackend.make(name, several);
+        Ioctl.ioctl("TUNSETPERSIST", name, descriptor, TUNSETPERSIST, 1);
+        Descriptors.close(descriptor);
+    }
+
     private static NetDevice open(String options) throws IOException {
         return NetOptions.parse(options + ",mac=52:54:00:00:00:01").open("net0");
     }
@@ -99,6 +107,7 @@ class TapTest {
 
     @Test void datagramsWithAndWithoutTheirChecksum() throws Exception {
         inNamespace(() -> {
+            make("nestor0", false);
             try (DriverMemory memory = new DriverMemory(); NetDevice device = open("tap=nestor0")) {
                 try (NetDriver driver = new NetDriver(device, memory, FEATURES)) {
                     driver.send(Packets.plain(Packets.frame(60, 1)));
@@ -158,6 +167,7 @@ class TapTest {
 
     @Test void largeSegmentsGoBothWaysBetweenTheKernelsTcpAndTheGuest() throws Exception {
         inNamespace(() -> {
+            make("nestor0", false);
             try (DriverMemory memory = new DriverMemory(); NetDevice device = open("tap=nestor0"); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
                 driver.post(100, 1526);
                 up("nestor0");
@@ -210,6 +220,7 @@ class TapTest {
 
     @Test void severalQueues() throws Exception {
         inNamespace(() -> {
+            make("nestor1", true);
             try (DriverMemory memory = new DriverMemory(); NetDevice device = open("tap=nestor1,queues=3"); NetDriver driver = new NetDriver(device, memory, FEATURES | NetFeatures.MQ)) {
                 up("nestor1");
                 driver.post(16, 1600);
@@ -256,6 +267,8 @@ class TapTest {
     @Test void whatCannotBeOpenedIsToldWithAMend() throws Exception {
         inNamespace(() -> {
             assertThatThrownBy(() -> open("tap=lo")).hasMessageContaining("TUNSETIFF of tap=lo").hasMessageContaining("no tap interface");
+            assertThatThrownBy(() -> open("tap=nestor2")).hasMessageContaining("tap=nestor2: the host has no interface of that name; let root make it: ip tuntap add dev nestor2 mode tap user $USER");
+            make("nestor2", false);
             try (NetDevice _ = open("tap=nestor2")) {
                 assertThatThrownBy(() -> open("tap=nestor2")).hasMessageContaining("another program has it open");
                 assertThatThrownBy(() -> open("tap=nestor2,queues=2")).hasMessageContaining("made without multi_queue").hasMessageContaining("ip tuntap add dev nestor2 mode tap user $USER multi_queue");

@@ -1,10 +1,10 @@
 package org.nestorvm.virtio.console;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.virtio.UnixListener;
 
@@ -75,14 +75,14 @@ public record ConsoleOptions(int cols, int rows, List<PortOptions> ports) {
         if (!name.matches("[A-Za-z0-9._-]{1," + LONGEST_NAME + "}")) {
             throw new IOException("virtio console port=" + value + ": must be NAME:PATH, and the name 1 to " + LONGEST_NAME + " letters, digits, dots, underlines or dashes");
         }
-        int bytes = path.getBytes(StandardCharsets.UTF_8).length;
+        int bytes = HostText.bytes(path).length;
         if (bytes == 0 || bytes > Sockets.PATH_MAX_BYTES || path.indexOf('\0') >= 0) {
             throw new IOException("virtio console port " + name + ": the path of a Unix socket has 1 to " + Sockets.PATH_MAX_BYTES + " bytes, not " + bytes);
         }
         for (PortOptions other : others) {
             if (other.name().equals(name)) throw new IOException("virtio console has two ports with the name " + name + ": choose another for one");
-            if (other.path().equals(Path.of(path))) throw new IOException("virtio console has two ports at " + path + ": choose another path for one");
+            if (other.path().equals(HostText.path(path))) throw new IOException("virtio console has two ports at " + path + ": choose another path for one");
         }
-        return new PortOptions(name, Path.of(path));
+        return new PortOptions(name, HostText.path(path));
     }
 }

@@ -1,14 +1,15 @@
 package org.nestorvm.virtio.net;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.virtio.OptionText;
 
@@ -82,7 +83,7 @@ public final class NetOptions {
     }
 
     private static String target(Kind kind, String value) throws IOException {
-        int bytes = value.getBytes(StandardCharsets.UTF_8).length;
+        int bytes = HostText.bytes(value).length;
         switch (kind) {
             case USER, NONE -> throw new IOException("net " + kind.name().toLowerCase() + " takes no value: '" + value + "'");
             case TAP -> {
@@ -104,7 +105,7 @@ public final class NetOptions {
             case "mac" -> mac = MacAddress.parse(given(key, value));
             case "mtu" -> mtu = number(key, value, NetDevice.MIN_MTU, NetDevice.MAX_MTU);
             case "queues" -> queues = number(key, value, 1, MOST_QUEUES);
-            case "pcap" -> pcap = Path.of(given(key, value));
+            case "pcap" -> pcap = HostText.path(given(key, value));
             case "snaplen" -> snapBytes = number(key, value, LEAST_SNAP_BYTES, PacketCapture.DEFAULT_SNAP_BYTES);
             case "isolate" -> isolated = flag(key, value);
             case "tcp" -> tcp.add(forward(key, given(key, value)));
@@ -218,9 +219,15 @@ public final class NetOptions {
         };
     }
 
+    /** Why no device in another process can have these options. */
+    public Optional<String> checkHandOver() {
+        return server || reconnectMs > 0 ? Optional.of("net unix=" + target + ": a device in a process of its own neither listens nor connects again by itself; leave out server and reconnect, or say isolate=off") : Optional.empty();
+    }
+
     /** Opens what the options name for a device in another process, which listens and connects nowhere. */
     public NetHandover handOver() throws IOException {
-        if (server || reconnectMs > 0) throw new IOException("net unix=" + target + ": a device in a process of its own neither listens nor connects again by itself; leave out server and reconnect, or say isolate=off");
+        String why = checkHandOver().orElse(null);
+        if (why != null) throw new IOException(why);
         return switch (kind) {
             case USER -> NetHandover.passt(lost -> PasstBackend.start(tcp, udp, mtu, lost));
             case TAP -> NetHandover.tap(descriptors.length > 0 ? descriptors : TapBackend.attach(target, queues));
@@ -235,7 +242,7 @@ public final class NetOptions {
         for (int i = 1; i < queues; i++) text.append(':').append(first + i);
         text.append(",mac=").append(mac);
         if (mtu != 0) text.append(",mtu=").append(mtu);
-        if (pcap != null) text.append(",pcap=").append(pcap.toAbsolutePath().toString().replace(",", ",,"));
+        if (pcap != null) text.append(",pcap=").append(HostText.text(pcap.toAbsolutePath()).replace(",", ",,"));
         if (snapBytes > 0) text.append(",snaplen=").append(snapBytes);
         return text.toString();
     }

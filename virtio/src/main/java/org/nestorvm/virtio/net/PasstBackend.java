@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.Processes;
 import org.nestorvm.virtio.EventLoop;
 import org.nestorvm.virtio.RestartBudget;
@@ -77,7 +78,7 @@ public final class PasstBackend implements NetBackend {
     private static String find() throws IOException {
         String path = System.getenv("PATH");
         for (String directory : (path == null ? "/usr/bin" : path).split(File.pathSeparator)) {
-            Path program = Path.of(directory.isEmpty() ? "." : directory, PROGRAM);
+            Path program = HostText.path((directory.isEmpty() ? "." : directory) + "/" + PROGRAM);
             if (Files.isExecutable(program) && Files.isRegularFile(program)) return program.toString();
         }
         throw new IOException("--net user needs the program passt, which is not on PATH: apt-get install passt, or use --net none");

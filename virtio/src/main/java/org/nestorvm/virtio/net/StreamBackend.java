@@ -7,6 +7,7 @@ import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.Events;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.virtio.EventLoop;
 import org.nestorvm.virtio.LimitedLog;
@@ -99,7 +100,7 @@ public final class StreamBackend implements NetBackend {
                 Sockets.bind(socket, path);
             } catch (ErrnoException e) {
                 if (e.errno() != Errno.EADDRINUSE || isAlive(path)) throw e;
-                Files.delete(Path.of(path));
+                Files.delete(HostText.path(path));
                 Sockets.bind(socket, path);
             }
             Sockets.listen(path, socket, 1);
@@ -121,7 +122,7 @@ public final class StreamBackend implements NetBackend {
             Sockets.connect(probe, path);
             return true;
         } catch (ErrnoException e) {
-            return e.errno() != Errno.ECONNREFUSED || Files.isRegularFile(Path.of(path));
+            return e.errno() != Errno.ECONNREFUSED || Files.isRegularFile(HostText.path(path));
         } finally {
             Descriptors.close(probe);
         }
@@ -172,7 +173,7 @@ public final class StreamBackend implements NetBackend {
             if (loop != null) loop.remove(listening);
             Descriptors.close(listening);
             try {
-                Files.deleteIfExists(Path.of(path));
+                Files.deleteIfExists(HostText.path(path));
             } catch (IOException e) {
                 LOG.debug("{}: {}", name, e.toString());
             }

@@ -11,6 +11,7 @@ import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.Ioctl;
+import org.nestorvm.memory.sys.NetworkInterfaces;
 
 /**
  * A tap interface of the host, linux/if_tun.h: an Ethernet device whose wire is this process. Packets carry the {@link NetHeader}, so that checksums and segments are left to whoever does them best: the host's kernel, its
@@ -31,7 +32,7 @@ public final class TapBackend implements NetBackend {
         this.name = name;
     }
 
-    /** Opens an interface, or makes one, which takes CAP_NET_ADMIN and lasts until the back end is closed. @param pairs how many queues the kernel spreads flows over */
+    /** Opens an interface that exists. The kernel would make one of any name for root, which nobody has addressed and which ends with the back end. @param pairs how many queues the kernel spreads flows over */
     public static TapBackend open(String interfaceName, int pairs) throws IOException {
         TapBackend tap = new TapBackend("tap " + interfaceName);
         try {
@@ -78,6 +79,12 @@ public final class TapBackend implements NetBackend {
     }
 
     private static int attach(String interfaceName, boolean several) throws IOException {
+        if (!NetworkInterfaces.exists(interfaceName)) throw new IOException("tap=" + interfaceName + ": the host has no interface of that name; let root make it: " + create(interfaceName, several));
+        return make(interfaceName, several);
+    }
+
+    /** Opens it, and makes it where it does not exist. */
+    static int make(String interfaceName, boolean several) throws IOException {
         int descriptor;
         try {
             descriptor = Descriptors.open(DEVICE, Descriptors.O_RDWR | Descriptors.O_NONBLOCK);
@@ -98,13 +105,17 @@ public final class TapBackend implements NetBackend {
     }
 
     private static String mend(String interfaceName, boolean several, int errno) {
-        String create = "ip tuntap add dev " + interfaceName + " mode tap user $USER" + (several ? " multi_queue" : "");
+        String create = create(interfaceName, several);
         return switch (errno) {
             case Errno.EPERM -> "let root make it for you: " + create;
             case Errno.EBUSY -> "another program has it open";
             case Errno.EINVAL -> "it is no tap interface, or was made " + (several ? "without" : "with") + " multi_queue: " + create;
             default -> "make it with: " + create;
         };
+    }
+
+    private static String create(String interfaceName, boolean several) {
+        return "ip tuntap add dev " + interfaceName + " mode tap user $USER" + (several ? " multi_queue" : "");
     }
 
     private static MemorySegment request(Arena arena, int flags) {

@@ -1,8 +1,8 @@
 package org.nestorvm.virtio.vsock;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.Sockets;
 
 /**
@@ -22,7 +22,7 @@ public record VsockOptions(long cid, Path path, int connections) {
 
     /** @throws IllegalArgumentException for what {@link #parse} would not give */
     public VsockOptions {
-        if (cid < LEAST_CID || cid > MOST_CID || connections < 1 || connections > MOST_CONNECTIONS || !fits(path.toString())) {
+        if (cid < LEAST_CID || cid > MOST_CID || connections < 1 || connections > MOST_CONNECTIONS || !fits(HostText.text(path))) {
             throw new IllegalArgumentException("vsock: cid=" + cid + " connections=" + connections + " path=" + path);
         }
     }
@@ -61,7 +61,7 @@ public record VsockOptions(long cid, Path path, int connections) {
         if (!fits(value)) {
             throw new IOException("vsock path \"" + value + "\" has " + bytes(value) + " bytes: a path of a Unix socket, with _PORT behind it, leaves 1 to " + LONGEST_PATH);
         }
-        return Path.of(value);
+        return HostText.path(value);
     }
 
     private static boolean fits(String path) {
@@ -69,11 +69,11 @@ public record VsockOptions(long cid, Path path, int connections) {
     }
 
     private static int bytes(String path) {
-        return path.getBytes(StandardCharsets.UTF_8).length;
+        return HostText.bytes(path).length;
     }
 
     /** Where a program listens for the guest's connections to a port. */
     String pathOf(int port) {
-        return path + "_" + Integer.toUnsignedString(port);
+        return HostText.text(path) + "_" + Integer.toUnsignedString(port);
     }
 }
