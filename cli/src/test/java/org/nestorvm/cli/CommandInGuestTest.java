@@ -25,6 +25,8 @@ import org.nestorvm.memory.sys.Privileges;
 @Timeout(600)
 class CommandInGuestTest {
     private static final int SIGINT_STATUS = 33;
+    /** A guest boots in ten seconds on a quiet machine. Reading from a process cannot be interrupted, so it is killed. */
+    private static final int LIMIT_S = 300;
 
     @TempDir Path directory;
 
@@ -60,7 +62,7 @@ class CommandInGuestTest {
             Files.writeString(outside.resolve("file"), "host");
             String script = "cat; pwd >&2; echo changed >" + outside + "/file; cat " + outside + "/file >/dev/stderr; mount -t virtiofs nestor-root /mnt; for each in 'rm file' 'chmod 777 file' 'mkdir new'; do (cd /mnt"
                 + outside + " && $each) && echo \"$each was allowed\" >&2; done; echo kept >kept; (sleep 1000; echo late) & exit 42";
-            Process process = command("--cpus", 2, "--", "sh", "-c", script).start();
+            Process process = NestorProcess.start(command("--cpus", 2, "--", "sh", "-c", script), LIMIT_S);
             try (OutputStream to = process.getOutputStream()) {
                 to.write(everyByte());
             }
@@ -77,7 +79,7 @@ class CommandInGuestTest {
     }
 
     @Test void interruptReachesTheCommand() throws Exception {
-        Process process = command("--read-only", "--", "sh", "-c", "trap 'echo interrupted; exit " + SIGINT_STATUS + "' INT; touch file; echo ready; while :; do sleep 0.1; done").start();
+        Process process = NestorProcess.start(command("--read-only", "--", "sh", "-c", "trap 'echo interrupted; exit " + SIGINT_STATUS + "' INT; touch file; echo ready; while :; do sleep 0.1; done"), LIMIT_S);
         try (BufferedReader lines = process.inputReader()) {
             assertEquals("ready", lines.readLine(), errors());
             new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
@@ -94,7 +96,7 @@ class CommandInGuestTest {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/script")), "skipped: script(1) of util-linux is needed");
         StringBuilder line = new StringBuilder("stty rows 41 cols 97; ");
         for (String each : command("--", "sh", "-c", "stty size; tty; test -t 1 && cat; exit 5").command()) line.append('\'').append(each.replace("'", "'\\''")).append("' ");
-        Process process = new ProcessBuilder("script", "-qfec", line.toString(), "/dev/null").directory(directory.toFile()).redirectErrorStream(true).start();
+        Process process = NestorProcess.start(new ProcessBuilder("script", "-qfec", line.toString(), "/dev/null").directory(directory.toFile()).redirectErrorStream(true), LIMIT_S);
         try (BufferedReader lines = process.inputReader(); OutputStream keys = process.getOutputStream()) {
             assertEquals("41 97", lines.readLine());
             assertEquals("/dev/hvc0", lines.readLine());
@@ -115,7 +117,7 @@ class CommandInGuestTest {
     }
 
     private void assertError(int status, String part, Object... arguments) throws Exception {
-        Process process = command(arguments).start();
+        Process process = NestorProcess.start(command(arguments), LIMIT_S);
         process.getOutputStream().close();
         assertEquals(status, process.waitFor(), errors());
         assertThat(errors().lines()).singleElement().asString().startsWith("nestor: ").contains(part);
@@ -124,7 +126,7 @@ class CommandInGuestTest {
     /** An own kernel that cannot do what is needed, here one that powers off at once: the user sees why nothing came. */
     @Test void guestThatEndsEarlyIsTold() throws Exception {
         Path kernel = TinyGuest.write(directory.resolve("kernel"), "no such driver\r\n", TinyGuest.POWER_OFF);
-        Process process = command("--no-host-root", "--kernel", kernel, "--", "true").start();
+        Process process = NestorProcess.start(command("--no-host-root", "--kernel", kernel, "--", "true"), LIMIT_S);
         process.getOutputStream().close();
         assertEquals(CommandRun.NO_STATUS, process.waitFor(), errors());
         assertThat(errors()).contains("no such driver\n", "nestor: the guest has ended before the command has begun");

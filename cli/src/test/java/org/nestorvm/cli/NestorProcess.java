@@ -28,8 +28,28 @@ final class NestorProcess {
         return usable.getFirst();
     }
 
+    /**
+     * With the usual signal handlers: a program that a shell or nohup(1) started in the background inherits ignored ones,
+     * and so would the command. Empty where env(1) cannot do that (before coreutils 8.31).
+     */
+    private static final List<String> USUAL_SIGNALS = usualSignals();
+
+    private static List<String> usualSignals() {
+        List<String> prefix = List.of("env", "--default-signal=INT,HUP,TERM");
+        try {
+            List<String> probe = new ArrayList<>(prefix);
+            probe.add("true");
+            return new ProcessBuilder(probe).start().waitFor() == 0 ? prefix : List.of();
+        } catch (IOException e) {
+            return List.of();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
     static List<String> command(Object... arguments) {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+        List<String> command = new ArrayList<>(USUAL_SIGNALS);
+        command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-Xshare:auto",
             "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path"), Nestor.class.getName()));
         for (Object argument : arguments) command.add(argument.toString());
         return command;
@@ -64,7 +84,8 @@ final class NestorProcess {
         return start(builder, LIMIT_S);
     }
 
-    private static Process start(ProcessBuilder builder, int limitS) throws IOException {
+    /** @param limitS after so many seconds it is killed with all that it has started */
+    static Process start(ProcessBuilder builder, int limitS) throws IOException {
         Process process = builder.start();
         CompletableFuture.delayedExecutor(limitS, TimeUnit.SECONDS).execute(() -> {
             process.descendants().forEach(ProcessHandle::destroyForcibly);
