@@ -145,7 +145,7 @@ final class StreamEnd implements HostEnd {
                 stream.write(emptying, 0, length);
                 stream.flush();
             } catch (IOException e) {
-                LOG.warn("{}: output is lost from here on: {}", name, e.toString());
+                if (events == null) LOG.warn("{}: output is lost from here on: {}", name, e.toString());
                 synchronized (this) {
                     broken = true;
                 }
