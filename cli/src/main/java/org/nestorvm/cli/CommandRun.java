@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -104,7 +105,7 @@ final class CommandRun {
             }
             if (run.memoryReserve) made.reserveMemory();
             if (options.verbose) err.println("nestor: " + made.description() + "; engine " + engine);
-            for (String name : List.of("INT", "TERM", "HUP")) Signal.handle(new Signal(name), this::signalled);
+            for (String name : List.of("INT", "TERM", "HUP")) handle(name);
             if (terminal) {
                 TerminalSize.onChange(STDIN, size -> made.resizeConsole(size.cols(), size.rows()));
                 typing.connect(made);
@@ -135,15 +136,31 @@ final class CommandRun {
         return outcome.kind() == Outcome.Kind.PANICKED ? RunCommand.status(outcome) : NO_STATUS;
     }
 
-    /** The first of a kind is the command's, if there is one already. The next SIGTERM or SIGHUP, for a command that does not end, ends the guest. */
-    private synchronized void signalled(Signal signal) {
-        boolean again = endedBy == signal.getNumber() && !signal.getName().equals("INT");
-        if (!again && streams.signal(signal.getName())) {
-            if (!signal.getName().equals("INT")) endedBy = signal.getNumber();
-            return;
+    private void handle(String name) {
+        try {
+            Signal.handle(new Signal(name), this::signalled);
+        } catch (IllegalArgumentException e) {
+            return;                                                // ignored since before our start, as by nohup(1): it stays so
         }
-        endedBy = signal.getNumber();
-        machine.stop();
+    }
+
+    /**
+     * On a thread of the signal's own. A signal is the command's, if there is one already. One that asks for the end, SIGTERM or SIGHUP, ends the guest when
+     * the command has not ended in time, or when another one comes.
+     */
+    private void signalled(Signal signal) {
+        boolean end = !signal.getName().equals("INT"), passed;
+        synchronized (this) {
+            passed = !(end && endedBy != 0) && streams.signal(signal.getName());
+            if (end || !passed) endedBy = signal.getNumber();
+        }
+        if (passed && !end) return;
+        try {
+            if (passed) Thread.sleep(Duration.ofSeconds(run.shutdownSeconds));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        stop();
     }
 
     private synchronized void stop() {

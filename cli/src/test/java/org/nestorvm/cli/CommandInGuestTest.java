@@ -95,7 +95,7 @@ class CommandInGuestTest {
     @Test void terminalIsTheCommandsTerminal() throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/script")), "skipped: script(1) of util-linux is needed");
         StringBuilder line = new StringBuilder("stty rows 41 cols 97; ");
-        for (String each : command("--", "sh", "-c", "stty size; tty; test -t 1 && cat; exit 5").command()) line.append('\'').append(each.replace("'", "'\\''")).append("' ");
+        for (String each : command("--", "sh", "-c", "until [ \"$(stty size)\" = '41 97' ]; do sleep 0.1; done; stty size; tty; test -t 1 && cat; exit 5").command()) line.append('\'').append(each.replace("'", "'\\''")).append("' ");
         Process process = NestorProcess.start(new ProcessBuilder("script", "-qfec", line.toString(), "/dev/null").directory(directory.toFile()).redirectErrorStream(true), LIMIT_S);
         try (BufferedReader lines = process.inputReader(); OutputStream keys = process.getOutputStream()) {
             assertEquals("41 97", lines.readLine());

@@ -290,6 +290,7 @@ class ConsoleDeviceTest {
             console.setSize(80, 24);
             try (TestDriver driver = start(console, Ring.PACKED)) {
                 assertEquals(80 | 24 << 16, console.config().get(0, 4));
+                driver.awaitConfigChange();                          // without which Linux does not look
                 console.setSize(100, 40);
                 driver.awaitConfigChange();
                 assertEquals(100 | 40 << 16, console.config().get(0, 4));

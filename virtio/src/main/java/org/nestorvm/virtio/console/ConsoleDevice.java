@@ -158,6 +158,9 @@ public final class ConsoleDevice extends RingDevice {
             port.reset();
             if (port.end instanceof SocketEnd socket) socket.listen(loop(0));
         }
+        // Linux reads the size when it hears of a change, and at no other time.
+        boolean known = hasConsole() && config().get(COLS, Integer.BYTES) != 0;
+        if (known && !newSession.has(F_MULTIPORT)) newSession.events().configChanged();
     }
 
     @Override
