@@ -50,14 +50,17 @@ class KvmLabTest {
         assertThat(result.status()).isZero();
     }
 
-    /** Debian's kernel complains about nothing, up to its last words: of registers that CPUID promises, say. */
+    /**
+     * Debian's kernel complains about nothing, up to its last words: of registers that CPUID promises, say. Without
+     * XSAVE, since XSETBV does not leave the guest in QEMU 7.2, so that KVM does not know XCR0.
+     */
     @CsvSource({"1, split, poweroff, Power down", "1, kernel, reboot, Restarting system", "2, split, reboot, Restarting system", "2, kernel, poweroff, Power down"})
     @ParameterizedTest(name = "{0} processors, {1}, {2}")
     void defaultGuestBootsToItsShellAndEnds(int cpus, String irqchip, String end, String lastWords) throws Exception {
         assumeTrue("full".equals(System.getProperty("nestor.kvmlab")), "skipped: takes minutes; -Dnestor.kvmlab=full runs it");
         DefaultGuest.GuestFiles files = new DefaultGuest(DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home")), System.getenv("PATH")).get((done, what) -> { });
         Path input = Files.writeString(directory.resolve("input"), "grep -c ^processor /proc/cpuinfo; grep -c svm /proc/cpuinfo; grep -e timer -e i8042 /proc/interrupts; " + end + "\n");
-        String nestor = run("--cpus", cpus, "--irqchip", irqchip, "-m", "256M", "--kernel", files.kernel(), "--initrd", files.initrd(), "--append", "console=ttyS0");
+        String nestor = run("--cpus", cpus, "--irqchip", irqchip, "-m", "256M", "--kernel", files.kernel(), "--initrd", files.initrd(), "--append", "console=ttyS0 noxsave");
         NestorProcess.Result result = lab(LINUX_LIMIT_S, "cat " + input + " | " + nestor);
         assertThat(result.out()).as(result.err()).contains(DefaultGuest.READY, "\n" + cpus + "\r\n0\r\n", lastWords)
             .doesNotContain("Call Trace", "WARNING:", "unchecked MSR", "BUG:");

@@ -199,7 +199,7 @@ final class KvmVcpu implements EngineVcpu {
     private Exit rare() {
         synced = syncs;
         KvmExit exit = KvmExit.decode(run, 0);
-        if (exit instanceof KvmExit.Hlt hlt && hlt.interruptsEnabled() && controller.interruptPending()) return null;
+        if (exit instanceof KvmExit.Hlt hlt && (hlt.interruptsEnabled() && controller.interruptPending() || registers.exceptionQueued(synced ? run : null))) return null;
         return exit.toMonitor();
     }
 

@@ -43,6 +43,7 @@ final class KvmVcpuState {
 
     private static final long EXCEPTION = offset(KvmStructs.VCPU_EVENTS, "exception"), INTERRUPT = offset(KvmStructs.VCPU_EVENTS, "interrupt");
     private static final long EXCEPTION_INJECTED = offset(KvmStructs.VCPU_EVENTS, "exception.injected"), EXCEPTION_NR = offset(KvmStructs.VCPU_EVENTS, "exception.nr");
+    private static final long EXCEPTION_PENDING = offset(KvmStructs.VCPU_EVENTS, "exception.pending");
     private static final long HAS_ERROR = offset(KvmStructs.VCPU_EVENTS, "exception.has_error_code"), ERROR_CODE = offset(KvmStructs.VCPU_EVENTS, "exception.error_code");
     private static final long SHADOW = offset(KvmStructs.VCPU_EVENTS, "interrupt.shadow"), NMI = offset(KvmStructs.VCPU_EVENTS, "nmi");
     private static final long NMI_PENDING = offset(KvmStructs.VCPU_EVENTS, "nmi.pending"), NMI_MASKED = offset(KvmStructs.VCPU_EVENTS, "nmi.masked");
@@ -183,6 +184,16 @@ final class KvmVcpuState {
             long rflags = KvmRegisters.rflags(current != null ? current.regs() : get(Item.REGS));
             if ((rflags & KvmRegisters.INT_FLAG) == 0) return false;
             return HostMemory.getByte((current != null ? current.events() : get(Item.EVENTS)) + SHADOW) == 0;
+        } catch (ErrnoException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** An exception is to be delivered before the next instruction: after a HLT that was stepped over, its #DB. @param current as for {@link #interruptible} */
+    boolean exceptionQueued(KvmRun current) {
+        try {
+            long events = current != null ? current.events() : get(Item.EVENTS);
+            return (HostMemory.getByte(events + EXCEPTION_INJECTED) | HostMemory.getByte(events + EXCEPTION_PENDING)) != 0;
         } catch (ErrnoException e) {
             throw new UncheckedIOException(e);
         }

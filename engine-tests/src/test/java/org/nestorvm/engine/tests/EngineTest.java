@@ -27,4 +27,10 @@ public @interface EngineTest {
 
     /** Not on KVM, where no hardware is behind it (kvm_pvm): what it cannot do. */
     String notOnPvm() default "";
+
+    /** Not on KVM with AMD's processors: what those do otherwise than Intel's. */
+    String notOnAmd() default "";
+
+    /** Not on KVM with SVM that QEMU emulates (scripts/kvm-lab): what that does otherwise than a processor. */
+    String notOnTcg() default "";
 }

@@ -1,5 +1,6 @@
 package org.nestorvm.engine.tests;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -27,6 +28,8 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
 
     /** The one engine that a run is about, or null for all. */
     private static final String ONLY = System.getProperty("nestor.test.engine");
+    /** The host is a machine of QEMU's without KVM; its processor is AMD's. */
+    private static final boolean TCG = processor("model name").contains("QEMU TCG CPU"), AMD = processor("vendor_id").contains("AuthenticAMD");
     private static final Set<String> SAID = ConcurrentHashMap.newKeySet();
     private static final List<Setup> SETUPS = List.of(new Setup("soft/ept", "soft", EntryFormat.EPT), new Setup("soft/npt", "soft", EntryFormat.NPT), new Setup("kvm", "kvm", EntryFormat.EPT));
 
@@ -41,6 +44,14 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
         return SETUPS.stream().filter(s -> test.only().isEmpty() || test.only().equals(s.engine())).map(s -> new Invocation(s, test));
     }
 
+    private static String processor(String key) {
+        try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
+            return lines.filter(line -> line.startsWith(key)).findFirst().orElse("");
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
     /** The engine of that name, or null. */
     static Engine engine(String name) {
         return ServiceLoader.load(Engine.class).stream().map(ServiceLoader.Provider::get).filter(e -> e.name().equals(name)).findAny().orElse(null);
@@ -53,8 +64,10 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
         if (engine == null) return "no engine \"" + setup.engine() + "\" on the class path";
         String reason = engine.unavailableBecause();
         if (reason != null) return "engine \"" + setup.engine() + "\" is not available: " + reason;
-        boolean pvm = setup.engine().equals("kvm") && Files.isDirectory(Path.of("/sys/module/kvm_pvm"));
-        return pvm && !test.notOnPvm().isEmpty() ? "kvm_pvm: " + test.notOnPvm() : null;
+        if (!setup.engine().equals("kvm")) return null;
+        if (!test.notOnPvm().isEmpty() && Files.isDirectory(Path.of("/sys/module/kvm_pvm"))) return "kvm_pvm: " + test.notOnPvm();
+        if (AMD && !test.notOnAmd().isEmpty()) return "AMD's processor: " + test.notOnAmd();
+        return !test.notOnTcg().isEmpty() && TCG ? "QEMU's processor: " + test.notOnTcg() : null;
     }
 
     private record Invocation(Setup setup, EngineTest test) implements TestTemplateInvocationContext {

@@ -10,6 +10,8 @@ import org.nestorvm.asm.Label;
 
 /** What CPUID tells is there, and is. */
 class IdentificationTest {
+    private static final String XSETBV = "XSETBV does not leave the guest (QEMU 7.2), so that KVM does not know XCR0 and takes it back at the next entry";
+
     /** Registers EAX, EBX, ECX, EDX of a leaf. */
     private static long[] cpuid(TestMachine vm, long leaf, long subleaf) {
         vm.start(vm.program().mov(EAX, leaf).mov(ECX, subleaf).cpuid().hlt());
@@ -110,7 +112,7 @@ class IdentificationTest {
         assertTrue(vm.get(RAX) != vm.get(RBX));
     }
 
-    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction", notOnTcg = XSETBV)
     void xsaveStoresWhatXcr0Says(TestMachine vm) {
         vm.longMode();
         if ((cpuid(vm, 1, 0)[2] & 1 << 26) == 0) return;
@@ -126,7 +128,7 @@ class IdentificationTest {
         Expect.reg(vm, RSI, -1);
     }
 
-    @EngineTest
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction", notOnTcg = XSETBV)
     void xcr0OutlivesAnExit(TestMachine vm) {
         vm.longMode();
         if ((cpuid(vm, 1, 0)[2] & 1 << 26) == 0) return;

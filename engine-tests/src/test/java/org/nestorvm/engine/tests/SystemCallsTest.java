@@ -106,7 +106,7 @@ class SystemCallsTest {
         assertEquals(Layout.USER_DS, frame.ss);
     }
 
-    @EngineTest(notOnPvm = "system calls of user code are its own affair")
+    @EngineTest(notOnPvm = "system calls of user code are its own affair", notOnAmd = "SYSENTER is undefined in long mode")
     void sysenterAndSysexitIn64BitMode(TestMachine vm) {
         vm.longMode();
         systemCallRegisters(vm);
@@ -124,7 +124,7 @@ class SystemCallsTest {
         assertEquals(Layout.USER_DS_AFTER_CS, frame.ss);
     }
 
-    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction", notOnAmd = "SYSENTER is undefined in long mode")
     void sysenterWithoutACodeSegment(TestMachine vm) {
         vm.longMode();
         vm.cpu.sysenterCs = 0;

@@ -108,6 +108,7 @@ public final class TestMachine implements AutoCloseable {
         for (int v = 0; v < 256; v++) memory.putInt(4L * v, (int) Layout.HANDLERS + v);
         cpu.cr0 = 0x10;
         for (int s = CpuState.ES; s <= CpuState.GS; s++) Segments.set(cpu, s, 0, 0, 0xffff, s == CpuState.CS ? 0x9b : 0x93);
+        Segments.set(cpu, CpuState.TR, 0, 0, 0xffff, 0x8b);     // after a reset AMD's processors have a 16-bit one here
         cpu.idtrBase = 0;
         cpu.idtrLimit = 0x3ff;
         cpu.gpr[CpuState.RSP] = 0xfff0;
