@@ -40,7 +40,7 @@ class HostileCasesTest {
     }
 
     /** Structures need the alignment of their parts, not of their size. */
-    @EngineTest
+    @EngineTest(notOnTcg = "no #AC")
     void alignmentCheckOfAStructure(TestMachine vm) {
         vm.protectedMode().userMode();
         vm.cpu.cr0 |= AM;
@@ -51,7 +51,7 @@ class HostileCasesTest {
     }
 
     /** A fault of the new task's stands at its first instruction, wherever the jump stood in the old one's code. */
-    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
+    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction", notOnTcg = "RIP has the old instruction's place in its page")
     void faultInATaskSwitchBelongsToTheNewTask(TestMachine vm) {
         vm.protectedMode();
         TaskTables.task(vm, Layout.FREE_SELECTOR, TaskTables.SECOND, 0x3000, Layout.KERNEL_DS);
