@@ -161,7 +161,7 @@ final class RunCommand implements Callable<Integer> {
     }
 
     private DefaultGuest.GuestFiles defaultGuest() throws BootException {
-        Path cache = DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home"));
+        Path cache = DefaultGuest.usableCacheFolder(System.getenv(), System.getProperty("user.home"), Path.of(System.getProperty("java.io.tmpdir")));
         ProgressBar progress = new ProgressBar(err, RawTerminal.isTerminal(STDERR), "nestor: fetching the default guest");
         try {
             return new DefaultGuest(cache, System.getenv().getOrDefault("PATH", "")).get(options.quiet ? (done, what) -> { } : progress);

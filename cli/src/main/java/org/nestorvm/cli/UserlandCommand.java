@@ -33,7 +33,7 @@ final class UserlandCommand implements Callable<Integer> {
         ProgressBar progress = new ProgressBar(System.err, RawTerminal.isTerminal(STDERR), "nestor: fetching packages");
         Initramfs root;
         try {
-            root = new Userland(DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home")), System.getenv().getOrDefault("PATH", "")).make(set, progress);
+            root = new Userland(DefaultGuest.usableCacheFolder(System.getenv(), System.getProperty("user.home"), Path.of(System.getProperty("java.io.tmpdir"))), System.getenv().getOrDefault("PATH", "")).make(set, progress);
         } finally {
             progress.end();
         }

@@ -22,6 +22,8 @@ final class Apt {
     /** Of a simulated installation, {@code Inst libc6 (2.36-9+deb12u14 Debian:12/oldstable [amd64])}. */
     private static final Pattern INSTALL = Pattern.compile("(?m)^Inst (\\S+) \\((\\S+) ");
 
+    private static final String FULL = "No space left on device";
+
     private final String searchPath, what, mend;
 
     /** @param searchPath folders like PATH's @param what is being fetched @param mend what the user can do instead; both for messages */
@@ -103,6 +105,7 @@ final class Apt {
             Thread.currentThread().interrupt();
             throw new BootException(what + ": interrupted", e);
         }
+        if (said.indexOf(FULL) >= 0) throw new BootException(what + ": a disk is full (" + reason(said.toString()) + "); make room there, or " + mend);
         throw new BootException(what + ": " + name + " failed (" + reason(said.toString()) + "); run apt-get update, or " + mend);
     }
 

@@ -1,17 +1,25 @@
 package org.nestorvm.boot.guest;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.nestorvm.boot.BootException;
+import org.nestorvm.memory.sys.Privileges;
 
 /**
  * What runs when the user names no kernel: Debian's cloud kernel and a busybox shell, fetched once through apt and kept in the user's cache folder. The folder
@@ -28,6 +36,8 @@ public final class DefaultGuest {
     private static final List<String> MODULES =
         List.of("virtio_pci", "sd_mod", "sr_mod", "isofs", "pvpanic_mmio", "af_packet", "overlay");
     private static final String VIRTIO_BUS = "virtio:";
+    /** The packages, unpacked, and the initramfs. */
+    private static final long ROOM_BYTES = 128L << 20;
     /** How much of the time the download takes, roughly. */
     private static final double DOWNLOAD = 0.8;
 
@@ -53,6 +63,43 @@ public final class DefaultGuest {
         return (xdg != null && Path.of(xdg).isAbsolute() ? Path.of(xdg) : Path.of(home, ".cache")).resolve("nestor");
     }
 
+    /**
+     * {@link #cacheFolder}, or where that cannot be made or written a folder of this user below the one for temporary files. A guest that was fetched before is used in any case.
+     *
+     * @throws BootException when the folder for temporary files has something else of that name
+     */
+    public static Path usableCacheFolder(Map<String, String> environment, String home, Path temporary) throws BootException {
+        Path folder = cacheFolder(environment, home);
+        try {
+            if (Files.exists(folder.resolve("guest-" + RECIPE))) return folder;
+            if (folder.isAbsolute()) {
+                Files.createDirectories(folder);
+                if (Files.isWritable(folder)) return folder;
+            }
+        } catch (AccessDeniedException | NoSuchFileException e) {
+            // as below
+        } catch (IOException e) {
+            if (!String.valueOf(e.getMessage()).contains("Read-only file system")) return folder;      // such as a full disk, which get() tells
+        }
+        return ownFolder(temporary.resolve("nestor-" + Privileges.geteuid()));
+    }
+
+    /** Others may write to the folder for temporary files too, so nothing but a folder that only this user can write is taken. */
+    private static Path ownFolder(Path folder) throws BootException {
+        Set<PosixFilePermission> own = PosixFilePermissions.fromString("rwx------");
+        try {
+            if (!Files.exists(folder, LinkOption.NOFOLLOW_LINKS)) Files.createDirectory(folder, PosixFilePermissions.asFileAttribute(own));
+            Map<String, Object> found = Files.readAttributes(folder, "unix:uid,permissions,isDirectory", LinkOption.NOFOLLOW_LINKS);
+            boolean ours = found.get("uid").equals(Privileges.geteuid()) && found.get("permissions").equals(own) && (boolean) found.get("isDirectory");
+            if (ours) return folder;
+            throw new BootException("default guest: " + folder + " is not a folder that only this user can write; remove it, set XDG_CACHE_HOME, or " + MEND);
+        } catch (BootException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new BootException("default guest: neither the cache folder nor " + folder + " can be made (" + e + "); set XDG_CACHE_HOME, or " + MEND, e);
+        }
+    }
+
     /** The guest's files; fetches them when they are not there. @throws BootException with one line that says what to pass instead */
     public GuestFiles get(Progress progress) throws BootException {
         Path folder = cache.resolve("guest-" + RECIPE);
@@ -70,7 +117,10 @@ public final class DefaultGuest {
         progress.at(0, "asking apt");
         String kernelPackage = apt.dependency(KERNEL_METAPACKAGE, KERNEL_PACKAGE);
         Files.createDirectories(cache);
+        checkRoom(cache, ROOM_BYTES);
         Path work = Files.createTempDirectory(cache, ".fetch-");
+        Thread atExit = new Thread(() -> abandon(work), "fetch-removal");       // the command may be ended meanwhile
+        Runtime.getRuntime().addShutdownHook(atExit);
         try {
             List<Path> packages = apt.download(work, done -> progress.at(done * DOWNLOAD, "downloading"), List.of(kernelPackage, BUSYBOX));
             Path made = Files.createDirectory(work.resolve("guest"));
@@ -88,6 +138,25 @@ public final class DefaultGuest {
             progress.at(1, "ready");
         } finally {
             delete(work);
+            Runtime.getRuntime().removeShutdownHook(atExit);
+        }
+    }
+
+    /** apt would tell a full disk as a failure of its own. */
+    static void checkRoom(Path folder, long neededBytes) throws IOException {
+        long bytes = Files.getFileStore(folder).getUsableSpace();
+        if (bytes < neededBytes) {
+            throw new BootException("default guest: the disk that holds " + folder + " has " + (bytes >> 20) + " MiB left, and " + (neededBytes >> 20)
+                + " MiB are needed; make room there, set XDG_CACHE_HOME to another disk, or " + MEND);
+        }
+    }
+
+    private static void abandon(Path work) {
+        ProcessHandle.current().children().filter(child -> child.info().command().orElse("").contains("apt")).forEach(ProcessHandle::destroyForcibly);
+        try {
+            delete(work);
+        } catch (IOException | UncheckedIOException e) {
+            return;                                                // the next fetch has a folder of its own
         }
     }
 

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.nestorvm.boot.BootException;
+import org.nestorvm.memory.sys.Privileges;
 
 /** The fetch, with an apt of our own on the path: it copies packages made here and counts how often it runs. */
 class DefaultGuestTest {
@@ -130,6 +131,26 @@ class DefaultGuestTest {
     @Test void cacheThatCannotBeMadeIsNamed() throws IOException {
         Files.writeString(directory.resolve("cache"), "a file");
         assertThatThrownBy(() -> guest().get((done, what) -> { })).isInstanceOf(BootException.class).hasMessageContaining("XDG_CACHE_HOME").hasMessageNotContaining("\n");
+    }
+
+    @Test void cacheFolderThatCannotBeMadeIsReplacedByOneOfTheUsersOwn() throws IOException {
+        Map<String, String> nowhere = Map.of("XDG_CACHE_HOME", "/proc/nowhere");
+        Path own = directory.resolve("nestor-" + Privileges.geteuid());
+        assertThat(DefaultGuest.usableCacheFolder(nowhere, "/home/u", directory)).isEqualTo(own);
+        assertThat(DefaultGuest.usableCacheFolder(Map.of(), "?", directory)).as("no entry in the list of users").isEqualTo(own);
+        assertThat(Files.getPosixFilePermissions(own)).isEqualTo(PosixFilePermissions.fromString("rwx------"));
+        assertThat(DefaultGuest.usableCacheFolder(Map.of("XDG_CACHE_HOME", directory + "/c"), "/home/u", directory)).isEqualTo(directory.resolve("c/nestor"));
+        Files.setPosixFilePermissions(own, PosixFilePermissions.fromString("rwxrwxrwx"));
+        assertThatThrownBy(() -> DefaultGuest.usableCacheFolder(nowhere, "/home/u", directory)).isInstanceOf(BootException.class).hasMessageContaining(own + " is not a folder that only this user can write; remove it");
+        Files.delete(own);
+        Files.createSymbolicLink(own, directory.resolve("c"));
+        assertThatThrownBy(() -> DefaultGuest.usableCacheFolder(nowhere, "/home/u", directory)).hasMessageContaining("is not a folder that only this user can write");
+    }
+
+    @Test void fullDiskIsNamedInsteadOfApt() throws IOException {
+        assertThatThrownBy(() -> DefaultGuest.checkRoom(directory, Long.MAX_VALUE)).isInstanceOf(BootException.class).hasMessageContaining("the disk that holds " + directory + " has ").hasMessageContaining("; make room there");
+        program("apt-get", "echo 'E: Error writing to output file - write (28: No space left on device)'; exit 100");
+        assertThatThrownBy(() -> guest().get((done, what) -> { })).hasMessageContaining("a disk is full").hasMessageContaining("make room").hasMessageNotContaining("apt-get update");
     }
 
     @Test void cacheFolderFollowsTheBaseDirectorySpecification() {
