@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Names that are UTF-8, Latin-1 and neither, in a locale that knows only ASCII and in one of UTF-8. A shell makes the names, since Java cannot pass all of them. */
+/** A name with UTF-8, Latin-1 and bytes that are neither, in a locale that knows only ASCII and in one of UTF-8. A shell makes the names, since Java cannot pass all of them. */
 @Timeout(120)
 class FileNamesTest {
     @TempDir Path directory;
@@ -26,7 +26,7 @@ class FileNamesTest {
 
                 cd ..; rm -r work
             }
-            round C 'd\\303\\244.raw' "$@"; round C 'd\\344.raw' "$@"; round C.UTF-8 '\\377\\376 %%41 b' "$@\"""", "sh", directory.toString()));
+            for locale in C C.UTF-8; do round $locale 'd\\303\\244 \\344\\377%%41' "$@"; done""", "sh", directory.toString()));
         command.addAll(NestorProcess.command());
         NestorProcess.Result result = NestorProcess.run("", command, 110);
         assertThat(result.err()).isEmpty();
@@ -35,12 +35,13 @@ class FileNamesTest {
 
     @Test void imagesOfAnyNameAreMadeReadAndBased() throws Exception {
         String said = inEachLocale("""
-            nestor image create -q "$name" 1M && nestor image info "$PWD/$name" | grep -c 'size.*1 MiB'
-            nestor image convert -q -O qcow2 "$name" "$name.q" && nestor image create -q -f qcow2 -b "$name.q" -F qcow2 "$name.top" && nestor image info "$name.top" | grep -c qcow2
+            nestor image create -q "$name" 1M
+            nestor image convert -q -O qcow2 "$name" "$name.q" && nestor image create -q -f qcow2 -b "$name.q" -F qcow2 "$name.top" && nestor image info "$PWD/$name.top" | grep 'size.*1 MiB' >/dev/null || echo failed
             ls -A | wc -l; test -f "$name" && test -f "$name.q" && test -f "$name.top" && echo all
             """);
-        assertThat(said.lines().filter(line -> line.equals("all"))).as(said).hasSize(3);
-        assertThat(said.lines().filter(line -> line.strip().equals("3"))).as(said).hasSize(3);
+        assertThat(said.lines().filter(line -> line.equals("all"))).as(said).hasSize(2);
+        assertThat(said.lines().filter(line -> line.strip().equals("3"))).as("files").hasSize(2);
+        assertThat(said).doesNotContain("failed");
     }
 
     @Test void guestsHaveKernelsDisksAndSocketsOfAnyName() throws Exception {
@@ -51,6 +52,6 @@ class FileNamesTest {
             ls "$name.d"
             """.replace("ENGINE", NestorProcess.engine()));
         assertThat(guest).exists();
-        assertThat(said).isEqualTo("up".repeat(3));
+        assertThat(said).isEqualTo("up".repeat(2));
     }
 }

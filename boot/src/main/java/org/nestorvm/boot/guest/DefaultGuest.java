@@ -27,7 +27,7 @@ import org.nestorvm.memory.sys.Privileges;
  */
 public final class DefaultGuest {
     /** Part of the folder's name: raised when {@link #initramfs} or the choice of packages changes. */
-    private static final int RECIPE = 6;
+    static final int RECIPE = 6;
     private static final String MEND = "pass --kernel FILE and --initrd FILE";
     private static final String KERNEL_METAPACKAGE = "linux-image-cloud-amd64", BUSYBOX = "busybox-static";
     private static final Pattern KERNEL_PACKAGE = Pattern.compile("Depends: (linux-image-[0-9]\\S*)");

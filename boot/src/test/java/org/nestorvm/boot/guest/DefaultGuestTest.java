@@ -64,7 +64,7 @@ class DefaultGuestTest {
         assertThat(new String(Files.readAllBytes(files.initrd()), StandardCharsets.ISO_8859_1)).startsWith("070701").contains("the busybox", "inittab", DefaultGuest.READY);
         assertThat(files.versions()).contains(KERNEL_PACKAGE + "_6.1.7-1", "busybox-static_1%3a1.35-4");
         assertThat(progress).isSorted().contains(0.4).endsWith(1.0);
-        assertThat(cached()).containsExactly("guest-5");
+        assertThat(cached()).containsExactly("guest-" + DefaultGuest.RECIPE);
         assertThat(guest().get((done, what) -> { throw new AssertionError("fetched again"); })).isEqualTo(files);
         assertThat(Files.readAllLines(calls)).hasSize(1).first().asString().startsWith("download").contains(KERNEL_PACKAGE, "busybox-static");
     }
@@ -103,7 +103,7 @@ class DefaultGuestTest {
         DefaultGuest.GuestFiles mine = guest().get(meet);
         other.join();
         assertThat(results).containsExactly(mine);
-        assertThat(cached()).containsExactly("guest-5");
+        assertThat(cached()).containsExactly("guest-" + DefaultGuest.RECIPE);
     }
 
     @Test void failedDownloadLeavesNothingAndSaysWhatToPass() throws IOException {
