@@ -15,7 +15,8 @@ final class ImageCommit extends ImageCommand.Part {
     @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
     String format;
 
-    @Option(names = "-b", paramLabel = "BASE", description = "The file to write to, further down the chain; FILE stays then.")
+    @Option(names = "-b", paramLabel = "BASE",
+        description = "The file to write to, further down the chain; FILE stays then.")
     Path base;
 
     @Option(names = "-d", description = "Do not empty FILE.")

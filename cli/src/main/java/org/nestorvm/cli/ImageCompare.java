@@ -9,15 +9,17 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code nestor image compare}, with qemu-img's lines and statuses. */
-@Command(name = "compare", description = "Tells whether a guest would see the same on two images. Status 0: the same; 1: not;"
-    + " 2: an image cannot be opened; 3, 4: its tables or its data cannot be read.", mixinStandardHelpOptions = true, sortOptions = false)
+@Command(name = "compare", mixinStandardHelpOptions = true, sortOptions = false,
+    description = "Tells whether a guest would see the same on two images. Status 0: the same; 1: not;"
+        + " 2: an image cannot be opened; 3, 4: its tables or its data cannot be read.")
 final class ImageCompare extends ImageCommand.Part {
     static final int DIFFERENT = 1, NOT_OPENED = 2, TABLES_FAILED = 3, DATA_FAILED = 4;
 
     @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
     String format;
 
-    @Option(names = "-F", paramLabel = "FORMAT", description = "The format of OTHER (default: told by its first bytes).")
+    @Option(names = "-F", paramLabel = "FORMAT",
+        description = "The format of OTHER (default: told by its first bytes).")
     String otherFormat;
 
     @Option(names = "-s", description = "Strict: sizes must be equal, and what is allocated.")

@@ -16,12 +16,15 @@ import picocli.CommandLine.Parameters;
 @Command(name = "map", description = "Tells where in which file of a chain an image's data is.",
     mixinStandardHelpOptions = true, sortOptions = false)
 final class ImageMap extends ImageCommand.Part {
+    private static final String JSON_ROW = "{ \"start\": %d, \"length\": %d, \"depth\": %d, \"present\": %b,"
+        + " \"zero\": %b, \"data\": %b, \"compressed\": %b%s}";
     private static final String ROW = "%-16s%-16s%-16s%s%n";
 
     @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
     String format;
 
-    @Option(names = "--start-offset", paramLabel = "OFFSET", defaultValue = "0", description = "Where to begin on the guest's disk.")
+    @Option(names = "--start-offset", paramLabel = "OFFSET", defaultValue = "0",
+        description = "Where to begin on the guest's disk.")
     String start;
 
     @Option(names = "--max-length", paramLabel = "LENGTH", description = "How much of it to tell of.")
@@ -49,7 +52,8 @@ final class ImageMap extends ImageCommand.Part {
         begin(json);
         if (json) out.println("]");
         out.flush();
-        if (packed) throw new IOException(file + ": has compressed clusters, which are no place in the file; say --output json");
+        if (packed) throw new IOException(file
+            + ": has compressed clusters, which are no place in the file; say --output json");
         return 0;
     }
 
@@ -75,8 +79,8 @@ final class ImageMap extends ImageCommand.Part {
     private void field(Extent row) {
         if (begun) out().print(",\n");
         begin(true);
-        out().printf(Locale.ROOT, "{ \"start\": %d, \"length\": %d, \"depth\": %d, \"present\": %b, \"zero\": %b, \"data\": %b,"
-            + " \"compressed\": %b%s}", row.start(), row.length(), row.depth(), row.present(), row.zero(), row.data(), row.compressed(),
-            row.offset() < 0 ? "" : ", \"offset\": " + row.offset());
+        String place = row.offset() < 0 ? "" : ", \"offset\": " + row.offset();
+        out().printf(Locale.ROOT, JSON_ROW, row.start(), row.length(), row.depth(), row.present(), row.zero(),
+            row.data(), row.compressed(), place);
     }
 }

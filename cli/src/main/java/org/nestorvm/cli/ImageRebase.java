@@ -9,13 +9,15 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code nestor image rebase}. */
-@Command(name = "rebase", description = "Gives an image another backing file, or none; what a guest sees stays the same.",
+@Command(name = "rebase",
+    description = "Gives an image another backing file, or none; what a guest sees stays the same.",
     mixinStandardHelpOptions = true, sortOptions = false)
 final class ImageRebase extends ImageCommand.Part {
     @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
     String format;
 
-    @Option(names = "-u", description = "Change only the name in FILE: for a backing file that was moved or holds the same.")
+    @Option(names = "-u",
+        description = "Change only the name in FILE: for a backing file that was moved or holds the same.")
     boolean unsafe;
 
     @Option(names = "-b", paramLabel = "BACKING", required = true,

@@ -28,7 +28,8 @@ final class ImageSnapshot extends ImageCommand.Part {
         @Option(names = "-c", paramLabel = "NAME", description = "Make a snapshot of the disk as it is.")
         String create;
 
-        @Option(names = "-a", paramLabel = "SNAPSHOT", description = "The disk becomes what it was then; by number or name.")
+        @Option(names = "-a", paramLabel = "SNAPSHOT",
+            description = "The disk becomes what it was then; by number or name.")
         String apply;
 
         @Option(names = "-d", paramLabel = "SNAPSHOT", description = "Delete a snapshot; by number or name.")
@@ -68,7 +69,8 @@ final class ImageSnapshot extends ImageCommand.Part {
 
     private void row(Snapshot snapshot) {
         long ms = snapshot.vmClockNs() / 1_000_000;
-        String clock = String.format(Locale.ROOT, "%02d:%02d:%02d.%03d", ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
+        String clock = String.format(Locale.ROOT, "%02d:%02d:%02d.%03d", ms / 3_600_000, ms / 60_000 % 60,
+            ms / 1000 % 60, ms % 1000);
         out().printf(Locale.ROOT, ROW, snapshot.id(), snapshot.name(), ImageReport.shortSize(snapshot.vmStateBytes()),
             DATE.format(Instant.ofEpochSecond(snapshot.date()).atZone(ZoneId.systemDefault())), clock,
             snapshot.icount() < 0 ? "" : Long.toString(snapshot.icount()));

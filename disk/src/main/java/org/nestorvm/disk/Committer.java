@@ -25,7 +25,8 @@ public final class Committer {
      * @param base the file to write to, which becomes as large as the image; null: the image's backing file
      * @param keep leave the image as it is. One with files between it and {@code base} always stays
      */
-    public static void commit(Path image, OpenOptions options, Path base, boolean keep, DoubleConsumer progress) throws IOException {
+    public static void commit(Path image, OpenOptions options, Path base, boolean keep, DoubleConsumer progress)
+        throws IOException {
         List<Path> chain = Disks.chain(image, options);
         if (chain.size() == 1) throw new IOException(image + ": has no backing file, so there is nothing to commit to");
         int depth = base == null ? 1 : depth(image, chain, base);
@@ -39,9 +40,14 @@ public final class Committer {
         Path beside = image.resolveSibling(base);
         for (int i = 1; i < chain.size(); i++) {
             Path file = chain.get(i);
-            if (Files.exists(base) && Files.isSameFile(file, base) || Files.exists(beside) && Files.isSameFile(file, beside)) return i;
+            if (isSame(file, base) || isSame(file, beside)) return i;
         }
-        throw new IOException(base + ": is not among the backing files of " + image + "; `nestor image info` tells them one by one");
+        throw new IOException(base + ": is not among the backing files of " + image
+            + "; `nestor image info` tells them one by one");
+    }
+
+    private static boolean isSame(Path file, Path other) throws IOException {
+        return Files.exists(other) && Files.isSameFile(file, other);
     }
 
     /** A disk's new size counts from the next opening on. */
@@ -53,7 +59,8 @@ public final class Committer {
     }
 
     /** @param base the image at this depth below {@code top} */
-    static void run(BlockFile file, DiskImage top, DiskImage base, int depth, boolean empties, DoubleConsumer progress) throws IOException {
+    static void run(BlockFile file, DiskImage top, DiskImage base, int depth, boolean empties, DoubleConsumer progress)
+        throws IOException {
         Qcow2Header header = empties ? Qcow2Switch.prepare(file) : null;
         long size = top.sizeBytes();
         try (Arena arena = Arena.ofConfined()) {

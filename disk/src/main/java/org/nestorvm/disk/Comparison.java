@@ -7,7 +7,10 @@ import java.util.function.DoubleConsumer;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.IoVector;
 
-/** Whether a guest would see the same on two images, as {@code qemu-img compare} has it. What lies behind the end of the smaller one must read zero. */
+/**
+ * Whether a guest would see the same on two images, as {@code qemu-img compare} has it. What lies behind the end of the
+ * smaller one must read zero.
+ */
 public final class Comparison implements AutoCloseable {
     private static final int PIECE_BYTES = 2 << 20;
 
@@ -20,7 +23,8 @@ public final class Comparison implements AutoCloseable {
 
     private final DiskImage one, other;
     private final Arena arena = Arena.ofConfined();
-    private final long first = arena.allocate(PIECE_BYTES, 4096).address(), second = arena.allocate(PIECE_BYTES, 4096).address();
+    private final long first = arena.allocate(PIECE_BYTES, 4096).address();
+    private final long second = arena.allocate(PIECE_BYTES, 4096).address();
     private final IoVector vector = new IoVector(1);
     private boolean reading;
 

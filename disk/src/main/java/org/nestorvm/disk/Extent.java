@@ -13,8 +13,8 @@ import java.io.IOException;
  * @param offset in that file, -1 where there is no such place
  * @param file its name
  */
-public record Extent(long start, long length, int depth, boolean present, boolean zero, boolean data, boolean compressed,
-    long offset, String file) {
+public record Extent(long start, long length, int depth, boolean present, boolean zero, boolean data,
+    boolean compressed, long offset, String file) {
 
     long end() {
         return start + length;

@@ -92,8 +92,8 @@ final class Qcow2Switch {
     }
 
     private int index(long cluster) throws IOException {
-        if (cluster >= Integer.MAX_VALUE) throw Qcow2Header.bad(file, "has too many clusters for this; convert it to larger ones");
-        return (int) cluster;
+        if (cluster < Integer.MAX_VALUE) return (int) cluster;
+        throw Qcow2Header.bad(file, "has too many clusters for this; convert it to larger ones");
     }
 
     // --- who uses what
@@ -102,15 +102,16 @@ final class Qcow2Switch {
     private void count() throws IOException {
         counts.add(0, 1);
         for (SnapshotTable.Entry snapshot : wanted.snapshots) {
-            countArea(snapshot.l1Offset(), 8L * snapshot.l1Entries());
+            countArea(snapshot.l1Offset(), snapshot.l1Offset() + 8L * snapshot.l1Entries(), 1);
             countL1(Tables.read(file, snapshot.l1Offset(), snapshot.l1Entries()));
         }
         countL1(wanted.l1);
         for (Map.Entry<Long, Integer> table : l2Weights.entrySet()) countL2(table.getKey(), table.getValue());
     }
 
-    private void countArea(long offset, long sizeBytes) {
-        for (long cluster = offset >>> clusterBits; cluster << clusterBits < offset + sizeBytes; cluster++) counts.add(cluster, 1);
+    /** The clusters in which these bytes are. */
+    private void countArea(long offset, long end, int weight) {
+        for (long at = offset >>> clusterBits; at << clusterBits < end; at++) counts.add(at, weight);
     }
 
     private void countL1(long[] l1) {
@@ -126,8 +127,7 @@ final class Qcow2Switch {
         for (long entry : readL2(table)) {
             long offset = entry & Refcounts.OFFSET_MASK;
             if ((entry & ClusterMap.COMPRESSED) != 0) {
-                long first = PackedEntry.offset(entry, clusterBits), end = PackedEntry.end(entry, clusterBits);
-                for (long cluster = first >>> clusterBits; cluster << clusterBits < end; cluster++) counts.add(cluster, weight);
+                countArea(PackedEntry.offset(entry, clusterBits), PackedEntry.end(entry, clusterBits), weight);
             } else if (offset != 0) {
                 counts.add(offset >>> clusterBits, weight);
             }
@@ -162,8 +162,8 @@ final class Qcow2Switch {
         writeRefcounts();
         file.sync();
         ByteBuffer fields = ByteBuffer.allocate(Qcow2Header.INCOMPATIBLE_FEATURES - Qcow2Header.SIZE);
-        fields.putLong(wanted.sizeBytes).putInt(0).putInt(l1.length).putLong(l1Offset).putLong(tableOffset).putInt(tableClusters)
-            .putInt(wanted.snapshots.size()).putLong(snapshotsOffset);
+        fields.putLong(wanted.sizeBytes).putInt(0).putInt(l1.length).putLong(l1Offset).putLong(tableOffset)
+            .putInt(tableClusters).putInt(wanted.snapshots.size()).putLong(snapshotsOffset);
         Qcow2Header.put(file, Qcow2Header.SIZE, fields.array());
         file.sync();
     }

@@ -21,7 +21,8 @@ public final class Rebaser {
      * @param backing as the header has it, relative to the image's folder; empty for none
      * @param format of the backing file; null: what its first bytes say
      */
-    public static void rebase(Path file, OpenOptions options, String backing, String format, DoubleConsumer progress) throws IOException {
+    public static void rebase(Path file, OpenOptions options, String backing, String format, DoubleConsumer progress)
+        throws IOException {
         String known = knownFormat(file, backing, format);
         try (DiskImage image = Disks.open(file, options.withReadOnly(false))) {
             Qcow2Image overlay = qcow2(file, image);
@@ -35,7 +36,10 @@ public final class Rebaser {
         }
     }
 
-    /** Only the name in the header changes: for a backing file that was moved, or has the same content. The files are not read. */
+    /**
+     * Only the name in the header changes: for a backing file that was moved, or has the same content. The files are
+     * not read.
+     */
     public static void rename(Path file, OpenOptions options, String backing, String format) throws IOException {
         String known = knownFormat(file, backing, format);
         try (HostFile host = HostFile.open(HostText.text(file), false)) {
@@ -65,7 +69,8 @@ public final class Rebaser {
     }
 
     private static IOException noQcow2(Path file) {
-        return new IOException(file + ": a raw image has no backing file; `nestor image create -f qcow2 -b` makes one that has");
+        return new IOException(file
+            + ": a raw image has no backing file; `nestor image create -f qcow2 -b` makes one that has");
     }
 
     /** @param below what will be under the overlay; null for nothing */
@@ -73,7 +78,8 @@ public final class Rebaser {
         long size = overlay.sizeBytes();
         int pieceBytes = Math.max(PIECE_BYTES, (int) overlay.header().clusterBytes());
         try (Arena arena = Arena.ofConfined()) {
-            long before = arena.allocate(pieceBytes, 4096).address(), after = arena.allocate(pieceBytes, 4096).address();
+            long before = arena.allocate(pieceBytes, 4096).address();
+            long after = arena.allocate(pieceBytes, 4096).address();
             for (long at = 0; at < size;) {
                 long run = overlay.unallocated(at, size - at);
                 long bytes = run < 0 ? -run : Math.min(run, pieceBytes);
@@ -90,7 +96,8 @@ public final class Rebaser {
     }
 
     private static boolean isZero(DiskImage image, long at, long bytes) throws IOException {
-        return image == null || at >= image.sizeBytes() || image.nextData(at) >= Math.min(image.sizeBytes(), at + bytes);
+        if (image == null || at >= image.sizeBytes()) return true;
+        return image.nextData(at) >= Math.min(image.sizeBytes(), at + bytes);
     }
 
     private static void readOrZero(DiskImage below, long at, long to, long bytes) throws IOException {

@@ -6,7 +6,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The snapshot table of a qcow2 image: "Qcow2 Image File Format", Snapshots. What is not known here is kept as it is. */
+/**
+ * The snapshot table of a qcow2 image: "Qcow2 Image File Format", Snapshots. What is not known here is kept as it is.
+ */
 final class SnapshotTable {
     /** Of the extra data that an entry of version 3 has at least, and of that which is written here. */
     static final int LEAST_EXTRA_BYTES = 16, OUR_EXTRA_BYTES = 24;
@@ -72,10 +74,12 @@ final class SnapshotTable {
 
     /** A snapshot of the disk alone. */
     static Entry entry(Snapshot snapshot, long l1Offset, int l1Entries, long diskBytes) {
-        byte[] id = snapshot.id().getBytes(StandardCharsets.UTF_8), name = snapshot.name().getBytes(StandardCharsets.UTF_8);
+        byte[] id = snapshot.id().getBytes(StandardCharsets.UTF_8);
+        byte[] name = snapshot.name().getBytes(StandardCharsets.UTF_8);
         ByteBuffer fields = ByteBuffer.allocate(EXTRA + OUR_EXTRA_BYTES + id.length + name.length);
         fields.putLong(0, l1Offset).putInt(L1_SIZE, l1Entries).putShort(ID_LENGTH, (short) id.length)
-            .putShort(NAME_LENGTH, (short) name.length).putInt(DATE, (int) snapshot.date()).putInt(DATE_NS, snapshot.dateNs())
+            .putShort(NAME_LENGTH, (short) name.length).putInt(DATE, (int) snapshot.date())
+                .putInt(DATE_NS, snapshot.dateNs())
             .putInt(EXTRA_LENGTH, OUR_EXTRA_BYTES).putLong(EXTRA + EXTRA_DISK_SIZE, diskBytes)
             .putLong(EXTRA + EXTRA_ICOUNT, snapshot.icount());
         fields.put(EXTRA + OUR_EXTRA_BYTES, id).put(EXTRA + OUR_EXTRA_BYTES + id.length, name);

@@ -19,7 +19,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Commit, rebase, map and compare of chains of images, beside qemu-img where it is there. */
 class BackingFilesTest {
     private static final int SIZE = 2 << 20, CLUSTER = 65_536;
-    private static final OpenOptions READ = OpenOptions.READ.withFormat("qcow2"), WRITE = OpenOptions.WRITE.withFormat("qcow2");
+    private static final OpenOptions READ = OpenOptions.READ.withFormat("qcow2"),
+        WRITE = OpenOptions.WRITE.withFormat("qcow2");
     @TempDir(factory = MemoryFolder.class) Path directory;
     private Path base, middle, top, flat;
 
@@ -36,7 +37,10 @@ class BackingFilesTest {
         }
     }
 
-    /** A base, an overlay that is shorter, and one that is longer than both; each has data, zeroes and nothing at places. */
+    /**
+     * A base, an overlay that is shorter, and one that is longer than both; each has data, zeroes and nothing at
+     * places.
+     */
     private void chain(String baseFormat, String options) throws IOException {
         Images.create(base, baseFormat, SIZE, ImageOptions.DEFAULT);
         try (DiskImage image = Disks.open(base, OpenOptions.WRITE.withFormat(baseFormat))) {
@@ -58,12 +62,14 @@ class BackingFilesTest {
     private void checkAll(Path... files) throws IOException {
         for (Path file : files) {
             Qcow2ModelTest.checkClean(file);
-            if (QemuImg.present()) assertThat(QemuImg.img(directory, "check", "-f", "qcow2", file)).contains("No errors were found");
+            if (QemuImg.present()) assertThat(QemuImg.img(directory, "check", "-f", "qcow2", file))
+                .contains("No errors were found");
         }
     }
 
     @ParameterizedTest
-    @CsvSource({"raw,''", "qcow2,''", "qcow2,cluster_size=4K", "raw,compat=0.10", "qcow2,'compat=0.10,cluster_size=512'"})
+    @CsvSource({"raw,''", "qcow2,''", "qcow2,cluster_size=4K", "raw,compat=0.10",
+        "qcow2,'compat=0.10,cluster_size=512'"})
     void commitMovesDownWhatTheImageHas(String baseFormat, String options) throws IOException {
         chain(baseFormat, options);
         byte[] seen = read(top, READ);
@@ -86,11 +92,15 @@ class BackingFilesTest {
         assertThat(read(base, OpenOptions.READ.withFormat("raw"))).isEqualTo(seen);
         assertThat(read(top, READ)).isEqualTo(seen);
         assertThat(Images.check(top, READ, null).allocatedClusters()).isPositive();
-        assertThatThrownBy(() -> Committer.commit(top, WRITE, Path.of("other"), false, _ -> { })).hasMessageContaining("other: is not among the backing files");
-        assertThatThrownBy(() -> Committer.commit(base, OpenOptions.WRITE.withFormat("raw"), null, false, _ -> { })).hasMessageContaining("no backing file");
-        assertThatThrownBy(() -> Committer.commit(top, OpenOptions.WRITE, null, false, _ -> { })).hasMessageContaining("-f qcow2");
+        assertThatThrownBy(() -> Committer.commit(top, WRITE, Path.of("other"), false, _ -> { }))
+            .hasMessageContaining("other: is not among the backing files");
+        assertThatThrownBy(() -> Committer.commit(base, OpenOptions.WRITE.withFormat("raw"), null, false, _ -> { }))
+            .hasMessageContaining("no backing file");
+        assertThatThrownBy(() -> Committer.commit(top, OpenOptions.WRITE, null, false, _ -> { }))
+            .hasMessageContaining("-f qcow2");
         try (DiskImage _ = Disks.open(middle, READ)) {
-            assertThatThrownBy(() -> Committer.commit(top, WRITE, null, false, _ -> { })).hasMessageContaining("middle").hasMessageContaining("this command already uses the image");
+            assertThatThrownBy(() -> Committer.commit(top, WRITE, null, false, _ -> { })).hasMessageContaining("middle")
+                .hasMessageContaining("this command already uses the image");
         }
     }
 
@@ -123,14 +133,16 @@ class BackingFilesTest {
         Rebaser.rename(top, WRITE, "nowhere", "raw");
         assertThatThrownBy(() -> read(top, READ)).hasMessageContaining("nowhere");
         assertThatThrownBy(() -> Rebaser.rename(top, WRITE, "nowhere", null)).hasMessageContaining("nowhere");
-        assertThatThrownBy(() -> Rebaser.rename(top, WRITE, "x".repeat(1024), "raw")).hasMessageContaining("take a shorter one");
+        assertThatThrownBy(() -> Rebaser.rename(top, WRITE, "x".repeat(1024), "raw"))
+            .hasMessageContaining("take a shorter one");
         Rebaser.rename(top, WRITE, "", null);
         assertThat(Images.info(top, OpenOptions.READ).backingFile()).isNull();
         if (QemuImg.present()) {
             QemuImg.img(directory, "rebase", "-u", "-f", "qcow2", "-b", "middle", "-F", "qcow2", top);
             assertThat(read(top, READ)).isEqualTo(seen);
             Rebaser.rename(top, WRITE, "middle", "qcow2");
-            assertThat(QemuImg.img(directory, "info", top)).contains("backing file: middle", "backing file format: qcow2");
+            assertThat(QemuImg.img(directory, "info", top)).contains("backing file: middle",
+                "backing file format: qcow2");
         }
         checkAll(top);
     }
@@ -146,11 +158,14 @@ class BackingFilesTest {
         for (Path file : List.of(base, middle, top, packed)) {
             String format = file == base ? baseFormat : "qcow2";
             List<String> ours = new ArrayList<>();
-            Images.map(file, OpenOptions.READ.withFormat(format), 0, Long.MAX_VALUE, row -> ours.add(row.start() + " " + row.length() + " " + row.depth() + " " + row.present() + " "
+            Images.map(file, OpenOptions.READ.withFormat(format), 0, Long.MAX_VALUE,
+                row -> ours.add(row.start() + " " + row.length() + " " + row.depth() + " " + row.present() + " "
                 + row.zero() + " " + row.data() + " " + row.offset()));
             String theirs = QemuImg.img(directory, "map", "-f", format, "--output=json", file);
-            List<String> rows = theirs.lines().filter(line -> line.contains("start")).map(line -> field(line, "start") + " " + field(line, "length") + " " + field(line, "depth") + " "
-                + field(line, "present") + " " + field(line, "zero") + " " + field(line, "data") + " " + (line.contains("offset") ? field(line, "offset") : "-1")).toList();
+            List<String> rows = theirs.lines().filter(line -> line.contains("start"))
+                .map(line -> field(line, "start") + " " + field(line, "length") + " " + field(line, "depth") + " "
+                + field(line, "present") + " " + field(line, "zero") + " " + field(line, "data") + " "
+                    + (line.contains("offset") ? field(line, "offset") : "-1")).toList();
             assertThat(ours).as(file.toString()).isEqualTo(rows);
         }
         List<Extent> part = new ArrayList<>();
@@ -163,8 +178,10 @@ class BackingFilesTest {
         return line.replaceFirst(".*\"" + name + "\": ([a-z0-9]+).*", "$1");
     }
 
-    private Comparison.Result compare(Path one, String format, Path other, String otherFormat, boolean strict) throws IOException {
-        try (Comparison comparison = new Comparison(one, OpenOptions.READ.withFormat(format), other, OpenOptions.READ.withFormat(otherFormat))) {
+    private Comparison.Result compare(Path one, String format, Path other, String otherFormat, boolean strict)
+        throws IOException {
+        try (Comparison comparison = new Comparison(one, OpenOptions.READ.withFormat(format), other,
+            OpenOptions.READ.withFormat(otherFormat))) {
             return comparison.compare(strict, _ -> { });
         }
     }
@@ -180,13 +197,16 @@ class BackingFilesTest {
         assertThat(compare(top, "qcow2", flat, "raw", true).kind()).isEqualTo(Comparison.Kind.SIZE);
         longer[longer.length - 600] = 1;
         Files.write(flat, longer);
-        assertThat(compare(flat, "raw", top, "qcow2", false)).isEqualTo(new Comparison.Result(Comparison.Kind.CONTENT, longer.length - 1024));
+        assertThat(compare(flat, "raw", top, "qcow2", false)).isEqualTo(new Comparison.Result(Comparison.Kind.CONTENT,
+            longer.length - 1024));
         for (int at : new int[] {0, 511, 512, 700_000, 9 * CLUSTER + 5, bytes.length - 1}) {
             byte[] changed = bytes.clone();
             changed[at] ^= 1;
             Files.write(flat, changed);
-            assertThat(compare(top, "qcow2", flat, "raw", false)).isEqualTo(new Comparison.Result(Comparison.Kind.CONTENT, at / 512 * 512));
-            if (QemuImg.present()) assertThat(QemuImg.run(directory, "qemu-img", "compare", "-f", "qcow2", "-F", "raw", top, flat).out()).contains("offset " + at / 512 * 512 + "!");
+            assertThat(compare(top, "qcow2", flat, "raw", false))
+                .isEqualTo(new Comparison.Result(Comparison.Kind.CONTENT, at / 512 * 512));
+            if (QemuImg.present()) assertThat(QemuImg.run(directory, "qemu-img", "compare", "-f", "qcow2", "-F", "raw",
+                top, flat).out()).contains("offset " + at / 512 * 512 + "!");
         }
     }
 }

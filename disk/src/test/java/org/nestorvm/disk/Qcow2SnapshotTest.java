@@ -74,7 +74,8 @@ class Qcow2SnapshotTest {
         }
         scribble();
         checkByTheirs(content);
-        assertThat(Images.snapshots(file, OpenOptions.READ)).extracting(Snapshot::name).containsExactly("one", "two", "three");
+        assertThat(Images.snapshots(file, OpenOptions.READ)).extracting(Snapshot::name).containsExactly("one", "two",
+            "three");
         for (String name : List.of("two", "1", "three", "two")) {
             Images.applySnapshot(file, OpenOptions.WRITE, name);
             content = kept.get(name.equals("1") ? "one" : name).clone();
@@ -106,7 +107,8 @@ class Qcow2SnapshotTest {
         scribble();
         Images.createSnapshot(file, OpenOptions.WRITE, "ours too");
         checkByTheirs(content);
-        assertThat(QemuImg.img(directory, "snapshot", "-l", file)).containsSubsequence("1 ", "ours", "2 ", "theirs", "3 ", "ours too");
+        assertThat(QemuImg.img(directory, "snapshot", "-l", file)).containsSubsequence("1 ", "ours", "2 ", "theirs",
+            "3 ", "ours too");
         assertThat(Images.snapshots(file, OpenOptions.READ)).extracting(Snapshot::id).containsExactly("1", "2", "3");
         Images.applySnapshot(file, OpenOptions.WRITE, "theirs");
         checkByTheirs(second);
@@ -156,7 +158,8 @@ class Qcow2SnapshotTest {
             Buffer.write(image, 800 << 20, Buffer.random(512, 1));
         }
         Images.createSnapshot(file, OpenOptions.WRITE, "large");
-        assertThatThrownBy(() -> Images.resize(file, OpenOptions.WRITE, SIZE, true)).hasMessageContaining("a.qcow2: an image with snapshots does not become smaller")
+        assertThatThrownBy(() -> Images.resize(file, OpenOptions.WRITE, SIZE, true))
+            .hasMessageContaining("a.qcow2: an image with snapshots does not become smaller")
             .hasMessageContaining("snapshot -d");
         Images.applySnapshot(file, OpenOptions.WRITE, "small");
         check(small);
@@ -191,19 +194,25 @@ class Qcow2SnapshotTest {
 
     @Test void whatCannotBeIsRefusedByOneLine() throws IOException {
         Images.create(raw, "raw", SIZE, ImageOptions.DEFAULT);
-        assertThatThrownBy(() -> Images.createSnapshot(raw, OpenOptions.WRITE, "x")).hasMessageContaining("a.raw").hasMessageContaining("raw image");
+        assertThatThrownBy(() -> Images.createSnapshot(raw, OpenOptions.WRITE, "x")).hasMessageContaining("a.raw")
+            .hasMessageContaining("raw image");
         assertThat(Images.snapshots(raw, OpenOptions.READ)).isEmpty();
         Images.create(file, "qcow2", SIZE, ImageOptions.parse("qcow2", "refcount_bits=1"));
         Images.createSnapshot(file, OpenOptions.WRITE, "of nothing");
         scribble();
         byte[] before = java.nio.file.Files.readAllBytes(file);
-        assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, "x")).hasMessageContaining("refcount_bits");
-        assertThatThrownBy(() -> Images.applySnapshot(file, OpenOptions.WRITE, "nope")).hasMessageContaining("has no snapshot 'nope'");
-        assertThatThrownBy(() -> Images.deleteSnapshot(file, OpenOptions.WRITE, "nope")).hasMessageContaining("snapshot -l");
-        assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, "")).hasMessageContaining("1 to 255 bytes");
+        assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, "x"))
+            .hasMessageContaining("refcount_bits");
+        assertThatThrownBy(() -> Images.applySnapshot(file, OpenOptions.WRITE, "nope"))
+            .hasMessageContaining("has no snapshot 'nope'");
+        assertThatThrownBy(() -> Images.deleteSnapshot(file, OpenOptions.WRITE, "nope"))
+            .hasMessageContaining("snapshot -l");
+        assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, ""))
+            .hasMessageContaining("1 to 255 bytes");
         assertThat(Arrays.equals(java.nio.file.Files.readAllBytes(file), before)).isTrue();
         try (DiskImage _ = Disks.open(file, OpenOptions.READ)) {
-            assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, "x")).hasMessageContaining("this command already uses the image");
+            assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, "x"))
+                .hasMessageContaining("this command already uses the image");
         }
     }
 }

@@ -47,7 +47,8 @@ class DoubleFetchTest {
             long region = arena.allocate(Virtqueue.inflightBytes(SIZE), 64).address();
             DriverQueue driver = DriverQueue.create(memory, 0, SIZE, Ring.PACKED.features);
             QueueSetup setup = driver.setup(-1);
-            setup = new QueueSetup(0, SIZE, setup.descriptors(), setup.driver(), setup.device(), setup.position(), region,
+            setup = new QueueSetup(0, SIZE, setup.descriptors(), setup.driver(), setup.device(), setup.position(),
+                region,
                 -1);
             Virtqueue queue = Virtqueue.open(setup, memory.memory(), Ring.PACKED.features);
             Buffer buffer = new Buffer(memory.allocate(LONG, 4096), LONG, true);
@@ -58,7 +59,8 @@ class DoubleFetchTest {
                 for (int i = 0; i < ROUNDS; i++) {
                     Chain chain = queue.poll();
                     long entry = region + PackedInflight.HEADER_BYTES + (long) PackedInflight.ENTRY_BYTES * chain.entry;
-                    assertThat(HostMemory.getInt(entry + PackedInflight.LEN)).isEqualTo((int) chain.writable().totalBytes());
+                    assertThat(HostMemory.getInt(entry + PackedInflight.LEN)).isEqualTo((int) chain.writable()
+                        .totalBytes());
                     queue.unpoll(chain);
                 }
             });
