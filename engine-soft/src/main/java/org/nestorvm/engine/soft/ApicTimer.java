@@ -13,7 +13,7 @@ final class ApicTimer {
     /** Shorter periods become this long, so that a guest cannot keep the clock's thread busy. KVM has 200 us. */
     private static final long MIN_PERIOD_NS = 100_000;
 
-    private final SoftVcpu vcpu;
+    private final LocalApic.Processor processor;
     private final LocalApic apic;
     private final VmClock.Timer timer;
     /** The LVT entry: vector, mask, mode. */
@@ -25,8 +25,8 @@ final class ApicTimer {
     private boolean stopped;
     private boolean closed;
 
-    ApicTimer(SoftVcpu vcpu, LocalApic apic, VmClock clock) {
-        this.vcpu = vcpu;
+    ApicTimer(LocalApic.Processor processor, LocalApic apic, VmClock clock) {
+        this.processor = processor;
         this.apic = apic;
         timer = clock.newTimer(this::expired);
     }
@@ -68,7 +68,7 @@ final class ApicTimer {
         if (mode(entry) == DEADLINE) return;
         initial = value & 0xffffffffL;
         stopped = false;
-        startNs = vcpu.nowNs();
+        startNs = processor.nowNs();
         if (initial == 0) timer.disarm();
         else arm(startNs + initial * countNs());
     }
@@ -87,7 +87,7 @@ final class ApicTimer {
         long left = count();
         divide = value;
         if (left == 0) return;
-        startNs = vcpu.nowNs() - (initial - left) * countNs();
+        startNs = processor.nowNs() - (initial - left) * countNs();
         arm(startNs + initial * countNs());
     }
 
@@ -99,12 +99,12 @@ final class ApicTimer {
         if (mode(entry) != DEADLINE) return;
         deadline = tsc;
         if (tsc == 0) timer.disarm();
-        else arm(vcpu.timeOfTsc(tsc));
+        else arm(processor.timeOfTsc(tsc));
     }
 
     /** The TSC was written: the deadline is a value of the TSC and comes sooner or later now. */
     synchronized void tscMoved() {
-        if (deadline != 0) arm(vcpu.timeOfTsc(deadline));
+        if (deadline != 0) arm(processor.timeOfTsc(deadline));
     }
 
     // ---- counting ----
@@ -121,7 +121,7 @@ final class ApicTimer {
 
     private long count() {
         if (initial == 0 || stopped || mode(entry) == DEADLINE) return 0;
-        long passed = (vcpu.nowNs() - startNs) / countNs();
+        long passed = (processor.nowNs() - startNs) / countNs();
         if (mode(entry) == PERIODIC) return initial - passed % initial;
         return Math.max(0, initial - passed);
     }
@@ -148,7 +148,7 @@ final class ApicTimer {
                 }
                 case DEADLINE -> {
                     // another one was written meanwhile
-                    if (deadline == 0 || vcpu.timeOfTsc(deadline) > vcpu.nowNs()) return;
+                    if (deadline == 0 || processor.timeOfTsc(deadline) > processor.nowNs()) return;
                     deadline = 0;
                 }
                 default -> {
@@ -161,7 +161,7 @@ final class ApicTimer {
 
     private void nextPeriod() {
         long period = Math.max(MIN_PERIOD_NS, initial * countNs());
-        long next = startNs + period, now = vcpu.nowNs();
+        long next = startNs + period, now = processor.nowNs();
         // missed periods become one
         if (next + period <= now) next = now - (now - startNs) % period;
         startNs = next;

@@ -12,16 +12,13 @@ final class Atomics {
     private Atomics() {
     }
 
-    /** Takes the machine's lock for operands that no single access of the host's covers. Who waits for it is outside the guest, since its holder may wait for every processor's TLB flush. */
+    /** Takes the machine's lock for operands that no single access of the host's covers. */
     static void lock(Cpu c) {
-        if (c.vcpu.vm.splitLock.tryLock()) return;
-        c.vcpu.leaveGuest();
-        c.vcpu.vm.splitLock.lock();
-        c.vcpu.enterGuest();
+        c.vcpu.lockBus();
     }
 
     static void unlock(Cpu c) {
-        c.vcpu.vm.splitLock.unlock();
+        c.vcpu.unlockBus();
     }
 
     /** The location can be exchanged atomically. */

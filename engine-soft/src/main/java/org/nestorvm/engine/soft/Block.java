@@ -1,7 +1,7 @@
 package org.nestorvm.engine.soft;
 
 /** Instructions that run from the first to the last: decoded once per physical page and mode, left early only by a fault. */
-final class Block {
+final class Block extends RunningBlock {
     /** No address: bits 4 and 0 are of a mode that there is not. */
     static final long NO_KEY = -1;
 
@@ -18,9 +18,6 @@ final class Block {
     final int memoryOperands;
     /** Instructions in all operations: one more than those when the last is a pair. */
     final int instructions;
-    /** False once the bytes have changed. Read without ordering: x86 asks for a serializing instruction before modified code runs on another processor. */
-    boolean valid = true;
-
     /** Runs so far, until it is hot; and the class made of it then. Heat is a hint that processors may race on. */
     int heat;
     CompiledBlock compiled;
@@ -50,6 +47,16 @@ final class Block {
     /** The same for another processor. */
     Block(Interpreter owner, Block other) {
         this(owner, other.ops, other.host, other.nextHostPage, other.mode, other.length, other.branches, other.instructions);
+    }
+
+    @Override
+    boolean stackAccess(int operation) {
+        return ops[operation].stackAccess();
+    }
+
+    @Override
+    int start(int operation) {
+        return ops[operation].start;
     }
 
     /** Its bytes have changed. It keeps no other blocks alive. */

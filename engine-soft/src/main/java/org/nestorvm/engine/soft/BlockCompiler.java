@@ -22,7 +22,7 @@ final class BlockCompiler {
     static final int HOT = Integer.getInteger("nestor.soft.hot", 100_000);
 
     private static final MethodHandles.Lookup LOOKUP = MethodHandles.lookup();
-    private static final ClassDesc SELF = ClassDesc.of(BlockCompiler.class.getPackageName() + ".HotBlock"), PARENT = desc(CompiledBlock.class), CPU = desc(Cpu.class), OPS = desc(Op[].class);
+    private static final ClassDesc SELF = ClassDesc.of(BlockCompiler.class.getPackageName() + ".HotBlock"), PARENT = desc(CompiledBlock.class), CPU = desc(Cpu.class), OP = desc(Op.class), OPS = desc(Op[].class);
     private static final MethodTypeDesc RUN = MethodTypeDesc.of(ConstantDescs.CD_int, CPU), EXEC = MethodTypeDesc.of(ConstantDescs.CD_void, CPU);
     private static final MethodTypeDesc AGAIN = MethodTypeDesc.of(ConstantDescs.CD_boolean, ConstantDescs.CD_long, ConstantDescs.CD_int, ConstantDescs.CD_int);
 
@@ -50,7 +50,7 @@ final class BlockCompiler {
         Op[] ops = block.ops;
         return ClassFile.of().build(SELF, type -> {
             type.withFlags(ClassFile.ACC_FINAL).withSuperclass(PARENT);
-            for (int k = 0; k < ops.length; k++) type.withField("op" + k, desc(ops[k].getClass()), ClassFile.ACC_PRIVATE | ClassFile.ACC_STATIC | ClassFile.ACC_FINAL);
+            for (int k = 0; k < ops.length; k++) type.withField("op" + k, OP, ClassFile.ACC_PRIVATE | ClassFile.ACC_STATIC | ClassFile.ACC_FINAL);
             type.withMethodBody(ConstantDescs.CLASS_INIT_NAME, ConstantDescs.MTD_void, ClassFile.ACC_STATIC, code -> constants(code, ops));
             type.withMethodBody(ConstantDescs.INIT_NAME, ConstantDescs.MTD_void, 0, code -> code.aload(0).invokespecial(PARENT, ConstantDescs.INIT_NAME, ConstantDescs.MTD_void).return_());
             type.withMethodBody("run", RUN, 0, code -> run(code, block));
@@ -62,8 +62,7 @@ final class BlockCompiler {
         code.invokestatic(handles, "lookup", MethodTypeDesc.of(lookup)).loadConstant(ConstantDescs.DEFAULT_NAME).loadConstant(OPS)
                 .invokestatic(handles, "classData", MethodTypeDesc.of(ConstantDescs.CD_Object, lookup, ConstantDescs.CD_String, ConstantDescs.CD_Class)).checkcast(OPS).astore(0);
         for (int k = 0; k < ops.length; k++) {
-            ClassDesc type = desc(ops[k].getClass());
-            code.aload(0).loadConstant(k).aaload().checkcast(type).putstatic(SELF, "op" + k, type);
+            code.aload(0).loadConstant(k).aaload().putstatic(SELF, "op" + k, OP);
         }
         code.return_();
     }
@@ -76,8 +75,7 @@ final class BlockCompiler {
         for (int k = 0; k < ops.length; k++) {
             boolean plain = ops[k].registersOnly();
             if (!plain) code.aload(1).loadConstant(k).putfield(CPU, "opIndex", ConstantDescs.CD_int);
-            ClassDesc type = desc(ops[k].getClass());
-            code.getstatic(SELF, "op" + k, type).aload(1).invokevirtual(type, "exec", EXEC);
+            code.getstatic(SELF, "op" + k, OP).aload(1).invokevirtual(OP, "exec", EXEC);
             if (plain || k == ops.length - 1) continue;
             Label on = code.newLabel();
             code.aload(1).getfield(CPU, "limit", ConstantDescs.CD_int).ifne(on).loadConstant(k + 1).ireturn().labelBinding(on);

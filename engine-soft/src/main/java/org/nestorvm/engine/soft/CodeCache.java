@@ -7,10 +7,10 @@ import java.util.concurrent.atomic.LongAdder;
  * The decoded code of one machine, by host page; shared by its processors. A page with code has no write tag in any processor's TLB, so a store to it comes here
  * and the blocks that it hits become invalid; bytes of the page that no block covers are written without loss. Stores
  * by devices
- * of this process come here too ({@link SoftVm#memoryWritten}). Those of devices in processes of their own are not seen: a page's bytes are compared with the ones that
+ * of this process come here too ({@code SoftVm.memoryWritten}). Those of devices in processes of their own are not seen: a page's bytes are compared with the ones that
  * were decoded whenever a processor loads its translation for execution anew.
  */
-final class CodeCache {
+final class CodeCache implements CodeWatch {
     private final ConcurrentHashMap<Long, CodePage> pages = new ConcurrentHashMap<>();
     private final long limitBytes, compiledLimitBytes;
     private final LongAdder bytes = new LongAdder(), compiledBytes = new LongAdder(), givenUp = new LongAdder();
@@ -41,7 +41,8 @@ final class CodeCache {
     }
 
     /** Does this page hold code? Called when a write tag is about to be set; a processor that adds the first code of a page takes away the tags afterwards. */
-    boolean hasCode(long hostPage) {
+    @Override
+    public boolean hasCode(long hostPage) {
         return pages.containsKey(key(hostPage));
     }
 
@@ -105,7 +106,8 @@ final class CodeCache {
     }
 
     /** A store of a processor's or a device's, already done. @return true when code was hit: the running block must end with this instruction */
-    boolean written(long host, int size) {
+    @Override
+    public boolean written(long host, int size) {
         CodePage page = pages.get(key(host));
         if (page == null) return false;
         synchronized (page) {
@@ -118,7 +120,8 @@ final class CodeCache {
     }
 
     /** Drops the page's blocks if its bytes are not the decoded ones any more. */
-    void verify(long hostPage) {
+    @Override
+    public void verify(long hostPage) {
         CodePage page = pages.get(key(hostPage));
         if (page == null) return;
         synchronized (page) {

@@ -3,7 +3,7 @@ package org.nestorvm.engine.soft;
 /**
  * CMP or TEST and the conditional branch behind it as one operation: the most frequent end of a block. The flags are left behind all the same, but the branch looks at the operands.
  * Only register and immediate forms with 32 and 64 bits: nothing here can fault, so that the pair is never left half done. A single step takes the two apart: see
- * {@link Interpreter#step}.
+ * {@code Interpreter#step}.
  */
 abstract class CompareBranch extends Op {
     private final long taken;

@@ -59,12 +59,12 @@ final class Control {
     static void writeCr8(Cpu c, long value) {
         if ((value & ~15L) != 0) throw c.gp(0);
         c.cr8 = value;
-        if (c.mmu.apic != null) c.mmu.apic.setTaskPriority((int) value << 4);
+        if (c.apic != null) c.apic.setTaskPriority((int) value << 4);
         c.attend();
     }
 
     static long readCr8(Cpu c) {
-        return c.mmu.apic != null ? c.mmu.apic.taskPriority() >>> 4 : c.cr8;
+        return c.apic != null ? c.apic.taskPriority() >>> 4 : c.cr8;
     }
 
     static void writeEfer(Cpu c, long value) {

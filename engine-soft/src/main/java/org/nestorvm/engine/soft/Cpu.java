@@ -93,9 +93,11 @@ final class Cpu {
     int limit;
     int opIndex;
     /** The running block, or null while none runs; then r[RIP] is exact. */
-    Block block;
+    RunningBlock block;
     /** Instructions retired up to the start of the running block. */
     long retired;
+    /** Retired instructions at which attend is due: the next timer of a clock that counts instructions. */
+    long deadline = Long.MAX_VALUE;
     /** Operands in memory of the blocks that ran: with the misses they tell the hits. */
     long memoryOperands;
     /** Something asks for attention before the next block: see Interpreter. Set by any thread. */
@@ -118,8 +120,11 @@ final class Cpu {
     long ipMask = 0xffff, spMask = 0xffff;
 
     final GuestFault fault = new GuestFault();
-    Mmu mmu;
-    SoftVcpu vcpu;
+    SlowMemory mmu;
+    Processor vcpu;
+    /** The local APIC, or null on a machine without. */
+    LocalApic apic;
+    PvClock pvclock;
     long specCtrl, perfCtl, mcgStatus, debugCtl;
     /** The memory type range registers, 200h..2FFh. */
     final long[] mtrr = new long[256];
@@ -130,7 +135,7 @@ final class Cpu {
 
     /** Does the instruction that runs reach memory through the stack segment? Asked on the way to a fault only. */
     boolean currentOpIsStack() {
-        return block != null && block.ops[opIndex].stackAccess();
+        return block != null && block.stackAccess(opIndex);
     }
 
     /** Recomputes what depends on mode and privilege: after changes of CR0, CR4, EFER, CS, SS, RFLAGS.VM, RFLAGS.AC, DR7. */
@@ -157,7 +162,7 @@ final class Cpu {
      * run loop asks between two blocks.
      */
     boolean again(long start, int instructions, int operands) {
-        if (r[RIP] != start || limit == 0 || attention || retired + instructions >= vcpu.deadline || !block.valid) return false;
+        if (r[RIP] != start || limit == 0 || attention || retired + instructions >= deadline || !block.valid) return false;
         retired += instructions;
         memoryOperands += operands;
         return true;

@@ -50,12 +50,12 @@ final class Cpuid {
     }
 
     private static void basic(Cpu c, int leaf, int sub) {
-        int id = c.vcpu.index, cpus = c.vcpu.vm.cpuCount();
-        boolean apic = c.mmu.apic != null && (c.mmu.apic.base() & LocalApic.BASE_ENABLE) != 0;
+        int id = c.vcpu.index(), cpus = c.vcpu.cpuCount();
+        boolean apic = c.apic != null && (c.apic.base() & LocalApic.BASE_ENABLE) != 0;
         switch (leaf) {
             case 0 -> set(c, 0x16, word("GenuineIntel", 0), word("GenuineIntel", 8), word("GenuineIntel", 4));
             case 1 -> set(c, SIGNATURE, id << 24 | cpus << 16 | 8 << 8,
-                    (c.mmu.apic == null ? FEATURES_ECX & ~(X2APIC | TSC_DEADLINE) : FEATURES_ECX) | ((c.cr4 & Cpu.CR4_OSXSAVE) != 0 ? OSXSAVE : 0),
+                    (c.apic == null ? FEATURES_ECX & ~(X2APIC | TSC_DEADLINE) : FEATURES_ECX) | ((c.cr4 & Cpu.CR4_OSXSAVE) != 0 ? OSXSAVE : 0),
                     FEATURES_EDX & ~(apic ? 0 : APIC) | (cpus > 1 ? 1 << 28 : 0));
             case 2 -> set(c, 0x00feff01, 0xf0, 0, 0);
             case 4 -> cache(c, sub);

@@ -222,24 +222,6 @@ final class Far {
 
     // ---- IRET ----
 
-    private static final long ALWAYS = Cpu.STATUS | Cpu.TF | Cpu.DF | Cpu.NT | Cpu.RF | Cpu.AC | Cpu.ID;
-
-    /** The bits of RFLAGS that code at the present privilege may change with IRET or POPF of this size; RF is IRET's. */
-    static long writableFlags(Cpu c, int size) {
-        long mask = ALWAYS;
-        if (c.cpl <= c.iopl() || !c.protectedMode()) mask |= Cpu.IF;
-        if (c.cpl == 0) mask |= Cpu.IOPL | Cpu.VIF | Cpu.VIP;
-        return size == 2 ? mask & 0xffff : mask;
-    }
-
-    static void setFlags(Cpu c, long value, long mask) {
-        Flags.materialize(c);
-        long before = c.rflags;
-        c.rflags = before & ~mask | value & mask | 2;
-        if (((before ^ c.rflags) & (Cpu.AC | Cpu.VM)) != 0) c.updateMode();
-        if ((c.rflags & (Cpu.IF | Cpu.TF | Cpu.RF)) != 0) c.attend();
-    }
-
     static void iret(Cpu c, int size, long next) {
         if (c.nmiBlocked) {                                         // also when it faults: SDM vol. 3A, 6.7.1
             c.nmiBlocked = false;
@@ -265,7 +247,7 @@ final class Far {
         }
         int ring = selector & 3;
         long d = returnCode(c, selector, ip);
-        long mask = writableFlags(c, size);
+        long mask = Flags.writable(c, size);
         if (ring > c.cpl || c.codeSize == 8) {
             long sp = Stack.peek(c, 3 * size, size);
             int ss = (int) Stack.peek(c, 4 * size, size) & 0xffff;
@@ -275,7 +257,7 @@ final class Far {
             Stack.setSp(c, c.r[Cpu.RSP] + 3L * size);
             c.r[Cpu.RIP] = ip;
         }
-        setFlags(c, flags, mask);
+        Flags.write(c, flags, mask);
         c.updateMode();
     }
 
@@ -284,11 +266,11 @@ final class Far {
         int selector = (int) Stack.peek(c, size, size) & 0xffff;
         long flags = Stack.peek(c, 2 * size, size);
         if (ip > (c.segLimit[Cpu.CS] & 0xffffffffL)) throw c.gp(0);
-        long mask = ALWAYS | Cpu.IF | (c.virtual8086() ? 0 : Cpu.IOPL);
+        long mask = Flags.ALWAYS | Cpu.IF | (c.virtual8086() ? 0 : Cpu.IOPL);
         Segments.setReal(c, Cpu.CS, selector);
         c.r[Cpu.RIP] = ip;
         Stack.setSp(c, c.r[Cpu.RSP] + 3L * size);
-        setFlags(c, flags, size == 2 ? mask & 0xffff : mask);
+        Flags.write(c, flags, size == 2 ? mask & 0xffff : mask);
         c.updateMode();
     }
 

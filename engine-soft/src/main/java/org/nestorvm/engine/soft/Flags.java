@@ -135,4 +135,33 @@ final class Flags {
         c.ccR = signExtendedResult;
         c.ccA = carryOverflowAdjust;
     }
+
+    /** The flags of COMISD and FCOMI: {@code order} is -1, 0, 1 or {@link Ieee#UNORDERED}. */
+    static void setOrder(Cpu c, int order) {
+        set(c, switch (order) {
+            case -1 -> Cpu.CF;
+            case 0 -> Cpu.ZF;
+            case 1 -> 0;
+            default -> Cpu.ZF | Cpu.PF | Cpu.CF;
+        });
+    }
+
+    /** The bits that POPF and IRET change at any privilege. */
+    static final long ALWAYS = Cpu.STATUS | Cpu.TF | Cpu.DF | Cpu.NT | Cpu.RF | Cpu.AC | Cpu.ID;
+
+    /** The bits of RFLAGS that code at the present privilege may change with IRET or POPF of this size; RF is IRET's. */
+    static long writable(Cpu c, int size) {
+        long mask = ALWAYS;
+        if (c.cpl <= c.iopl() || !c.protectedMode()) mask |= Cpu.IF;
+        if (c.cpl == 0) mask |= Cpu.IOPL | Cpu.VIF | Cpu.VIP;
+        return size == 2 ? mask & 0xffff : mask;
+    }
+
+    static void write(Cpu c, long value, long mask) {
+        materialize(c);
+        long before = c.rflags;
+        c.rflags = before & ~mask | value & mask | 2;
+        if (((before ^ c.rflags) & (Cpu.AC | Cpu.VM)) != 0) c.updateMode();
+        if ((c.rflags & (Cpu.IF | Cpu.TF | Cpu.RF)) != 0) c.attend();
+    }
 }

@@ -12,6 +12,10 @@ import java.lang.foreign.ValueLayout;
  * its mask 28, x87 registers 32 (16 bytes each), XMM registers 160. The form with REX.W has 64-bit pointers, the other 32-bit ones with selectors behind them. Bytes 464 to 511 are the system's.
  */
 final class FpuState {
+    /** The status word (SDM vol. 1, 8.1.3). */
+    static final int SF = 0x40, ES = 0x80, C0 = 0x100, C1 = 0x200, C2 = 0x400, C3 = 0x4000, BUSY = 0x8000;
+    static final int CONDITIONS = C0 | C1 | C2 | C3;
+
     static final int SIZE = 512;
     /** Bits of MXCSR that exist: all exceptions, masks, rounding, FTZ and DAZ. */
     static final int MXCSR_MASK = 0xffff;
@@ -69,10 +73,10 @@ final class FpuState {
     }
 
     private static void restoreX87(Cpu c, MemorySegment m, boolean wide) {
-        X87Op.setControl(c, m.get(SHORT, 0));
+        setControl(c, m.get(SHORT, 0));
         int status = m.get(SHORT, 2) & 0xffff;
         c.fpTop = status >> 11 & 7;
-        X87Op.setStatus(c, status);
+        setStatus(c, status);
         c.fpUsed = m.get(ValueLayout.JAVA_BYTE, 4) & 0xff;
         c.fpOpcode = m.get(SHORT, 6) & 0x7ff;
         c.fpIp = wide ? m.get(LONG, 8) : m.get(INT, 8) & 0xffffffffL;
@@ -97,5 +101,21 @@ final class FpuState {
         c.fpDp = 0;
         c.fpIpSelector = 0;
         c.fpDpSelector = 0;
+    }
+
+    static void setControl(Cpu c, int control) {
+        c.fpControl = control & 0x1f7f | 0x40;
+        summarise(c);
+    }
+
+    /** Takes a status word but for TOP. */
+    static void setStatus(Cpu c, int status) {
+        c.fpStatus = status & (CONDITIONS | SF | 0x3f);
+        summarise(c);
+    }
+
+    static void summarise(Cpu c) {
+        if ((c.fpStatus & ~c.fpControl & 0x3f) != 0) c.fpStatus |= ES | BUSY;
+        else c.fpStatus &= ~(ES | BUSY);
     }
 }

@@ -34,7 +34,7 @@ final class Insn {
     /** Immediates, sign-extended; the second is ENTER's and the selector of a far pointer. */
     long imm, imm2;
 
-    /** Takes over what {@link CompareBranch} asks of an instruction. */
+    /** Takes over what {@code CompareBranch} asks of an instruction. */
     void copy(Insn i) {
         row = i.row;
         codeSize = i.codeSize;

@@ -5,7 +5,7 @@ import org.nestorvm.vmm.Exit;
 
 /**
  * Finds, decodes and runs blocks. Whatever is rare (interrupts, shadows, single steps, breakpoints, flush requests, stop requests) sets {@link Cpu#attention} and is answered by
- * {@link SoftVcpu#attend} between two blocks.
+ * {@link RunControl#attend} between two blocks.
  */
 final class Interpreter {
     private static final int CACHE_SIZE = 1 << 15;
@@ -14,7 +14,7 @@ final class Interpreter {
     private final Cpu c;
     private final Mmu mmu;
     private final CodeCache code;
-    private final SoftVcpu vcpu;
+    private final RunControl control;
     private final Decoder decoder = new Decoder();
     /** Blocks by linear address and mode; hints that are checked against the execution TLB. What the check needs stands in the block, whose memory is needed anyway. */
     private final Block[] blocks = new Block[CACHE_SIZE];
@@ -28,21 +28,21 @@ final class Interpreter {
     private int generation;
     long decoded, compiled;
 
-    Interpreter(Cpu c, Mmu mmu, CodeCache code, SoftVcpu vcpu, long scratch) {
+    Interpreter(Cpu c, Mmu mmu, CodeCache code, RunControl control, long scratch) {
         this.c = c;
         this.mmu = mmu;
         this.code = code;
-        this.vcpu = vcpu;
+        this.control = control;
         this.scratch = scratch;
     }
 
-    /** Runs until {@link SoftVcpu#attend} wants to leave. A guest's fault comes out as {@link GuestFault}, with the instruction pointer at the faulting instruction. */
+    /** Runs until {@link RunControl#attend} wants to leave. A guest's fault comes out as {@link GuestFault}, with the instruction pointer at the faulting instruction. */
     Exit loop() {
         Cpu c = this.c;
         Block last = null;
         for (;;) {
-            if (c.attention || c.retired >= vcpu.deadline) {
-                Exit exit = vcpu.attend();
+            if (c.attention || c.retired >= c.deadline) {
+                Exit exit = control.attend();
                 if (exit != null) return exit;
                 last = null;
                 continue;
@@ -127,9 +127,9 @@ final class Interpreter {
 
     /** After a fault: back to the first byte of the instruction that faulted. */
     void rewind() {
-        Block b = c.block;
+        RunningBlock b = c.block;
         if (b == null) return;
-        c.r[Cpu.RIP] = c.r[Cpu.RIP] + b.ops[c.opIndex].start & c.ipMask;
+        c.r[Cpu.RIP] = c.r[Cpu.RIP] + b.start(c.opIndex) & c.ipMask;
         c.retired += c.opIndex;
         c.block = null;
     }
@@ -205,7 +205,7 @@ final class Interpreter {
     }
 
     private Block decode(long linear, long host) {
-        if (code.full()) vcpu.vm.forgetCode(vcpu);
+        if (code.full()) control.forgetAllCode();
         CodePage page = codePage(host & Cpu.PAGE_MASK), nextPage = null;
         int stores = code.stores(page), nextStores = 0;
         int room = 4096 - (int) (host & 0xfff);
@@ -260,7 +260,7 @@ final class Interpreter {
     private CodePage codePage(long hostPage) {
         CodePage page = code.page(hostPage);
         if (!page.settled) {
-            vcpu.codeAppeared(hostPage);
+            control.codeAppeared(hostPage);
             page.settled = true;
         }
         return page;

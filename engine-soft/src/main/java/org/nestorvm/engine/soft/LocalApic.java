@@ -9,6 +9,40 @@ import org.nestorvm.vmm.VmClock;
  * Left out: the thermal and performance-counter entries deliver nothing, the error register stays 0 but for illegal vectors.
  */
 final class LocalApic {
+    /** What a local APIC asks of its processor. All but {@code attendSoon} may be called by any thread. */
+    interface Processor {
+        /** Looks at interrupts before the next block, also out of HLT. */
+        void wake();
+
+        /** The same, from the processor's own thread. */
+        void attendSoon();
+
+        /** The machine's time, exact on the processor's own thread. */
+        long nowNs();
+
+        /** The clock's time at which the TSC has, or had, this value. */
+        long timeOfTsc(long tsc);
+
+        void nmi();
+
+        void initSignal();
+
+        /** @param vector of a start-up message: the page at which the processor starts */
+        void startup(int vector);
+    }
+
+    /** What travels between the processors of a machine. */
+    interface Bus {
+        /** The register page of a local APIC has moved: TLB entries may cover what is memory now, or was. */
+        void apicMoved();
+
+        /** A level-triggered interrupt has ended. */
+        void endOfInterrupt(int vector);
+
+        /** Delivers a message that {@code from} sends by its interrupt command register. */
+        void deliver(LocalApic from, int shorthand, int destination, boolean logical, int mode, int vector, boolean level);
+    }
+
     private static final int ID = 0x02, VERSION = 0x03, TPR = 0x08, APR = 0x09, PPR = 0x0a, EOI = 0x0b, RRD = 0x0c, LDR = 0x0d, DFR = 0x0e, SVR = 0x0f, ISR = 0x10, TMR = 0x18, IRR = 0x20, ESR = 0x28, LVT_CMCI = 0x2f,
             ICR_LOW = 0x30, ICR_HIGH = 0x31, LVT_TIMER = 0x32, LVT_THERMAL = 0x33, LVT_PERF = 0x34, LVT_LINT0 = 0x35, LVT_LINT1 = 0x36, LVT_ERROR = 0x37, TIMER_INITIAL = 0x38, TIMER_CURRENT = 0x39,
             TIMER_DIVIDE = 0x3e, SELF_IPI = 0x3f;
@@ -29,8 +63,8 @@ final class LocalApic {
     private static final int ICR_RESERVED = 0xfff00000 | 3 << 16 | 1 << 13;
     private static final int SVR_DEFINED = 0x3ff;
 
-    private final SoftVcpu vcpu;
-    private final SoftVm vm;
+    private final Processor processor;
+    private final Bus bus;
     final ApicTimer timer;
     final int id;
 
@@ -43,11 +77,11 @@ final class LocalApic {
     private final int[] lvt = new int[6];
     private int lvtCmci;
 
-    LocalApic(SoftVcpu vcpu, SoftVm vm, VmClock clock, int id) {
-        this.vcpu = vcpu;
-        this.vm = vm;
+    LocalApic(Processor processor, Bus bus, VmClock clock, int id) {
+        this.processor = processor;
+        this.bus = bus;
         this.id = id;
-        timer = new ApicTimer(vcpu, this, clock);
+        timer = new ApicTimer(processor, this, clock);
         base = 0xfee00000L | BASE_ENABLE | (id == 0 ? BASE_BSP : 0);
         reset();
     }
@@ -94,7 +128,7 @@ final class LocalApic {
         boolean wasOn = hardwareEnabled();
         base = value & ~BASE_BSP | base & BASE_BSP;
         if (wasOn && !on) reset();
-        vm.apicMoved();
+        bus.apicMoved();
         return true;
     }
 
@@ -116,7 +150,7 @@ final class LocalApic {
         if (level) or(tmr, vector >>> 6, bit);
         else tmr.getAndAccumulate(vector >>> 6, ~bit, (a, b) -> a & b);
         or(irr, vector >>> 6, bit);
-        vcpu.wake();
+        processor.wake();
     }
 
     private static void or(AtomicLongArray array, int index, long bits) {
@@ -181,8 +215,8 @@ final class LocalApic {
         int vector = highestInService();
         if (vector < 0) return;
         isr[vector >>> 6] &= ~(1L << vector);
-        if ((tmr.get(vector >>> 6) >>> vector & 1) != 0) vm.endOfInterrupt(vector);
-        vcpu.cpu.attend();
+        if ((tmr.get(vector >>> 6) >>> vector & 1) != 0) bus.endOfInterrupt(vector);
+        processor.attendSoon();
     }
 
     // ---- registers ----
@@ -193,7 +227,7 @@ final class LocalApic {
 
     void setTaskPriority(int value) {
         tpr = value & 0xff;
-        vcpu.cpu.attend();
+        processor.attendSoon();
     }
 
     long mmioRead(int offset) {
@@ -250,7 +284,7 @@ final class LocalApic {
             case SVR -> {
                 svr = value & 0x1ff;
                 if ((value & SVR_ENABLED) == 0) maskAll();
-                vcpu.cpu.attend();
+                processor.attendSoon();
             }
             case ESR -> {
                 esr = esrPending;
@@ -278,7 +312,7 @@ final class LocalApic {
         int entry = value & LVT_DEFINED[index] & ~LVT_READ_ONLY | maskedByForce();
         if (index == 0) timer.setEntry(entry);
         else lvt[index] = entry;
-        vcpu.cpu.attend();
+        processor.attendSoon();
     }
 
     // ---- x2APIC and TSC-deadline MSRs ----
@@ -342,17 +376,17 @@ final class LocalApic {
             esrPending |= ESR_SEND_ILLEGAL;
             return;
         }
-        vm.deliver(this, shorthand, destination, logical, mode, vector, level);
+        bus.deliver(this, shorthand, destination, logical, mode, vector, level);
     }
 
     /** Takes a message that concerns this processor; any thread. */
     void receive(int mode, int vector, boolean level) {
         switch (mode) {
             case MODE_FIXED, MODE_LOWEST -> request(vector, level);
-            case MODE_NMI -> vcpu.nmi();
-            case MODE_INIT -> vcpu.initSignal();
-            case MODE_STARTUP -> vcpu.startup(vector);
-            case MODE_EXTINT -> vcpu.wake();
+            case MODE_NMI -> processor.nmi();
+            case MODE_INIT -> processor.initSignal();
+            case MODE_STARTUP -> processor.startup(vector);
+            case MODE_EXTINT -> processor.wake();
             default -> { }                                                  // SMI: there is no system management mode
         }
     }

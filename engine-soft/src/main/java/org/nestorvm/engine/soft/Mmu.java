@@ -17,7 +17,7 @@ import org.nestorvm.vmm.NestedFaultHandler;
  * through the nested page table, as on hardware. A nested fault is described in the format's own exit information and handed to the monitor, which makes the page
  * resident, or says that a device or nothing is there.
  */
-final class Mmu {
+final class Mmu implements SlowMemory {
     /** The set of tags that are never filled: every access comes to the slow half. For alignment checks and data breakpoints. */
     private static final long[] NO_TAGS = new long[Cpu.TLB_SIZE];
 
@@ -30,17 +30,16 @@ final class Mmu {
     private final Cpu c;
     private final NestedPageTable nested;
     private final NestedFaultHandler faults;
-    private final CodeCache code;
+    private final CodeWatch code;
     private final NestedWalk nestedWalk = new NestedWalk();
     private final GuestWalk walk;
     GuestBus bus = GuestBus.EMPTY;
-    SoftVm vm;
-    SoftVcpu vcpu;
+    Processor vcpu;
     LocalApic apic;
 
     /**
      * Pages that may be written as by a write tag, but hold code: a store need not walk the tables again, but must ask
-     * {@link CodeCache#written}.
+     * {@link CodeWatch#written}.
      */
     private final long[][] codeTags = new long[3][Cpu.TLB_SIZE];
 
@@ -65,7 +64,7 @@ final class Mmu {
     private long deviceGpa;
     private boolean deviceIsHole;
 
-    Mmu(Cpu c, NestedPageTable nested, NestedFaultHandler faults, CodeCache code) {
+    Mmu(Cpu c, NestedPageTable nested, NestedFaultHandler faults, CodeWatch code) {
         this.c = c;
         this.nested = nested;
         this.faults = faults;
@@ -80,7 +79,8 @@ final class Mmu {
     }
 
     /** Chooses the tags for the present privilege: after a change of CPL, CR0, CR4, RFLAGS.AC, DR7. */
-    void selectTags() {
+    @Override
+    public void selectTags() {
         boolean user = c.cpl == 3;
         boolean smap = (c.cr4 & Cpu.CR4_SMAP) != 0 && (c.rflags & Cpu.AC) == 0;
         c.tlbSet = user ? Cpu.USER : smap ? Cpu.SUPERVISOR : Cpu.SUPERVISOR_AC;
@@ -93,7 +93,8 @@ final class Mmu {
 
     // ---- slow loads and stores ----
 
-    long loadSlow(long linear, int size) {
+    @Override
+    public long loadSlow(long linear, int size) {
         if (c.readTag == NO_TAGS) checkEach(linear, size, Access.READ);
         if ((linear & 0xfff) + size > 4096) return loadCrossing(linear, size);
         long host = translate(linear, Access.READ, c.tlbSet);
@@ -131,7 +132,8 @@ final class Mmu {
         return c.longMode() ? linear : linear & 0xffffffffL;
     }
 
-    void storeSlow(long linear, int size, long value) {
+    @Override
+    public void storeSlow(long linear, int size, long value) {
         if (c.writeTag == NO_TAGS) checkEach(linear, size, Access.WRITE);
         if ((linear & 0xfff) + size > 4096) {
             probeWrite(linear, size);
@@ -152,7 +154,8 @@ final class Mmu {
         if (code.written(host, size)) c.limit = 0;
     }
 
-    void probeWrite(long linear, int size) {
+    @Override
+    public void probeWrite(long linear, int size) {
         if (c.writeTag == NO_TAGS) checkEach(linear, size, Access.WRITE);
         boolean crosses = (linear & 0xfff) + size > 4096;
         if (crosses) checkEnd(linear, size);
@@ -161,7 +164,8 @@ final class Mmu {
     }
 
     /** Faults as a read of {@code size} bytes would. */
-    void probeRead(long linear, int size) {
+    @Override
+    public void probeRead(long linear, int size) {
         boolean crosses = (linear & 0xfff) + size > 4096;
         if (crosses) checkEnd(linear, size);
         translate(linear, Access.READ, c.tlbSet);
@@ -172,7 +176,8 @@ final class Mmu {
      * The host address of {@code size} bytes that are aligned memory without code in them, for atomic operations and bulk copies; 0 when they are something else. Faults as a write
      * or a read.
      */
-    long hostForWrite(long linear, int size) {
+    @Override
+    public long hostForWrite(long linear, int size) {
         if (c.writeTag == NO_TAGS) checkEach(linear, size, Access.WRITE);
         int slot = (int) (linear >>> 12) & Cpu.TLB_SIZE - 1;
         if (c.writeTag[slot] == (linear + (size - 1) & Cpu.PAGE_MASK)) return linear + c.addend[slot];
@@ -184,7 +189,8 @@ final class Mmu {
         return host != 0 && !code.hasCode(host & Cpu.PAGE_MASK) ? host : 0;
     }
 
-    long hostForRead(long linear, int size) {
+    @Override
+    public long hostForRead(long linear, int size) {
         if (c.readTag == NO_TAGS) checkEach(linear, size, Access.READ);
         int slot = (int) (linear >>> 12) & Cpu.TLB_SIZE - 1;
         if (c.readTag[slot] == (linear + (size - 1) & Cpu.PAGE_MASK)) return linear + c.addend[slot];
@@ -202,7 +208,8 @@ final class Mmu {
     }
 
     /** Accesses that the processor makes by itself to descriptor tables and TSS: always as a supervisor, and subject to SMAP whatever AC is. */
-    long systemLoad(long linear, int size) {
+    @Override
+    public long systemLoad(long linear, int size) {
         long value = 0;
         linear = wrap(linear);
         if ((linear & 0xfff) + size <= 4096) {
@@ -213,7 +220,8 @@ final class Mmu {
         return value;
     }
 
-    void systemStore(long linear, int size, long value) {
+    @Override
+    public void systemStore(long linear, int size, long value) {
         for (int i = 0; i < size; i++) {
             long host = translate(wrap(linear + i), Access.WRITE, Cpu.SUPERVISOR);
             if (host == 0) deviceWrite(deviceGpa, 1, value >>> 8 * i & 0xff);
@@ -246,14 +254,16 @@ final class Mmu {
         }
     }
 
-    int portRead(int port, int size) {
+    @Override
+    public int portRead(int port, int size) {
         vcpu.leaveGuest();
         int v = bus.portRead(port, size);
         vcpu.enterGuest();
         return v;
     }
 
-    void portWrite(int port, int size, int value) {
+    @Override
+    public void portWrite(int port, int size, int value) {
         vcpu.leaveGuest();
         bus.portWrite(port, size, size == 4 ? value : value & (1 << 8 * size) - 1);
         vcpu.enterGuest();
@@ -400,12 +410,14 @@ final class Mmu {
         return done;
     }
 
-    void loadPdptes(long cr3) {
+    @Override
+    public void loadPdptes(long cr3) {
         walk.loadPdptes(cr3);
     }
 
     /** The same when a state is loaded from outside: bad entries are not present. */
-    void loadPdptesQuietly(long cr3) {
+    @Override
+    public void loadPdptesQuietly(long cr3) {
         try {
             walk.loadPdptes(cr3);
         } catch (GuestFault f) {
@@ -442,7 +454,8 @@ final class Mmu {
         }
     }
 
-    void flushAll() {
+    @Override
+    public void flushAll() {
         flushes++;
         for (int i = 0; i < listedCount; i++) drop(listed[i]);
         listedCount = 0;
@@ -451,7 +464,8 @@ final class Mmu {
     }
 
     /** What MOV to CR3 does: global pages stay when CR4.PGE is set. */
-    void flushNonGlobal() {
+    @Override
+    public void flushNonGlobal() {
         if ((c.cr4 & Cpu.CR4_PGE) == 0) {
             flushAll();
             return;
@@ -467,7 +481,8 @@ final class Mmu {
     }
 
     /** INVLPG: the page that holds {@code linear}, of whatever size it is. */
-    void flushPage(long linear) {
+    @Override
+    public void flushPage(long linear) {
         int region = (int) (linear >>> 21) & 1023;
         if (giantPage || (largeRegions[region >>> 6] >>> region & 1) != 0) {
             flushAll();

@@ -41,15 +41,15 @@ final class Msrs {
 
     static long read(Cpu c, int msr) {
         if (msr >= X2APIC_FIRST && msr <= X2APIC_LAST) {
-            if (c.mmu.apic == null || !c.mmu.apic.readable(msr - X2APIC_FIRST)) throw c.gp(0);
-            return c.mmu.apic.msrRead(msr - X2APIC_FIRST);
+            if (c.apic == null || !c.apic.readable(msr - X2APIC_FIRST)) throw c.gp(0);
+            return c.apic.msrRead(msr - X2APIC_FIRST);
         }
         if (msr != PAT && msr >= Mtrrs.FIRST && msr <= Mtrrs.LAST) return Mtrrs.read(c, msr);
         return switch (msr) {
             case P5_MC_ADDR, P5_MC_TYPE, PLATFORM_ID, SMI_COUNT -> 0;
-            case CORE_THREAD_COUNT -> (long) c.vcpu.vm.cpuCount() << 16 | c.vcpu.vm.cpuCount();
+            case CORE_THREAD_COUNT -> (long) c.vcpu.cpuCount() << 16 | c.vcpu.cpuCount();
             case TSC -> c.vcpu.tsc();
-            case APIC_BASE -> c.mmu.apic == null ? 0xfee00000L : c.mmu.apic.base();
+            case APIC_BASE -> c.apic == null ? 0xfee00000L : c.apic.base();
             case FEATURE_CONTROL -> 1;                              // locked, nothing enabled
             case TSC_ADJUST -> c.vcpu.tscAdjust();
             case SPEC_CTRL -> c.specCtrl;
@@ -68,8 +68,8 @@ final class Msrs {
             case MISC_ENABLE -> c.miscEnable & MISC_ENABLE_WRITABLE | MISC_ENABLE_FIXED;
             case PAT -> c.pat;
             case TSC_DEADLINE -> {
-                if (c.mmu.apic == null) throw c.gp(0);
-                yield c.mmu.apic.timer.deadline();
+                if (c.apic == null) throw c.gp(0);
+                yield c.apic.timer.deadline();
             }
             case EFER -> c.efer;
             case STAR -> c.star;
@@ -80,15 +80,15 @@ final class Msrs {
             case GS_BASE -> c.segBase[Cpu.GS];
             case KERNEL_GS_BASE -> c.kernelGsBase;
             case TSC_AUX -> c.tscAux;
-            case KVM_SYSTEM_TIME, KVM_SYSTEM_TIME_OLD -> c.vcpu.pvclock.systemTime();
-            case KVM_WALL_CLOCK, KVM_WALL_CLOCK_OLD -> c.vcpu.pvclock.wallClock();
+            case KVM_SYSTEM_TIME, KVM_SYSTEM_TIME_OLD -> c.pvclock.systemTime();
+            case KVM_WALL_CLOCK, KVM_WALL_CLOCK_OLD -> c.pvclock.wallClock();
             default -> throw c.gp(0);
         };
     }
 
     static void write(Cpu c, int msr, long v) {
         if (msr >= X2APIC_FIRST && msr <= X2APIC_LAST) {
-            if (c.mmu.apic == null || !c.mmu.apic.msrWrite(msr - X2APIC_FIRST, v)) throw c.gp(0);
+            if (c.apic == null || !c.apic.msrWrite(msr - X2APIC_FIRST, v)) throw c.gp(0);
             return;
         }
         if (msr != PAT && msr >= Mtrrs.FIRST && msr <= Mtrrs.LAST) {
@@ -101,7 +101,7 @@ final class Msrs {
             case BIOS_UPDT_TRIG, BIOS_SIGN_ID -> { }
             case TSC -> c.vcpu.setTsc(v);
             case APIC_BASE -> {
-                if (c.mmu.apic == null || !c.mmu.apic.setBase(v)) throw c.gp(0);
+                if (c.apic == null || !c.apic.setBase(v)) throw c.gp(0);
                 c.mmu.flushAll();
             }
             case TSC_ADJUST -> c.vcpu.setTscAdjust(v);
@@ -122,8 +122,8 @@ final class Msrs {
                 c.pat = v;
             }
             case TSC_DEADLINE -> {
-                if (c.mmu.apic == null) throw c.gp(0);
-                c.mmu.apic.timer.setDeadline(v);
+                if (c.apic == null) throw c.gp(0);
+                c.apic.timer.setDeadline(v);
             }
             case EFER -> Control.writeEfer(c, v);
             case STAR -> c.star = v;
@@ -134,8 +134,8 @@ final class Msrs {
             case GS_BASE -> c.segBase[Cpu.GS] = canonical(c, v);
             case KERNEL_GS_BASE -> c.kernelGsBase = canonical(c, v);
             case TSC_AUX -> c.tscAux = defined(c, v, 0xffffffffL);
-            case KVM_SYSTEM_TIME, KVM_SYSTEM_TIME_OLD -> c.vcpu.pvclock.setSystemTime(v);
-            case KVM_WALL_CLOCK, KVM_WALL_CLOCK_OLD -> c.vcpu.pvclock.setWallClock(v);
+            case KVM_SYSTEM_TIME, KVM_SYSTEM_TIME_OLD -> c.pvclock.setSystemTime(v);
+            case KVM_WALL_CLOCK, KVM_WALL_CLOCK_OLD -> c.pvclock.setWallClock(v);
             default -> throw c.gp(0);
         }
     }

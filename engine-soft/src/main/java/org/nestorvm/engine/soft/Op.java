@@ -1,7 +1,7 @@
 package org.nestorvm.engine.soft;
 
 /**
- * One decoded instruction. An operation lies in a {@link Block}; while the block runs, {@code cpu.r[Cpu.RIP]} keeps the address of the block's first byte,
+ * One decoded instruction. An operation lies in a {@code Block}; while the block runs, {@code cpu.r[Cpu.RIP]} keeps the address of the block's first byte,
  * and only the last operation of a block changes it. An operation either completes, or throws {@link GuestFault} having changed nothing.
  */
 abstract class Op {

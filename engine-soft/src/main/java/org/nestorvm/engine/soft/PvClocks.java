@@ -21,7 +21,7 @@ final class PvClocks {
     void update(SoftVcpu by) {
         lock(by);
         try {
-            by.pvclock.update(by.mmu, sameEverywhere());
+            by.pvclock.update(by, sameEverywhere());
         } finally {
             lock.unlock();
         }
@@ -33,7 +33,7 @@ final class PvClocks {
         try {
             by.setTscOffset(offset);
             boolean stable = sameEverywhere();
-            for (SoftVcpu vcpu : vcpus) vcpu.pvclock.update(by.mmu, stable);
+            for (SoftVcpu vcpu : vcpus) vcpu.pvclock.update(by, stable);
         } finally {
             lock.unlock();
         }

@@ -5,6 +5,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
+import org.nestorvm.paging.Access;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.EngineOptions;
 import org.nestorvm.vmm.EngineVcpu;
@@ -17,7 +18,7 @@ import org.nestorvm.vmm.InterruptController;
  * One virtual processor: the run loop's frame, and everything that other threads may ask of it. They set a flag, then {@link Cpu#attention}, then wake the thread; the loop answers between
  * two blocks.
  */
-public final class SoftVcpu implements EngineVcpu {
+public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalApic.Processor, PvClock.Processor {
     /** Timers set to this or later do not expire: 146 years, and room for sums. */
     private static final long NEVER_NS = 1L << 62;
     private static final Event NON_MASKABLE = new Event(Event.Type.NMI, GuestFault.NMI, -1), DEBUG = new Event(Event.Type.EXCEPTION, GuestFault.DB, -1);
@@ -37,8 +38,6 @@ public final class SoftVcpu implements EngineVcpu {
     private final SplittableRandom deterministic;
     private final java.security.SecureRandom entropy;
 
-    /** Retired instructions at which attend is due: the next timer of a clock that counts instructions. */
-    long deadline = Long.MAX_VALUE;
     /** Nanoseconds that halts have skipped, and one for each exception: instruction time is retired + this. */
     private long skippedNs;
     private volatile long tscOffset;
@@ -59,18 +58,19 @@ public final class SoftVcpu implements EngineVcpu {
         this.vm = vm;
         this.index = index;
         mmu = new Mmu(cpu, vm.vm.nestedPageTable(), vm.vm.nestedFaultHandler(), vm.code);
-        mmu.vm = vm;
         mmu.vcpu = this;
         cpu.mmu = mmu;
         cpu.vcpu = this;
         boolean local = vm.options.interrupts() == EngineOptions.Interrupts.LOCAL_APIC;
         apic = local ? new LocalApic(this, vm, vm.options.clock(), index) : null;
         mmu.apic = apic;
+        cpu.apic = apic;
         controller = vm.options.controller();
         instructions = vm.options.clock() instanceof InstructionClock c ? c : null;
         deterministic = instructions != null ? new SplittableRandom(0x6e6573746f72L + index) : null;
         entropy = instructions == null ? new java.security.SecureRandom() : null;
         pvclock = new PvClock(this, vm.options.clock());
+        cpu.pvclock = pvclock;
         interpreter = new Interpreter(cpu, mmu, vm.code, this, arena.allocate(64, 16).address());
         waitForSipi = local && index != 0;
         new StateTransfer(this).write(new CpuState());
@@ -81,7 +81,8 @@ public final class SoftVcpu implements EngineVcpu {
     /**
      * The machine's time, on the processor's thread exact to the block also where time is the count of instructions.
      */
-    long nowNs() {
+    @Override
+    public long nowNs() {
         if (instructions == null) return vm.options.clock().nowNs();
         long now = cpu.retired + skippedNs;
         instructions.setNowNs(now);
@@ -89,19 +90,23 @@ public final class SoftVcpu implements EngineVcpu {
     }
 
     /** Nanoseconds since the machine's start, unless the guest has written it. */
-    long tsc() {
+    @Override
+    public long tsc() {
         return nowNs() + tscOffset;
     }
 
-    void setTsc(long value) {
+    @Override
+    public void setTsc(long value) {
         moveTsc(value - tsc());
     }
 
-    long tscAdjust() {
+    @Override
+    public long tscAdjust() {
         return tscAdjust;
     }
 
-    void setTscAdjust(long value) {
+    @Override
+    public void setTscAdjust(long value) {
         moveTsc(value - tscAdjust);
     }
 
@@ -121,18 +126,21 @@ public final class SoftVcpu implements EngineVcpu {
     }
 
     /** The clock's time at which the TSC has, or had, this value. */
-    long timeOfTsc(long tsc) {
+    @Override
+    public long timeOfTsc(long tsc) {
         return tsc - tscOffset;
     }
 
-    long random() {
+    @Override
+    public long random() {
         return deterministic != null ? deterministic.nextLong() : entropy.nextLong();
     }
 
     // ---- what other threads ask ----
 
     /** Looks at interrupts before the next block, also out of HLT. */
-    void wake() {
+    @Override
+    public void wake() {
         cpu.attention = true;
         Thread t = runner;
         if (t != null && t != Thread.currentThread()) LockSupport.unpark(t);
@@ -145,19 +153,22 @@ public final class SoftVcpu implements EngineVcpu {
         if (runsOn(Thread.currentThread())) cpu.limit = 0;
     }
 
-    void nmi() {
+    @Override
+    public void nmi() {
         nmi = true;
         wake();
     }
 
     /** A start-up message from before it is void; one that comes after it, perhaps before this processor's thread has looked, is not. */
-    void initSignal() {
+    @Override
+    public void initSignal() {
         sipi = false;
         init = true;
         wake();
     }
 
-    void startup(int vector) {
+    @Override
+    public void startup(int vector) {
         sipiVector = vector;
         sipi = true;
         wake();
@@ -198,17 +209,20 @@ public final class SoftVcpu implements EngineVcpu {
     }
 
     /** Around a device's code: it may take as long as it likes, and may itself ask for flushes. */
-    void leaveGuest() {
+    @Override
+    public void leaveGuest() {
         inGuest = false;
         if (instructions != null) nowNs();
     }
 
-    void enterGuest() {
+    @Override
+    public void enterGuest() {
         inGuest = true;
         if (flushDone < flushWanted.get()) flushIfAsked();
     }
 
-    boolean inGuest() {
+    @Override
+    public boolean inGuest() {
         return inGuest;
     }
 
@@ -221,7 +235,8 @@ public final class SoftVcpu implements EngineVcpu {
     }
 
     /** In the middle of an instruction that cannot be completed now: it starts again at the next entry. */
-    void leaveIfKicked() {
+    @Override
+    public void leaveIfKicked() {
         if (!kicked) return;
         kicked = false;
         throw new Interrupted();
@@ -232,8 +247,58 @@ public final class SoftVcpu implements EngineVcpu {
         interpreter.forget(vm.code.generation());
     }
 
-    void codeAppeared(long page) {
+    @Override
+    public void codeAppeared(long page) {
         vm.codeAppeared(page, this);
+    }
+
+    @Override
+    public void forgetAllCode() {
+        vm.forgetCode(this);
+    }
+
+    @Override
+    public int index() {
+        return index;
+    }
+
+    @Override
+    public int cpuCount() {
+        return vm.cpuCount();
+    }
+
+    @Override
+    public long hostForWrite(long gpa) {
+        return gpa < 0 || gpa >= 1L << GuestWalk.MAXPHYADDR ? 0 : mmu.hostOf(gpa, Access.WRITE, true);
+    }
+
+    /** A processor that waits for the lock is outside the guest, since the holder may wait for every processor's TLB flush. */
+    @Override
+    public void lockBus() {
+        if (vm.splitLock.tryLock()) return;
+        leaveGuest();
+        vm.splitLock.lock();
+        enterGuest();
+    }
+
+    @Override
+    public void unlockBus() {
+        vm.splitLock.unlock();
+    }
+
+    @Override
+    public void clockMoved() {
+        vm.clocks.update(this);
+    }
+
+    @Override
+    public void memoryWritten(long gpa, int sizeBytes) {
+        vm.memoryWritten(gpa, sizeBytes);
+    }
+
+    @Override
+    public void attendSoon() {
+        cpu.attend();
     }
 
     // ---- running ----
@@ -289,7 +354,8 @@ public final class SoftVcpu implements EngineVcpu {
     }
 
     /** Answers whatever set {@link Cpu#attention}. Returns an exit, or null to go on. */
-    Exit attend() {
+    @Override
+    public Exit attend() {
         cpu.attention = false;
         if (flushDone < flushWanted.get()) flushIfAsked();
         if (kicked) {
@@ -318,14 +384,14 @@ public final class SoftVcpu implements EngineVcpu {
     /** A guest that does nothing but fault retires nothing; its timers fire all the same. */
     private void passTime() {
         skippedNs++;
-        if (deadline != Long.MAX_VALUE) deadline--;
+        if (cpu.deadline != Long.MAX_VALUE) cpu.deadline--;
     }
 
     private void runTimers() {
         nowNs();
         instructions.runDue();
         long next = instructions.nextDeadlineNs();
-        deadline = next >= NEVER_NS ? Long.MAX_VALUE : next - skippedNs;
+        cpu.deadline = next >= NEVER_NS ? Long.MAX_VALUE : next - skippedNs;
     }
 
     /** One instruction with what belongs to it: shadow, single step, instruction breakpoint, resume flag. */

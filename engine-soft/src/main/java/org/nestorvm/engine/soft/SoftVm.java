@@ -9,7 +9,7 @@ import org.nestorvm.vmm.EngineVm;
 import org.nestorvm.vmm.VirtualMachine;
 
 /** The processors of one machine and what they share: decoded code, and the bus on which interrupt messages travel. */
-final class SoftVm implements EngineVm {
+final class SoftVm implements EngineVm, LocalApic.Bus {
     private static final long PAGE_BYTES = 4096;
     private static final int SHORTHAND_NONE = 0, SHORTHAND_SELF = 1, SHORTHAND_ALL = 2;
 
@@ -51,7 +51,8 @@ final class SoftVm implements EngineVm {
     }
 
     /** Delivery mode 1 (lowest priority) goes to one processor, everything else to all that the destination names. */
-    void deliver(LocalApic from, int shorthand, int destination, boolean logical, int mode, int vector, boolean level) {
+    @Override
+    public void deliver(LocalApic from, int shorthand, int destination, boolean logical, int mode, int vector, boolean level) {
         LocalApic lowest = null;
         for (SoftVcpu vcpu : vcpus) {
             LocalApic apic = vcpu.apic;
@@ -69,7 +70,8 @@ final class SoftVm implements EngineVm {
         if (lowest != null) lowest.receive(1, vector, level);
     }
 
-    void endOfInterrupt(int vector) {
+    @Override
+    public void endOfInterrupt(int vector) {
         options.controller().endOfInterrupt(vector);
     }
 
@@ -79,7 +81,8 @@ final class SoftVm implements EngineVm {
     }
 
     /** A local APIC's page has moved: TLB entries may cover what is memory now, or was. */
-    void apicMoved() {
+    @Override
+    public void apicMoved() {
         flushAll(null);
     }
 

@@ -18,15 +18,6 @@ final class SseCompare {
         };
     }
 
-    static void setFlags(Cpu c, int order) {
-        Flags.set(c, switch (order) {
-            case -1 -> Cpu.CF;
-            case 0 -> Cpu.ZF;
-            case 1 -> 0;
-            default -> Cpu.ZF | Cpu.PF | Cpu.CF;
-        });
-    }
-
     private static final class CompareFlags64 extends SseOp {
         private final boolean signalling;
 
@@ -40,7 +31,7 @@ final class SseCompare {
             long[] x = source64(c);
             int order = SseFloat.compare(c, true, signalling, x[dst], x[src]);
             if (c.soft.flags != 0) SseFloat.finish(c);
-            setFlags(c, order);
+            Flags.setOrder(c, order);
         }
     }
 
@@ -57,7 +48,7 @@ final class SseCompare {
             long[] x = source32(c);
             int order = SseFloat.compare(c, false, signalling, x[dst], x[src]);
             if (c.soft.flags != 0) SseFloat.finish(c);
-            setFlags(c, order);
+            Flags.setOrder(c, order);
         }
     }
 
@@ -68,7 +59,7 @@ final class SseCompare {
             case 0 -> order == 0;
             case 1 -> order == -1;
             case 2 -> order <= 0;
-            default -> order == SseFloat.UNORDERED;
+            default -> order == Ieee.UNORDERED;
         };
         return holds != (predicate & 4) > 0 ? -1 : 0;
     }

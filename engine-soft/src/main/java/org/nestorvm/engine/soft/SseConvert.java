@@ -59,7 +59,7 @@ final class SseConvert {
                 return sign;
             }
             case Number.INFINITY -> {
-                return SseFloat.infinity(true, s.a.negative);
+                return Ieee.infinity(true, s.a.negative);
             }
             case Number.QNAN, Number.SNAN -> {
                 if (s.a.kind == Number.SNAN) s.flags |= IE;
@@ -80,7 +80,7 @@ final class SseConvert {
                 return sign;
             }
             case Number.INFINITY -> {
-                return SseFloat.infinity(false, s.a.negative);
+                return Ieee.infinity(false, s.a.negative);
             }
             case Number.QNAN, Number.SNAN -> {
                 if (s.a.kind == Number.SNAN) s.flags |= IE;
@@ -98,14 +98,14 @@ final class SseConvert {
         SoftFloat s = c.soft;
         s.a.set(wide, bits, (c.mxcsr & SseFloat.DAZ) != 0);
         if (s.a.kind == Number.SNAN) s.flags |= IE;
-        if (s.a.isNan()) return SseFloat.quiet(wide, bits);
-        if (s.a.kind == Number.ZERO) return SseFloat.zero(wide, s.a.negative);
+        if (s.a.isNan()) return Ieee.quiet(wide, bits);
+        if (s.a.kind == Number.ZERO) return Ieee.zero(wide, s.a.negative);
         if (s.a.kind == Number.INFINITY || s.a.exponent >= (wide ? 52 : 23)) return bits;
         int before = s.flags;
         s.set(s.a.negative, s.a.exponent, s.a.sig, 0);
         s.roundToInteger((imm & 4) != 0 ? SseFloat.rounding(c) : imm & 3);
         if ((imm & 8) != 0) s.flags = before;
-        if (s.hi == 0) return SseFloat.zero(wide, s.negative);
+        if (s.hi == 0) return Ieee.zero(wide, s.negative);
         int shift = Long.numberOfLeadingZeros(s.hi);
         s.set(s.negative, 63 - shift, s.hi << shift, 0);
         return s.pack(wide);

@@ -177,7 +177,7 @@ final class SseFloat {
         else a.set(wide, x, daz);
         if (a.isNan() || b.isNan()) {
             if (a.kind == Number.SNAN || b.kind == Number.SNAN) s.flags |= IE;
-            return quiet(wide, a.isNan() && op != SQRT ? x : y);
+            return Ieee.quiet(wide, a.isNan() && op != SQRT ? x : y);
         }
         if (invalid(op, a, b)) {
             s.flags |= IE;
@@ -185,7 +185,7 @@ final class SseFloat {
         }
         if (op == DIV && b.kind == Number.ZERO && a.kind != Number.INFINITY) {
             if (a.kind != Number.ZERO) s.flags |= ZE;
-            return infinity(wide, a.negative ^ b.negative);
+            return Ieee.infinity(wide, a.negative ^ b.negative);
         }
         if (a.kind == Number.DENORMAL || b.kind == Number.DENORMAL) s.flags |= DE;
         if (a.kind == Number.INFINITY || b.kind == Number.INFINITY) return infinite(wide, op, a, b);
@@ -214,11 +214,11 @@ final class SseFloat {
     private static long infinite(boolean wide, int op, Number a, Number b) {
         boolean infA = a.kind == Number.INFINITY;
         return switch (op) {
-            case ADD -> infinity(wide, infA ? a.negative : b.negative);
-            case SUB -> infinity(wide, infA ? a.negative : !b.negative);
-            case MUL -> infinity(wide, a.negative ^ b.negative);
-            case DIV -> infA ? infinity(wide, a.negative ^ b.negative) : zero(wide, a.negative ^ b.negative);
-            default -> infinity(wide, false);
+            case ADD -> Ieee.infinity(wide, infA ? a.negative : b.negative);
+            case SUB -> Ieee.infinity(wide, infA ? a.negative : !b.negative);
+            case MUL -> Ieee.infinity(wide, a.negative ^ b.negative);
+            case DIV -> infA ? Ieee.infinity(wide, a.negative ^ b.negative) : Ieee.zero(wide, a.negative ^ b.negative);
+            default -> Ieee.infinity(wide, false);
         };
     }
 
@@ -230,7 +230,7 @@ final class SseFloat {
         s.roundTo(wide, rounding(c), masks);
         if ((c.mxcsr & FTZ) != 0 && (masks & UE) != 0 && s.hi > 0 | (s.flags & UE) != 0) {
             s.flags = before | UE | PE;
-            return zero(wide, s.negative);
+            return Ieee.zero(wide, s.negative);
         }
         s.flags |= before;
         return s.pack(wide);
@@ -240,15 +240,13 @@ final class SseFloat {
     static long minMax(Cpu c, boolean wide, boolean max, long x, long y) {
         SoftFloat s = c.soft;
         int order = compare(c, wide, true, x, y);
-        long chosen = order != UNORDERED && (max ? order > 0 : order < 0) ? x : y;
+        long chosen = order != Ieee.UNORDERED && (max ? order > 0 : order < 0) ? x : y;
         if ((c.mxcsr & DAZ) == 0) return chosen;
         s.a.set(wide, chosen, true);
-        return s.a.kind == Number.ZERO ? zero(wide, s.a.negative) : chosen;
+        return s.a.kind == Number.ZERO ? Ieee.zero(wide, s.a.negative) : chosen;
     }
 
-    static final int UNORDERED = 2;
-
-    /** -1, 0, 1 or UNORDERED; a quiet NaN is an exception if {@code signalling}. */
+    /** -1, 0, 1 or Ieee.UNORDERED; a quiet NaN is an exception if {@code signalling}. */
     static int compare(Cpu c, boolean wide, boolean signalling, long x, long y) {
         if (wide) {
             double a = Double.longBitsToDouble(x), b = Double.longBitsToDouble(y);
@@ -263,7 +261,7 @@ final class SseFloat {
         s.b.set(wide, y, daz);
         if (s.a.isNan() || s.b.isNan()) {
             if (signalling || s.a.kind == Number.SNAN || s.b.kind == Number.SNAN) s.flags |= IE;
-            return UNORDERED;
+            return Ieee.UNORDERED;
         }
         if (s.a.kind == Number.DENORMAL || s.b.kind == Number.DENORMAL) s.flags |= DE;
         if (s.a.kind == Number.ZERO && s.b.kind == Number.ZERO) return 0;
@@ -273,17 +271,5 @@ final class SseFloat {
 
     private static double value(boolean wide, long bits) {
         return wide ? Double.longBitsToDouble(bits) : Float.intBitsToFloat((int) bits);
-    }
-
-    static long quiet(boolean wide, long nan) {
-        return wide ? nan | 1L << 51 : (nan | 1L << 22) & 0xffffffffL;
-    }
-
-    static long infinity(boolean wide, boolean negative) {
-        return wide ? (negative ? 0xfff0000000000000L : 0x7ff0000000000000L) : negative ? 0xff800000L : 0x7f800000L;
-    }
-
-    static long zero(boolean wide, boolean negative) {
-        return !negative ? 0 : wide ? Long.MIN_VALUE : 0x80000000L;
     }
 }

@@ -39,10 +39,10 @@ final class StackOps {
                 @Override
                 void exec(Cpu c) {
                     if (c.virtual8086() && c.iopl() < 3) throw c.gp(0);
-                    long mask = Far.writableFlags(c, size) & ~Cpu.RF;
+                    long mask = Flags.writable(c, size) & ~Cpu.RF;
                     if (c.virtual8086()) mask &= ~(Cpu.IOPL | Cpu.VIF | Cpu.VIP);
                     long value = Stack.pop(c, size);
-                    Far.setFlags(c, value, mask & ~(Cpu.VIF | Cpu.VIP));
+                    Flags.write(c, value, mask & ~(Cpu.VIF | Cpu.VIP));
                 }
             };
             case "ENTER" -> new Enter(i);

@@ -20,12 +20,12 @@ final class X87Compare {
         };
     }
 
-    private static final int UNORDERED_CODE = X87Op.C3 | X87Op.C2 | X87Op.C0;
+    private static final int UNORDERED_CODE = FpuState.C3 | FpuState.C2 | FpuState.C0;
 
     private static int code(int order) {
         return switch (order) {
-            case -1 -> X87Op.C0;
-            case 0 -> X87Op.C3;
+            case -1 -> FpuState.C0;
+            case 0 -> FpuState.C3;
             case 1 -> 0;
             default -> UNORDERED_CODE;
         };
@@ -35,7 +35,7 @@ final class X87Compare {
     private static boolean finish(Cpu c, int order) {
         int exceptions = c.soft.flags;
         c.soft.flags = 0;
-        c.fpStatus = c.fpStatus & ~X87Op.CONDITIONS | code(order);
+        c.fpStatus = c.fpStatus & ~FpuState.CONDITIONS | code(order);
         return X87Op.raise(c, exceptions);
     }
 
@@ -130,7 +130,7 @@ final class X87Compare {
         @Override
         void exec(Cpu c) {
             begin(c);
-            int order = SseFloat.UNORDERED;
+            int order = Ieee.UNORDERED;
             boolean goesOn;
             if (isEmpty(c, 0) || isEmpty(c, sti)) {
                 goesOn = underflow(c);
@@ -142,7 +142,7 @@ final class X87Compare {
                 c.soft.flags = 0;
                 goesOn = raise(c, exceptions);
             }
-            SseCompare.setFlags(c, order);
+            Flags.setOrder(c, order);
             if (goesOn && pops) pop(c);
         }
     }
@@ -156,21 +156,21 @@ final class X87Compare {
         void exec(Cpu c) {
             begin(c);
             int n = physical(c, 0);
-            int code = (c.fpExponent[n] & 0x8000) != 0 ? C1 : 0;
+            int code = (c.fpExponent[n] & 0x8000) != 0 ? FpuState.C1 : 0;
             if (isEmpty(c, 0)) {
-                code |= C3 | C0;
+                code |= FpuState.C3 | FpuState.C0;
             } else {
                 get(c, 0, c.soft.a);
                 code |= switch (c.soft.a.kind) {
-                    case Number.ZERO -> C3;
-                    case Number.NORMAL -> C2;
-                    case Number.DENORMAL -> C3 | C2;
-                    case Number.INFINITY -> C2 | C0;
+                    case Number.ZERO -> FpuState.C3;
+                    case Number.NORMAL -> FpuState.C2;
+                    case Number.DENORMAL -> FpuState.C3 | FpuState.C2;
+                    case Number.INFINITY -> FpuState.C2 | FpuState.C0;
                     case Number.UNSUPPORTED -> 0;
-                    default -> C0;
+                    default -> FpuState.C0;
                 };
             }
-            c.fpStatus = c.fpStatus & ~CONDITIONS | code;
+            c.fpStatus = c.fpStatus & ~FpuState.CONDITIONS | code;
         }
     }
 }

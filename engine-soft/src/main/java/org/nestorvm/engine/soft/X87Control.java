@@ -42,7 +42,7 @@ final class X87Control {
         @Override
         void exec(Cpu c) {
             checkDisabled(c);
-            c.fpStatus &= CONDITIONS;
+            c.fpStatus &= FpuState.CONDITIONS;
         }
     }
 
@@ -54,7 +54,7 @@ final class X87Control {
         @Override
         void exec(Cpu c) {
             check(c);
-            setControl(c, c.load16(read(c, 2)));
+            FpuState.setControl(c, c.load16(read(c, 2)));
         }
     }
 
@@ -103,7 +103,7 @@ final class X87Control {
         @Override
         void exec(Cpu c) {
             if ((c.cr0 & (Cpu.CR0_MP | Cpu.CR0_TS)) == (Cpu.CR0_MP | Cpu.CR0_TS)) throw c.nm();
-            if ((c.fpStatus & ES) != 0) throw c.raise(GuestFault.MF, -1);
+            if ((c.fpStatus & FpuState.ES) != 0) throw c.raise(GuestFault.MF, -1);
         }
     }
 

@@ -55,7 +55,7 @@ final class X87Environment {
             pointers(c, linear);
             if (!registers) {
                 c.fpControl |= 0x3f;
-                summarise(c);
+                FpuState.summarise(c);
                 return;
             }
             for (int i = 0; i < 8; i++) {
@@ -120,8 +120,8 @@ final class X87Environment {
             c.fpTop = top;
             c.fpUsed = 0;
             for (int n = 0; n < 8; n++) if ((tags >> 2 * n & 3) != 3) c.fpUsed |= 1 << n;
-            setControl(c, control);
-            setStatus(c, status);
+            FpuState.setControl(c, control);
+            FpuState.setStatus(c, status);
             pointers(c, w3, w4, w5, w6);
         }
 

@@ -246,16 +246,16 @@ final class X87Math {
         result(s, (value < 0 ? 0x8000 : 0) | 16383 + 63 - shift, magnitude << shift);
     }
 
-    /** An order for comparisons: -1, 0, 1, or {@link SseFloat#UNORDERED}; exceptions as FCOM, or if {@code quiet} as FUCOM has them. */
+    /** An order for comparisons: -1, 0, 1, or {@link Ieee#UNORDERED}; exceptions as FCOM, or if {@code quiet} as FUCOM has them. */
     static int compare(SoftFloat s, boolean quiet) {
         Number a = s.a, b = s.b;
         if (a.kind == Number.UNSUPPORTED || b.kind == Number.UNSUPPORTED) {
             s.flags |= IE;
-            return SseFloat.UNORDERED;
+            return Ieee.UNORDERED;
         }
         if (a.isNan() || b.isNan()) {
             if (!quiet || a.kind == Number.SNAN || b.kind == Number.SNAN) s.flags |= IE;
-            return SseFloat.UNORDERED;
+            return Ieee.UNORDERED;
         }
         denormals(s);
         boolean zeroA = a.kind == Number.ZERO, zeroB = b.kind == Number.ZERO;

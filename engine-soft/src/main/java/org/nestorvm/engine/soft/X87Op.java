@@ -12,8 +12,6 @@ import static org.nestorvm.engine.soft.SoftFloat.ZE;
  * one is pending, and tells the instruction whether to go on.
  */
 abstract class X87Op extends MemOp {
-    static final int SF = 0x40, ES = 0x80, C0 = 0x100, C1 = 0x200, C2 = 0x400, C3 = 0x4000, BUSY = 0x8000;
-    static final int CONDITIONS = C0 | C1 | C2 | C3;
     /** The default NaN ("real indefinite"). */
     static final int INDEFINITE_EXPONENT = 0xffff;
     static final long INDEFINITE = 0xc000000000000000L;
@@ -32,7 +30,7 @@ abstract class X87Op extends MemOp {
 
     /** Every instruction that waits: faults if x87 is not to be used, or an exception is pending. */
     static void check(Cpu c) {
-        if (c.fpuDisabled | (c.fpStatus & ES) != 0) c.checkFpu();
+        if (c.fpuDisabled | (c.fpStatus & FpuState.ES) != 0) c.checkFpu();
     }
 
     /** The start of an instruction that computes: it waits, and becomes the last instruction. */
@@ -57,31 +55,15 @@ abstract class X87Op extends MemOp {
 
     // ---- control and status ----
 
-    static void setControl(Cpu c, int control) {
-        c.fpControl = control & 0x1f7f | 0x40;
-        summarise(c);
-    }
-
-    /** Takes a status word but for TOP. */
-    static void setStatus(Cpu c, int status) {
-        c.fpStatus = status & (CONDITIONS | SF | 0x3f);
-        summarise(c);
-    }
-
     static int status(Cpu c) {
         return c.fpStatus | c.fpTop << 11;
-    }
-
-    static void summarise(Cpu c) {
-        if ((c.fpStatus & ~c.fpControl & 0x3f) != 0) c.fpStatus |= ES | BUSY;
-        else c.fpStatus &= ~(ES | BUSY);
     }
 
     /** Sets exceptions; true if all of them are masked. */
     static boolean raise(Cpu c, int exceptions) {
         c.fpStatus |= exceptions;
         if ((exceptions & ~c.fpControl & 0x3f) == 0) return true;
-        c.fpStatus |= ES | BUSY;
+        c.fpStatus |= FpuState.ES | FpuState.BUSY;
         return false;
     }
 
@@ -90,11 +72,11 @@ abstract class X87Op extends MemOp {
     }
 
     static void clearC1(Cpu c) {
-        c.fpStatus &= ~C1;
+        c.fpStatus &= ~FpuState.C1;
     }
 
     static void setC1(Cpu c, boolean value) {
-        c.fpStatus = value ? c.fpStatus | C1 : c.fpStatus & ~C1;
+        c.fpStatus = value ? c.fpStatus | FpuState.C1 : c.fpStatus & ~FpuState.C1;
     }
 
     static int rounding(Cpu c) {
@@ -114,13 +96,13 @@ abstract class X87Op extends MemOp {
     /** Reading an empty register: IE and SF, C1 cleared. True if masked. */
     static boolean underflow(Cpu c) {
         clearC1(c);
-        return raise(c, IE | SF);
+        return raise(c, IE | FpuState.SF);
     }
 
     /** Pushing onto a register in use: IE and SF, C1 set. */
     static boolean overflow(Cpu c) {
-        c.fpStatus |= C1;
-        return raise(c, IE | SF);
+        c.fpStatus |= FpuState.C1;
+        return raise(c, IE | FpuState.SF);
     }
 
     static void pop(Cpu c) {

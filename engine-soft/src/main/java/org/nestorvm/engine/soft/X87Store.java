@@ -135,10 +135,10 @@ final class X87Store {
         X87Op.get(c, 0, a);
         switch (a.kind) {
             case Number.ZERO -> {
-                return SseFloat.zero(wide, a.negative);
+                return Ieee.zero(wide, a.negative);
             }
             case Number.INFINITY -> {
-                return SseFloat.infinity(wide, a.negative);
+                return Ieee.infinity(wide, a.negative);
             }
             case Number.UNSUPPORTED -> {
                 s.flags = IE;
@@ -146,7 +146,7 @@ final class X87Store {
             }
             case Number.QNAN, Number.SNAN -> {
                 if (a.kind == Number.SNAN) s.flags = IE;
-                return SseFloat.quiet(wide, SseFloat.infinity(wide, a.negative) | a.sig << 1 >>> (wide ? 12 : 41));
+                return Ieee.quiet(wide, Ieee.infinity(wide, a.negative) | a.sig << 1 >>> (wide ? 12 : 41));
             }
             default -> { }
         }

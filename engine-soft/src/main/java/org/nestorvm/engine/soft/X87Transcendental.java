@@ -114,7 +114,7 @@ final class X87Transcendental {
         @Override
         final void exec(Cpu c) {
             begin(c);
-            c.fpStatus &= ~C2;
+            c.fpStatus &= ~FpuState.C2;
             if (isEmpty(c, 0) || pushes && !isEmpty(c, -1)) {
                 if (!(isEmpty(c, 0) ? underflow(c) : overflow(c))) return;
                 setIndefinite(c, 0);
@@ -137,7 +137,7 @@ final class X87Transcendental {
             }
             if (a.isFinite() && a.exponent >= 63) {
                 clearC1(c);
-                c.fpStatus |= C2;
+                c.fpStatus |= FpuState.C2;
                 return;
             }
             compute(c, a);

@@ -138,7 +138,7 @@ final class X87Unary {
         @Override
         void exec(Cpu c) {
             begin(c);
-            c.fpStatus &= ~C2;
+            c.fpStatus &= ~FpuState.C2;
             if (isEmpty(c, 0) || isEmpty(c, 1)) {
                 if (underflow(c)) setIndefinite(c, 0);
                 return;
@@ -147,8 +147,8 @@ final class X87Unary {
             get(c, 1, c.soft.b);
             int quotient = X87Math.remainder(c, nearest);
             if (!finish(c, 0) || quotient == X87Math.NO_QUOTIENT) return;
-            int code = quotient < 0 ? C2 : ((quotient & 4) != 0 ? C0 : 0) | ((quotient & 2) != 0 ? C3 : 0) | ((quotient & 1) != 0 ? C1 : 0);
-            c.fpStatus = c.fpStatus & ~CONDITIONS | code;
+            int code = quotient < 0 ? FpuState.C2 : ((quotient & 4) != 0 ? FpuState.C0 : 0) | ((quotient & 2) != 0 ? FpuState.C3 : 0) | ((quotient & 1) != 0 ? FpuState.C1 : 0);
+            c.fpStatus = c.fpStatus & ~FpuState.CONDITIONS | code;
         }
     }
 }

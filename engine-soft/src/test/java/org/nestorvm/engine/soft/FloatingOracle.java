@@ -84,7 +84,7 @@ final class FloatingOracle {
             if (signs != 0 || !near) return false;
         }
         int status = e.get(HostMemory.SHORT, 2) ^ a.get(HostMemory.SHORT, 2);
-        return e.get(HostMemory.SHORT, 0) == a.get(HostMemory.SHORT, 0) && (status & ~(X87Op.C1 | SoftFloat.PE | SoftFloat.UE)) == 0 && expected[4] == actual[4];
+        return e.get(HostMemory.SHORT, 0) == a.get(HostMemory.SHORT, 0) && (status & ~(FpuState.C1 | SoftFloat.PE | SoftFloat.UE)) == 0 && expected[4] == actual[4];
     }
 
     private void setMemory() {

@@ -25,8 +25,8 @@ class FpuStateTest {
         }
         c.fpTop = random.nextInt(8);
         c.fpUsed = random.nextInt(256);
-        X87Op.setControl(c, 0x37f);
-        X87Op.setStatus(c, random.nextInt(0x10000));
+        FpuState.setControl(c, 0x37f);
+        FpuState.setStatus(c, random.nextInt(0x10000));
         c.mxcsr = 0x1f80 | random.nextInt(0x40);
         c.fpIp = 0x1234_5678_9abcL;
         c.fpDp = 0x7654_3210_fedcL;

@@ -114,8 +114,8 @@ class SseFaultTest {
         assertEquals(GuestFault.UD, cpu.run(paddb));
         assertEquals(GuestFault.NM, cpu.run(fld1));
         cpu.controls(PE_PG | Cpu.CR0_NE, 0);
-        X87Op.setControl(cpu.c, 0x37f & ~SoftFloat.ZE);
-        X87Op.setStatus(cpu.c, SoftFloat.ZE);
+        FpuState.setControl(cpu.c, 0x37f & ~SoftFloat.ZE);
+        FpuState.setStatus(cpu.c, SoftFloat.ZE);
         assertEquals(GuestFault.MF, cpu.run(fld1));
         assertEquals(GuestFault.MF, cpu.run(paddb));
         assertEquals(GuestFault.MF, cpu.run(fwait));
