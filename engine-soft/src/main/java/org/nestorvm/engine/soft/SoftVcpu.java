@@ -5,6 +5,20 @@ import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
+import org.nestorvm.engine.soft.chip.LocalApic;
+import org.nestorvm.engine.soft.chip.PvClock;
+import org.nestorvm.engine.soft.isa.Reg;
+import org.nestorvm.engine.soft.mmu.GuestWalk;
+import org.nestorvm.engine.soft.mmu.Mmu;
+import org.nestorvm.engine.soft.ops.system.Interrupts;
+import org.nestorvm.engine.soft.run.Interpreter;
+import org.nestorvm.engine.soft.run.RunControl;
+import org.nestorvm.engine.soft.state.Cpu;
+import org.nestorvm.engine.soft.state.Debug;
+import org.nestorvm.engine.soft.state.GuestFault;
+import org.nestorvm.engine.soft.state.MonitorError;
+import org.nestorvm.engine.soft.state.Processor;
+import org.nestorvm.engine.soft.state.Segments;
 import org.nestorvm.paging.Access;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.EngineOptions;
@@ -325,7 +339,7 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
             return new Exit.Interrupted();
         } catch (MonitorError e) {
             breakOff();
-            return new Exit.InternalError(1, e.getMessage() + ", rip=0x" + Long.toHexString(cpu.r[Cpu.RIP]));
+            return new Exit.InternalError(1, e.getMessage() + ", rip=0x" + Long.toHexString(cpu.r[Reg.RIP]));
         } catch (RuntimeException | Error e) {                      // out of the bus: the instruction starts again when the caller goes on
             breakOff();
             throw e;
@@ -412,8 +426,8 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
     }
 
     private long linearIp() {
-        long ip = cpu.r[Cpu.RIP];
-        return cpu.codeSize == 8 ? ip : ip + cpu.segBase[Cpu.CS] & 0xffffffffL;
+        long ip = cpu.r[Reg.RIP];
+        return cpu.codeSize == 8 ? ip : ip + cpu.segBase[Reg.CS] & 0xffffffffL;
     }
 
     /**
@@ -553,8 +567,8 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
         }
         sipi = false;
         waitForSipi = false;
-        Segments.setReal(cpu, Cpu.CS, sipiVector << 8);
-        cpu.r[Cpu.RIP] = 0;
+        Segments.setReal(cpu, Reg.CS, sipiVector << 8);
+        cpu.r[Reg.RIP] = 0;
         cpu.updateMode();
         cpu.attention = true;
         return null;

@@ -1,5 +1,11 @@
 package org.nestorvm.engine.soft;
 
+import org.nestorvm.engine.soft.isa.Reg;
+import org.nestorvm.engine.soft.ops.system.Control;
+import org.nestorvm.engine.soft.state.Cpu;
+import org.nestorvm.engine.soft.state.Debug;
+import org.nestorvm.engine.soft.state.Flags;
+import org.nestorvm.engine.soft.state.FpuState;
 import org.nestorvm.vmm.CpuState;
 
 /** Between a processor and the {@link CpuState} that loaders, debuggers and other engines use. */
@@ -29,7 +35,7 @@ final class StateTransfer {
 
     void read(CpuState s) {
         System.arraycopy(c.r, 0, s.gpr, 0, 16);
-        s.rip = c.r[Cpu.RIP];
+        s.rip = c.r[Reg.RIP];
         s.rflags = Flags.rflags(c);
         for (int n = 0; n < 8; n++) {
             s.selector[n] = c.selector[n];
@@ -73,7 +79,7 @@ final class StateTransfer {
 
     void write(CpuState s) {
         System.arraycopy(s.gpr, 0, c.r, 0, 16);
-        c.r[Cpu.RIP] = s.rip;
+        c.r[Reg.RIP] = s.rip;
         c.rflags = s.rflags | 2;
         c.ccKind = Flags.EXPLICIT;
         for (int n = 0; n < 8; n++) {

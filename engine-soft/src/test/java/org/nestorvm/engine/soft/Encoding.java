@@ -1,6 +1,9 @@
 package org.nestorvm.engine.soft;
 
 import java.io.ByteArrayOutputStream;
+import org.nestorvm.engine.soft.isa.Reg;
+import org.nestorvm.engine.soft.isa.Row;
+import org.nestorvm.engine.soft.isa.Table;
 
 /** Makes an encoding of a row of the instruction table, for 64-bit code: operands at random, memory at [rbx + disp8]. */
 final class Encoding {
@@ -22,7 +25,7 @@ final class Encoding {
             wide |= o.endsWith("y");
         }
         boolean x87 = row.family.equals("x87");
-        int reg = register(random, general), rm = memory ? Cpu.RBX : register(random, general);
+        int reg = register(random, general), rm = memory ? Reg.RBX : register(random, general);
         int rex = x87 ? 0 : (wide && random.below(2) == 0 || row.rexWOnly ? 8 : 0) | reg >> 3 << 2 | rm >> 3;
         if (rex != 0) out.write(0x40 | rex);
         switch (row.map) {
@@ -50,6 +53,6 @@ final class Encoding {
     /** General registers leave out RSP, and RBX, which holds the address. */
     private static int register(Operands random, boolean general) {
         int n = random.below(16);
-        return general && (n == Cpu.RSP || n == Cpu.RBX) ? Cpu.RAX : n;
+        return general && (n == Reg.RSP || n == Reg.RBX) ? Reg.RAX : n;
     }
 }

@@ -9,6 +9,15 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.function.BiPredicate;
+import org.nestorvm.engine.soft.isa.Decoder;
+import org.nestorvm.engine.soft.isa.Reg;
+import org.nestorvm.engine.soft.number.SoftFloat;
+import org.nestorvm.engine.soft.ops.Op;
+import org.nestorvm.engine.soft.run.Ops;
+import org.nestorvm.engine.soft.state.Cpu;
+import org.nestorvm.engine.soft.state.Flags;
+import org.nestorvm.engine.soft.state.FpuState;
+import org.nestorvm.engine.soft.state.GuestFault;
 import org.nestorvm.memory.sys.HostMemory;
 
 /** Runs instructions on the host's processor and in the engine from the same state, and lists the differences. */
@@ -94,7 +103,7 @@ final class FloatingOracle {
     /** Runs one instruction on both; null if they agree, else a description. */
     String difference(byte[] code) {
         long[] registersExpected = r.clone();
-        registersExpected[Cpu.RBX] = registersExpected[Cpu.RDI] = host.data;
+        registersExpected[Reg.RBX] = registersExpected[Reg.RDI] = host.data;
         System.arraycopy(registersExpected, 0, c.r, 0, 16);
         long flags = random.below(0x1000) & Cpu.STATUS | 0x202;
         System.arraycopy(before, 0, expected, 0, 512);
@@ -107,7 +116,7 @@ final class FloatingOracle {
         c.rflags = flags;
         c.ccKind = Flags.EXPLICIT;
         Op op = make(code);
-        c.r[Cpu.RIP] = host.code;
+        c.r[Reg.RIP] = host.code;
         try {
             op.exec(c);
         } catch (GuestFault f) {
@@ -116,7 +125,7 @@ final class FloatingOracle {
         FpuState.save(c, actual, true, 16, 3);
         List<String> differences = new ArrayList<>();
         for (int i = 0; i < 16; i++) {
-            if (i != Cpu.RSP && c.r[i] != registersExpected[i]) differences.add("r" + i + " " + hex(c.r[i]) + " host " + hex(registersExpected[i]));
+            if (i != Reg.RSP && c.r[i] != registersExpected[i]) differences.add("r" + i + " " + hex(c.r[i]) + " host " + hex(registersExpected[i]));
         }
         if (Flags.rflags(c) != flagsExpected) differences.add("flags " + hex(c.rflags) + " host " + hex(flagsExpected));
         for (int i = 0; i < AREA; i++) {

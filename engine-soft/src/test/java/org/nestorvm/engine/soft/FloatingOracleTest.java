@@ -11,6 +11,9 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
+import org.nestorvm.engine.soft.isa.Row;
+import org.nestorvm.engine.soft.isa.Table;
+import org.nestorvm.engine.soft.ops.sse.SseApproximateTest;
 
 /**
  * Every SSE, MMX and x87 instruction of the table, with operands at the edges and at random, in all rounding modes and precisions, against the host's processor: registers, flags,

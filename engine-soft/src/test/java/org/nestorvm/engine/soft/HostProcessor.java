@@ -11,6 +11,7 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.util.HexFormat;
+import org.nestorvm.engine.soft.isa.Reg;
 
 /**
  * The processor that the tests run on, as an oracle: executes one instruction with given general registers, flags and floating-point state, and shows what became of them. Single use by one
@@ -72,7 +73,7 @@ final class HostProcessor {
             throw new AssertionError("call of machine code", t);
         }
         MemorySegment.copy(MemorySegment.NULL.reinterpret(Long.MAX_VALUE), base + IMAGE_OUT, MemorySegment.ofArray(image), 0, 512);
-        for (int i = 0; i < 16; i++) if (i != Cpu.RSP) r[i] = getLong(base + REGISTERS_OUT + i * 8);
+        for (int i = 0; i < 16; i++) if (i != Reg.RSP) r[i] = getLong(base + REGISTERS_OUT + i * 8);
         return getLong(base + FLAGS_OUT);
     }
 }

@@ -2,22 +2,28 @@ package org.nestorvm.engine.soft;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.nestorvm.engine.soft.isa.Decoder;
+import org.nestorvm.engine.soft.isa.Reg;
+import org.nestorvm.engine.soft.ops.Op;
+import org.nestorvm.engine.soft.run.Ops;
+import org.nestorvm.engine.soft.state.Cpu;
+import org.nestorvm.engine.soft.state.GuestFault;
 import org.nestorvm.memory.sys.HostMemory;
 
 /** A processor without a machine: two pages of memory at their host address, found in the TLB, and single instructions executed there. */
-final class SoloCpu {
+public final class SoloCpu {
     private static final int PAGE = 4096;
     /** The operands once more, at a linear address that code of 32 bits reaches. */
     private static final long LOW = 0x10000;
     private final MemorySegment pages = Arena.ofAuto().allocate(7 * PAGE, PAGE);
     private final Decoder decoder = new Decoder();
-    final Cpu c = new Cpu();
+    public final Cpu c = new Cpu();
     /** Two pages for operands, aligned. */
-    final long data = clearOfLow(pages.address());
+    public final long data = clearOfLow(pages.address());
     private final long code = data + 2 * PAGE;
 
     /** In 64-bit mode, with SSE and XSAVE enabled. */
-    SoloCpu() {
+    public SoloCpu() {
         c.cr0 = Cpu.CR0_PE | Cpu.CR0_NE | Cpu.CR0_PG;
         c.cr4 = Cpu.CR4_OSFXSR | Cpu.CR4_OSXMMEXCPT | Cpu.CR4_OSXSAVE;
         c.efer = Cpu.EFER_LMA | Cpu.EFER_LME;
@@ -27,7 +33,7 @@ final class SoloCpu {
             map(data + offset, data + offset);
             map(LOW + offset, data + offset);
         }
-        c.r[Cpu.RBX] = data;
+        c.r[Reg.RBX] = data;
     }
 
     /** Chooses pages whose slots in the TLB are not those of the pages at LOW. */
@@ -43,30 +49,30 @@ final class SoloCpu {
     }
 
     /** DS is a flat segment that begins at the operands, for code of 16 and 32 bits. */
-    void lowSegment() {
-        c.segBase[Cpu.DS] = LOW;
-        c.segLimit[Cpu.DS] = -1;
-        c.segAccess[Cpu.DS] = 0xc093;
-        c.r[Cpu.RBX] = 0;
+    public void lowSegment() {
+        c.segBase[Reg.DS] = LOW;
+        c.segLimit[Reg.DS] = -1;
+        c.segAccess[Reg.DS] = 0xc093;
+        c.r[Reg.RBX] = 0;
     }
 
-    void controls(long cr0, long cr4) {
+    public void controls(long cr0, long cr4) {
         c.cr0 = cr0;
         c.cr4 = cr4;
         c.updateFpuAccess();
     }
 
     /** Executes one instruction of 64-bit code; the vector of its fault, or -1. */
-    int run(int... bytes) {
+    public int run(int... bytes) {
         return runIn(8, bytes);
     }
 
-    int runIn(int codeSize, int... bytes) {
+    public int runIn(int codeSize, int... bytes) {
         for (int i = 0; i < 16; i++) HostMemory.putByte(code + i, (byte) (i < bytes.length ? bytes[i] : 0));
         int result = decoder.decode(code, 16, 0, codeSize, codeSize);
         if (result != Decoder.OK || decoder.insn.end != bytes.length) throw new AssertionError("decoder: " + result + ", length " + decoder.insn.end);
         Op op = Ops.make(decoder.insn);
-        c.r[Cpu.RIP] = code;
+        c.r[Reg.RIP] = code;
         try {
             op.exec(c);
             return -1;
@@ -75,11 +81,11 @@ final class SoloCpu {
         }
     }
 
-    void setDouble(int xmm, double value) {
+    public void setDouble(int xmm, double value) {
         c.xmm[2 * xmm] = Double.doubleToRawLongBits(value);
     }
 
-    double getDouble(int xmm) {
+    public double getDouble(int xmm) {
         return Double.longBitsToDouble(c.xmm[2 * xmm]);
     }
 }

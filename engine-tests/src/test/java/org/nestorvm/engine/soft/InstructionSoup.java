@@ -2,6 +2,8 @@ package org.nestorvm.engine.soft;
 
 import java.util.List;
 import java.util.SplittableRandom;
+import org.nestorvm.engine.soft.isa.Row;
+import org.nestorvm.engine.soft.isa.Table;
 
 /** Streams of instructions that the decoder's table knows, in no order that makes sense. In the package of the table, which nobody else has to see. */
 public final class InstructionSoup {
