@@ -158,7 +158,7 @@ public final class Cpu {
      * At the end of a compiled block: has it branched to its own start, and may it go on without the run loop? Then counts what it retired. The questions are those that the
      * run loop asks between two blocks.
      */
-    boolean again(long start, int instructions, int operands) {
+    public boolean again(long start, int instructions, int operands) {
         if (r[Reg.RIP] != start || limit == 0 || attention || retired + instructions >= deadline || !block.valid) return false;
         retired += instructions;
         memoryOperands += operands;
