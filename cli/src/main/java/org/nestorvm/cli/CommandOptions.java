@@ -23,4 +23,12 @@ final class CommandOptions {
 
     @Option(names = "--verbose", description = "With a command: the guest's console, and the monitor's own lines, on standard error.")
     boolean verbose;
+
+    /** The first of these options that was given, or null. */
+    String given() {
+        if (root != null) return "--root " + root;
+        if (noHostRoot) return "--no-host-root";
+        if (readOnly) return "--read-only";
+        return verbose ? "--verbose" : null;
+    }
 }

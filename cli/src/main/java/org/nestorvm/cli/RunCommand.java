@@ -53,6 +53,7 @@ final class RunCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, InterruptedException {
         options.check();
+        if (command.command.isEmpty()) refuseWhatNeedsACommand();
         List<String> unrepeatable = options.clock == RunOptions.ClockSource.INSTRUCTIONS ? unrepeatable() : List.of();
         if (!unrepeatable.isEmpty()) throw new VmRefusedException("with --clock instructions a run repeats itself exactly, which " + String.join(", ", unrepeatable) + " cannot do; leave out one or the other");
         EngineChoice.Result choice = EngineChoice.choose(options.engine, options.clock, options.irqchip);
@@ -61,6 +62,14 @@ final class RunCommand implements Callable<Integer> {
         try (EndSignals signals = new EndSignals(Duration.ofSeconds(options.shutdownSeconds), options.quiet)) {
             return run(choice, signals);
         }
+    }
+
+    private void refuseWhatNeedsACommand() {
+        boolean empty = spec.commandLine().getParseResult().originalArgs().contains("--");
+        String option = empty ? "--" : command.given();
+        if (option == null) return;
+        throw new ParameterException(spec.commandLine(), (empty ? "no command follows --" : option + " is for a command, and none is given")
+            + "; write it at the end: nestor run" + (empty ? "" : " " + option) + " -- COMMAND");
     }
 
     private int run(EngineChoice.Result choice, EndSignals signals) throws IOException, InterruptedException {

@@ -108,6 +108,13 @@ class OptionsTest {
         assertThat(execute("walk")).startsWith("2 nestor: ").contains("walk");
     }
 
+    @ParameterizedTest
+    @CsvSource({"--,no command follows --", "--read-only,--read-only is for a command", "--root /nonexistent,--root /nonexistent is",
+        "--no-host-root,--no-host-root is for a command", "--verbose,--verbose is for a command"})
+    void whatIsForACommandNeedsOne(String words, String part) {
+        assertThat(execute(("run " + words).split(" "))).startsWith("2 nestor: ").contains(part, "-- COMMAND");
+    }
+
     @Test void chipsInTheKernelNeedKvm() {
         assertThat(execute("run", "--engine", "soft", "--irqchip", "kernel")).startsWith("2 nestor: --irqchip kernel with --engine soft").contains("; pass --engine kvm");
         assertThat(execute("run", "--irqchip", "kernel", "--clock", "instructions")).startsWith("2 nestor: --irqchip kernel with --clock instructions");
