@@ -48,8 +48,7 @@ final class NestorProcess {
     }
 
     static List<String> command(Object... arguments) {
-        List<String> command = new ArrayList<>(USUAL_SIGNALS);
-        command.addAll(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-Xshare:auto",
             "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path"), Nestor.class.getName()));
         for (Object argument : arguments) command.add(argument.toString());
         return command;
@@ -86,7 +85,9 @@ final class NestorProcess {
 
     /** @param limitS after so many seconds it is killed with all that it has started */
     static Process start(ProcessBuilder builder, int limitS) throws IOException {
-        Process process = builder.start();
+        List<String> command = new ArrayList<>(USUAL_SIGNALS);
+        command.addAll(builder.command());
+        Process process = builder.command(command).start();
         CompletableFuture.delayedExecutor(limitS, TimeUnit.SECONDS).execute(() -> {
             process.descendants().forEach(ProcessHandle::destroyForcibly);
             process.destroyForcibly();
