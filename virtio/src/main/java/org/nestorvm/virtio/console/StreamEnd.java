@@ -163,9 +163,10 @@ final class StreamEnd implements HostEnd {
         return was;
     }
 
+    /** What came together with the end is written first. */
     private synchronized boolean takeGuestClosed() {
-        boolean was = guestClosed;
-        guestClosed = false;
+        boolean was = guestClosed && (filled == 0 || broken);
+        if (was) guestClosed = false;
         return was;
     }
 
