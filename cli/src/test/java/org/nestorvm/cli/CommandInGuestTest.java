@@ -15,7 +15,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Disabled;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -93,7 +92,6 @@ class CommandInGuestTest {
     }
 
     /** script(1) of util-linux is the terminal. */
-    @Disabled("an empty line comes before the second answer, and the cause is not found: issue 10")
     @Test void terminalIsTheCommandsTerminal() throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/script")), "skipped: script(1) of util-linux is needed");
         StringBuilder line = new StringBuilder("stty rows 41 cols 97; ");
