@@ -69,16 +69,12 @@ final class CommandStreams {
 
     /** @return false when the guest does not listen yet, or not any more */
     boolean signal(String name) {
-        return isUp() && say("signal " + name);
+        return hasBegun() && say("signal " + name);
     }
 
     private boolean say(String line) {
         byte[] bytes = (line + "\n").getBytes(StandardCharsets.US_ASCII);
         return control.offer(bytes, 0, bytes.length) == bytes.length;
-    }
-
-    private synchronized boolean isUp() {
-        return up;
     }
 
     /** Null unless the command has ended and its output has been written. */
