@@ -3,6 +3,7 @@ module org.nestorvm.boot {
     exports org.nestorvm.boot;
     exports org.nestorvm.boot.acpi;
     exports org.nestorvm.boot.guest;
+
     requires transitive org.nestorvm.vmm;
     requires org.apache.commons.compress;
     requires org.tukaani.xz;

@@ -11,8 +11,15 @@ module org.nestorvm.cli {
     requires org.slf4j;
     requires ch.qos.logback.classic;
     requires ch.qos.logback.core;
-    opens org.nestorvm.cli to info.picocli;
-    exports org.nestorvm.cli to ch.qos.logback.classic;
-    provides ch.qos.logback.classic.spi.Configurator with org.nestorvm.cli.LogSetup;
+
+    opens org.nestorvm.cli to
+            info.picocli;
+
+    exports org.nestorvm.cli to
+            ch.qos.logback.classic;
+
+    provides ch.qos.logback.classic.spi.Configurator with
+            org.nestorvm.cli.LogSetup;
+
     uses org.nestorvm.vmm.Engine;
 }

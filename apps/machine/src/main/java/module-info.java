@@ -1,6 +1,7 @@
 /** A whole PC, put together. */
 module org.nestorvm.machine {
     exports org.nestorvm.machine;
+
     requires transitive org.nestorvm.vmm;
     requires transitive org.nestorvm.devices;
     requires transitive org.nestorvm.virtio.pci;
@@ -10,5 +11,6 @@ module org.nestorvm.machine {
     requires org.nestorvm.sandbox;
     requires transitive org.nestorvm.boot;
     requires org.slf4j;
+
     uses org.nestorvm.vmm.Engine;
 }

@@ -3,6 +3,8 @@ module org.nestorvm.vmm {
     requires transitive org.nestorvm.memory;
     requires transitive org.nestorvm.paging;
     requires org.slf4j;
+
     exports org.nestorvm.vmm;
+
     uses org.nestorvm.vmm.Engine;
 }

@@ -2,5 +2,6 @@
 module org.nestorvm.vhost {
     requires transitive org.nestorvm.virtio;
     requires org.slf4j;
+
     exports org.nestorvm.vhost;
 }

@@ -1,8 +1,12 @@
-/** Virtio devices and their queues: what a device process consists of. Knows guest memory as ranges of this process's, and no virtual machine. */
+/**
+ * Virtio devices and their queues: what a device process consists of. Knows guest memory as ranges of this process's,
+ * and no virtual machine.
+ */
 module org.nestorvm.virtio {
     requires transitive org.nestorvm.memory;
     requires transitive org.nestorvm.disk;
     requires org.slf4j;
+
     exports org.nestorvm.virtio;
     exports org.nestorvm.virtio.balloon;
     exports org.nestorvm.virtio.blk;

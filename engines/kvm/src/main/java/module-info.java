@@ -2,5 +2,7 @@
 module org.nestorvm.engine.kvm {
     requires org.nestorvm.vmm;
     requires org.slf4j;
-    provides org.nestorvm.vmm.Engine with org.nestorvm.engine.kvm.KvmEngine;
+
+    provides org.nestorvm.vmm.Engine with
+            org.nestorvm.engine.kvm.KvmEngine;
 }

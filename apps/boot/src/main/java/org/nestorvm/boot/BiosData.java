@@ -3,11 +3,11 @@ package org.nestorvm.boot;
 import org.nestorvm.vmm.MemoryMap;
 
 /**
- * What a BIOS leaves in memory for real-mode programs, though none has run here: the BIOS data area at 400h (IBM PC
- * AT Technical Reference, "BIOS Data Area"; Phoenix, "System BIOS for IBM PCs, Compatibles, and EISA Computers",
- * chapter 3; the display's fields as VGA extended them) and the extended BIOS data area that it points to. It
- * describes a PC with one serial port and neither drives nor printers. There is no display: its fields describe 80 by
- * 25 characters, so that a program that divides by the number of columns goes on.
+ * What a BIOS leaves in memory for real-mode programs, though none has run here: the BIOS data area at 400h (IBM PC AT
+ * Technical Reference, "BIOS Data Area"; Phoenix, "System BIOS for IBM PCs, Compatibles, and EISA Computers", chapter
+ * 3; the display's fields as VGA extended them) and the extended BIOS data area that it points to. It describes a PC
+ * with one serial port and neither drives nor printers. There is no display: its fields describe 80 by 25 characters,
+ * so that a program that divides by the number of columns goes on.
  */
 public final class BiosData {
     /** Where the BIOS data area is, and its size. */
@@ -18,11 +18,25 @@ public final class BiosData {
     static final int CONVENTIONAL_KIB = EXTENDED >> 10;
 
     /** Offsets in the area. */
-    static final int COM_PORTS = 0x00, EXTENDED_SEGMENT = 0x0e, EQUIPMENT = 0x10, MEMORY_KIB = 0x13,
-        KEYBOARD_HEAD = 0x1a, KEYBOARD_TAIL = 0x1c, KEYBOARD_BUFFER = 0x1e,
-        VIDEO_MODE = 0x49, COLUMNS = 0x4a, PAGE_BYTES = 0x4c, CURSOR_SHAPE = 0x60,
-        CRT_CONTROLLER = 0x63, TICKS = 0x6c, PRINTER_TIMEOUTS = 0x78, COM_TIMEOUTS = 0x7c, KEYBOARD_START = 0x80,
-        KEYBOARD_END = 0x82, LAST_ROW = 0x84, CHARACTER_HEIGHT = 0x85;
+    static final int COM_PORTS = 0x00,
+            EXTENDED_SEGMENT = 0x0e,
+            EQUIPMENT = 0x10,
+            MEMORY_KIB = 0x13,
+            KEYBOARD_HEAD = 0x1a,
+            KEYBOARD_TAIL = 0x1c,
+            KEYBOARD_BUFFER = 0x1e,
+            VIDEO_MODE = 0x49,
+            COLUMNS = 0x4a,
+            PAGE_BYTES = 0x4c,
+            CURSOR_SHAPE = 0x60,
+            CRT_CONTROLLER = 0x63,
+            TICKS = 0x6c,
+            PRINTER_TIMEOUTS = 0x78,
+            COM_TIMEOUTS = 0x7c,
+            KEYBOARD_START = 0x80,
+            KEYBOARD_END = 0x82,
+            LAST_ROW = 0x84,
+            CHARACTER_HEIGHT = 0x85;
 
     private static final int FPU = 1 << 1, COLOR_80_COLUMNS = 2 << 4, ONE_COM_PORT = 1 << 9;
     private static final int KEYBOARD_BUFFER_BYTES = 32;
@@ -49,7 +63,7 @@ public final class BiosData {
         put(area, KEYBOARD_END, 2, KEYBOARD_BUFFER + KEYBOARD_BUFFER_BYTES);
         putDisplay(area);
         put(area, TICKS, 4, ticksSinceMidnight(wallClockNs));
-        put(area, PRINTER_TIMEOUTS, 4, 0x14141414);             // 20 seconds each, and 1 for serial ports
+        put(area, PRINTER_TIMEOUTS, 4, 0x14141414); // 20 seconds each, and 1 for serial ports
         put(area, COM_TIMEOUTS, 4, 0x01010101);
         return area;
     }
@@ -80,6 +94,5 @@ public final class BiosData {
         for (int i = 0; i < bytes; i++) area[at + i] = (byte) (value >> 8 * i);
     }
 
-    private BiosData() {
-    }
+    private BiosData() {}
 }

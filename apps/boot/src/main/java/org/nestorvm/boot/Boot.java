@@ -15,10 +15,14 @@ public final class Boot {
             Elf elf = new Elf(kernel);
             long entry = elf.note(PvhBoot.NOTE_OWNER, PvhBoot.PHYS32_ENTRY);
             if (entry >= 0) return PvhBoot.plan(request, kernel, elf, entry, map);
-            if (multiboot == null) throw kernel.error("an ELF file with neither a PVH note nor a multiboot header", "pass a bzImage, or an ELF kernel that has one of them");
+            if (multiboot == null)
+                throw kernel.error(
+                        "an ELF file with neither a PVH note nor a multiboot header",
+                        "pass a bzImage, or an ELF kernel that has one of them");
         }
         if (multiboot != null) return MultibootBoot.plan(request, kernel, multiboot, map);
-        throw kernel.error("not a kernel: neither a Linux bzImage nor ELF nor multiboot", "pass one of these to --kernel");
+        throw kernel.error(
+                "not a kernel: neither a Linux bzImage nor ELF nor multiboot", "pass one of these to --kernel");
     }
 
     /** A flat binary for tests: real mode, loaded and entered at 1000h. */
@@ -31,6 +35,5 @@ public final class Boot {
         return plan;
     }
 
-    private Boot() {
-    }
+    private Boot() {}
 }

@@ -7,8 +7,9 @@ import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.GuestMemory;
 
 /**
- * What goes where in guest memory, and the state in which the boot processor starts. A loader works all of it out, and every piece is checked
- * to lie in RAM and beside the others, before the first byte is written: a bad image leaves the guest's memory as it was.
+ * What goes where in guest memory, and the state in which the boot processor starts. A loader works all of it out, and
+ * every piece is checked to lie in RAM and beside the others, before the first byte is written: a bad image leaves the
+ * guest's memory as it was.
  */
 public final class BootPlan {
     private static final int ZERO_CHUNK = 1 << 16;
@@ -89,13 +90,17 @@ public final class BootPlan {
         if (!map.isRam(gpa, sizeBytes)) throw outsideRam(what, gpa, sizeBytes);
         Piece other = overlapping(gpa, sizeBytes);
         if (other != null) {
-            throw new BootException(image + ": " + what + " at " + range(gpa, sizeBytes) + " overlaps " + other.what + " at " + range(other.gpa, other.sizeBytes)
-                + "; pieces must not overlap, link the image elsewhere");
+            throw new BootException(image + ": " + what + " at " + range(gpa, sizeBytes) + " overlaps " + other.what
+                    + " at " + range(other.gpa, other.sizeBytes)
+                    + "; pieces must not overlap, link the image elsewhere");
         }
         pieces.add(new Piece(what, gpa, sizeBytes, from, offset, length));
     }
 
-    /** Puts bytes as high as they fit, the whole of them below {@code limit}. @param align a power of two @return the address */
+    /**
+     * Puts bytes as high as they fit, the whole of them below {@code limit}. @param align a power of two @return the
+     * address
+     */
     long addHigh(String what, byte[] bytes, long align, long limit) throws BootException {
         for (GuestMap.Run run : map.ram().reversed()) {
             long at = (Math.min(run.end(), limit) - bytes.length) & -align;
@@ -108,8 +113,8 @@ public final class BootPlan {
                 at = (other.gpa - bytes.length) & -align;
             }
         }
-        throw new BootException(what + ": " + bytes.length + " bytes do not fit beside the kernel into " + (map.ramBytes() >> 20)
-            + " MiB of guest memory; pass a larger --memory");
+        throw new BootException(what + ": " + bytes.length + " bytes do not fit beside the kernel into "
+                + (map.ramBytes() >> 20) + " MiB of guest memory; pass a larger --memory");
     }
 
     /** Some piece holds the byte at {@code gpa}. */
@@ -125,9 +130,17 @@ public final class BootPlan {
     }
 
     private BootException outsideRam(String what, long gpa, long sizeBytes) {
-        String mend = gpa >= 0 && gpa < 1L << 32 && sizeBytes > 0 && sizeBytes < 1L << 31 && gpa + sizeBytes > map.topBelow(1L << 32)
-            ? "pass --memory " + ((gpa + sizeBytes + (32L << 20) - 1 >> 25) * 32 + 32) + "M or more" : "it must lie in RAM, link the image elsewhere";
-        return new BootException(image + ": " + what + " at " + range(gpa, sizeBytes) + " is not wholly in guest memory (" + (map.ramBytes() < 4 << 20 ? (map.ramBytes() >> 10) + " KiB" : (map.ramBytes() >> 20) + " MiB") + " of RAM); " + mend);
+        String mend = gpa >= 0
+                        && gpa < 1L << 32
+                        && sizeBytes > 0
+                        && sizeBytes < 1L << 31
+                        && gpa + sizeBytes > map.topBelow(1L << 32)
+                ? "pass --memory " + ((gpa + sizeBytes + (32L << 20) - 1 >> 25) * 32 + 32) + "M or more"
+                : "it must lie in RAM, link the image elsewhere";
+        return new BootException(
+                image + ": " + what + " at " + range(gpa, sizeBytes) + " is not wholly in guest memory ("
+                        + (map.ramBytes() < 4 << 20 ? (map.ramBytes() >> 10) + " KiB" : (map.ramBytes() >> 20) + " MiB")
+                        + " of RAM); " + mend);
     }
 
     private static String range(long gpa, long sizeBytes) {

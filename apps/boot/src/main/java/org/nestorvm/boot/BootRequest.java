@@ -9,13 +9,15 @@ import org.nestorvm.vmm.MemoryRange;
 /**
  * What a guest is started from.
  *
- * @param initrd null for none; a file, and for a multiboot kernel a list of modules: {@code FILE [ARGUMENTS][,FILE [ARGUMENTS]...]}, where {@code ,,} is a comma
+ * @param initrd null for none; a file, and for a multiboot kernel a list of modules: {@code FILE [ARGUMENTS][,FILE
+ *     [ARGUMENTS]...]}, where {@code ,,} is a comma
  * @param moreInitrd an archive that follows the initrd, which Linux unpacks as well; null for none
  * @param commandLine may be empty
  * @param memory the machine's ranges, ascending
  * @param rsdpGpa where the ACPI tables begin; 0 for a machine without
  */
-public record BootRequest(Path kernel, String initrd, byte[] moreInitrd, String commandLine, List<MemoryRange> memory, long rsdpGpa) {
+public record BootRequest(
+        Path kernel, String initrd, byte[] moreInitrd, String commandLine, List<MemoryRange> memory, long rsdpGpa) {
     private static final int ARCHIVE_ALIGNMENT = 4;
 
     public BootRequest(Path kernel, String initrd, String commandLine, List<MemoryRange> memory, long rsdpGpa) {

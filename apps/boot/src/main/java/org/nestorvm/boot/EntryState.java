@@ -2,10 +2,14 @@ package org.nestorvm.boot;
 
 import org.nestorvm.vmm.CpuState;
 
-/** The processor states in which boot protocols enter a kernel. Segments are flat; a GDT that agrees with them lies at {@link BootLayout#GDT}. */
+/**
+ * The processor states in which boot protocols enter a kernel. Segments are flat; a GDT that agrees with them lies at
+ * {@link BootLayout#GDT}.
+ */
 final class EntryState {
     /** The selectors that the Linux boot protocol names __BOOT_CS and __BOOT_DS. */
     static final int BOOT_CS = 0x10, BOOT_DS = 0x18;
+
     static final int BOOT_TSS = 0x20;
     private static final int CODE64 = 0xa09b, CODE32 = 0xc09b, DATA32 = 0xc093, BUSY_TSS = 0x8b;
     private static final long CR0_PE_ET = 0x11, CR0_PG = 1L << 31, CR4_PAE = 1 << 5, EFER_LME_LMA = 0x500;
@@ -66,6 +70,5 @@ final class EntryState {
         cpu.gpr[CpuState.RDX] = 0;
     }
 
-    private EntryState() {
-    }
+    private EntryState() {}
 }

@@ -31,7 +31,7 @@ public final class FirmwareMap {
                     if (end < range.end()) lines.add(new Line(end, range.end() - end, RESERVED));
                 }
                 case RESERVED -> addReserved(lines, range);
-                case MMIO -> { }                                // no memory; ACPI tells of it
+                case MMIO -> {} // no memory; ACPI tells of it
             }
         }
         return lines;
@@ -49,6 +49,5 @@ public final class FirmwareMap {
         lines.add(new Line(start, range.end() - start, RESERVED));
     }
 
-    private FirmwareMap() {
-    }
+    private FirmwareMap() {}
 }

@@ -11,7 +11,8 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /**
- * A file held in memory, whose numbers are little endian and whose every read is checked: an offset from the file itself can be anything.
+ * A file held in memory, whose numbers are little endian and whose every read is checked: an offset from the file
+ * itself can be anything.
  *
  * @param name what error messages call it
  */
@@ -24,7 +25,9 @@ public record Image(String name, byte[] bytes) {
     public static Image read(String what, Path file) throws BootException {
         try {
             if (Files.isDirectory(file)) throw new BootException(what + " " + file + ": is a directory; pass a file");
-            if (Files.size(file) > Integer.MAX_VALUE - 16) throw new BootException(what + " " + file + ": " + Files.size(file) + " bytes, at most 2 GiB can be loaded; pass a smaller file");
+            if (Files.size(file) > Integer.MAX_VALUE - 16)
+                throw new BootException(what + " " + file + ": " + Files.size(file)
+                        + " bytes, at most 2 GiB can be loaded; pass a smaller file");
             return new Image(file.toString(), Files.readAllBytes(file));
         } catch (NoSuchFileException e) {
             throw new BootException(what + " " + file + ": no such file; check the path", e);
@@ -71,7 +74,10 @@ public record Image(String name, byte[] bytes) {
 
     private int check(long offset, int size) throws BootException {
         if (!has(offset, size)) {
-            throw error("bytes at offset 0x" + Long.toHexString(offset) + " are needed and the file ends at 0x" + Integer.toHexString(bytes.length), "it is truncated, copy it again");
+            throw error(
+                    "bytes at offset 0x" + Long.toHexString(offset) + " are needed and the file ends at 0x"
+                            + Integer.toHexString(bytes.length),
+                    "it is truncated, copy it again");
         }
         return (int) offset;
     }

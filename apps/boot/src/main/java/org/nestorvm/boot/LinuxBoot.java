@@ -6,16 +6,27 @@ import java.nio.charset.StandardCharsets;
 import org.nestorvm.vmm.CpuState;
 
 /**
- * The 64-bit boot protocol (Documentation/arch/x86/boot.rst, "64-bit Boot Protocol"; zero-page.rst for boot_params). The payload is unpacked on the host and
- * vmlinux entered at its linked address, which saves the guest the decompressor and its page tables; a payload in a format that is not known goes in
- * as it is, and the guest's own decompressor is entered 200h after its start. So is a program without a payload, which has its own code there.
+ * The 64-bit boot protocol (Documentation/arch/x86/boot.rst, "64-bit Boot Protocol"; zero-page.rst for boot_params).
+ * The payload is unpacked on the host and vmlinux entered at its linked address, which saves the guest the decompressor
+ * and its page tables; a payload in a format that is not known goes in as it is, and the guest's own decompressor is
+ * entered 200h after its start. So is a program without a payload, which has its own code there.
  */
 final class LinuxBoot {
-    private static final int ZERO_PAGE = 0x1000, ACPI_RSDP_ADDR = 0x070, EXT_RAMDISK_IMAGE = 0x0c0, EXT_RAMDISK_SIZE = 0x0c4, E820_ENTRIES = 0x1e8, E820_TABLE = 0x2d0,
-        E820_ENTRY = 20, E820_MAX = 128;
+    private static final int ZERO_PAGE = 0x1000,
+            ACPI_RSDP_ADDR = 0x070,
+            EXT_RAMDISK_IMAGE = 0x0c0,
+            EXT_RAMDISK_SIZE = 0x0c4,
+            E820_ENTRIES = 0x1e8,
+            E820_TABLE = 0x2d0,
+            E820_ENTRY = 20,
+            E820_MAX = 128;
     private static final int LOADER_UNDEFINED = 0xff;
-    /** KASLR_FLAG says to vmlinux that addresses were randomized, which nobody did. QUIET_FLAG is the guest's own business. */
+    /**
+     * KASLR_FLAG says to vmlinux that addresses were randomized, which nobody did. QUIET_FLAG is the guest's own
+     * business.
+     */
     private static final int KASLR_FLAG = 1 << 1;
+
     private static final int PAGE = 0x1000;
 
     static BootPlan plan(BootRequest request, Image image, GuestMap map) throws BootException {
@@ -44,7 +55,8 @@ final class LinuxBoot {
 
     private static String description(BzImage kernel, Payload format) throws BootException {
         if (!kernel.hasPayload()) return ("bzImage without a payload " + kernel.release()).strip();
-        String unpacked = format == null ? "compressed, unpacks itself in the guest" : format.label() + ", unpacked on the host";
+        String unpacked =
+                format == null ? "compressed, unpacks itself in the guest" : format.label() + ", unpacked on the host";
         return "Linux " + kernel.release() + ", " + unpacked;
     }
 
@@ -54,11 +66,20 @@ final class LinuxBoot {
         return vmlinux.physicalEntry();
     }
 
-    /** Where it was linked: a decompressor then needs no move. {@code init_size} bytes from there are the program's to use. */
+    /**
+     * Where it was linked: a decompressor then needs no move. {@code init_size} bytes from there are the program's to
+     * use.
+     */
     private static long loadAsItIs(BzImage kernel, BootPlan plan) throws BootException {
         int start = kernel.protectedMode(), length = kernel.image().length() - start;
         long at = kernel.prefAddress();
-        plan.add("kernel", at, Math.max(kernel.initSize(), length), kernel.image().bytes(), start, length);
+        plan.add(
+                "kernel",
+                at,
+                Math.max(kernel.initSize(), length),
+                kernel.image().bytes(),
+                start,
+                length);
         return BzImage.entry64(at);
     }
 
@@ -72,10 +93,13 @@ final class LinuxBoot {
         }
     }
 
-    private static void putCommandLine(BootPlan plan, ByteBuffer params, BzImage kernel, String text) throws BootException {
+    private static void putCommandLine(BootPlan plan, ByteBuffer params, BzImage kernel, String text)
+            throws BootException {
         int length = text.getBytes(StandardCharsets.UTF_8).length;
         long max = Math.min(kernel.commandLineMax(), BootLayout.COMMAND_LINE_MAX - 1);
-        if (length > max) throw new BootException("--append: " + length + " bytes, this kernel takes at most " + max + "; shorten it");
+        if (length > max)
+            throw new BootException(
+                    "--append: " + length + " bytes, this kernel takes at most " + max + "; shorten it");
         plan.addText("command line", BootLayout.COMMAND_LINE, text);
         params.putInt(BzImage.CMD_LINE_PTR, BootLayout.COMMAND_LINE);
     }
@@ -88,6 +112,5 @@ final class LinuxBoot {
         params.putInt(BzImage.RAMDISK_SIZE, initrd.length()).putInt(EXT_RAMDISK_SIZE, 0);
     }
 
-    private LinuxBoot() {
-    }
+    private LinuxBoot() {}
 }

@@ -7,7 +7,10 @@ import java.util.Objects;
 import net.jpountz.lz4.LZ4Factory;
 import net.jpountz.lz4.LZ4SafeDecompressor;
 
-/** The legacy LZ4 frame that {@code lz4 -l} writes, after its magic: blocks of up to 8 MiB, each after its compressed size in four bytes. */
+/**
+ * The legacy LZ4 frame that {@code lz4 -l} writes, after its magic: blocks of up to 8 MiB, each after its compressed
+ * size in four bytes.
+ */
 final class Lz4LegacyInputStream extends InputStream {
     private static final int BLOCK_MAX = 8 << 20;
 
@@ -44,9 +47,14 @@ final class Lz4LegacyInputStream extends InputStream {
         while (position == filled) {
             if (next == end) return false;
             if (end - next < 4) throw new EOFException("block size cut off");
-            int size = from[next] & 0xff | (from[next + 1] & 0xff) << 8 | (from[next + 2] & 0xff) << 16 | from[next + 3] << 24;
+            int size = from[next] & 0xff
+                    | (from[next + 1] & 0xff) << 8
+                    | (from[next + 2] & 0xff) << 16
+                    | from[next + 3] << 24;
             next += 4;
-            if (size <= 0 || size > end - next) throw new EOFException("block of " + Integer.toUnsignedString(size) + " bytes, " + (end - next) + " are left");
+            if (size <= 0 || size > end - next)
+                throw new EOFException(
+                        "block of " + Integer.toUnsignedString(size) + " bytes, " + (end - next) + " are left");
             filled = decompressor.decompress(from, next, size, block, 0, BLOCK_MAX);
             position = 0;
             next += size;

@@ -1,6 +1,9 @@
 package org.nestorvm.boot;
 
-/** Four-level tables that map the first 4 GiB onto themselves in pages of 2 MiB: PML4, PDPT and four page directories, six pages. */
+/**
+ * Four-level tables that map the first 4 GiB onto themselves in pages of 2 MiB: PML4, PDPT and four page directories,
+ * six pages.
+ */
 final class PageTables {
     private static final int PRESENT_WRITE = 3, LARGE = 1 << 7, PAGE = 0x1000, DIRECTORIES = 4;
 
@@ -13,6 +16,5 @@ final class PageTables {
         return tables.toArray();
     }
 
-    private PageTables() {
-    }
+    private PageTables() {}
 }

@@ -11,8 +11,9 @@ import org.tukaani.xz.LZMAInputStream;
 import org.tukaani.xz.SingleXZInputStream;
 
 /**
- * The compressed kernel inside a bzImage (Documentation/arch/x86/boot.rst, payload_offset). The last four bytes of every payload hold the size it unpacks
- * to: gzip has it by its format, the kernel's build appends it to the others. LZO is the one format of the kernel's that is not unpacked here.
+ * The compressed kernel inside a bzImage (Documentation/arch/x86/boot.rst, payload_offset). The last four bytes of
+ * every payload hold the size it unpacks to: gzip has it by its format, the kernel's build appends it to the others.
+ * LZO is the one format of the kernel's that is not unpacked here.
  */
 enum Payload {
     GZIP("gzip", 0x1f, 0x8b) {
@@ -36,7 +37,8 @@ enum Payload {
     XZ("xz", 0xfd, '7', 'z', 'X', 'Z', 0) {
         @Override
         InputStream open(byte[] from, int offset, int length) throws IOException {
-            return new SingleXZInputStream(new ByteArrayInputStream(from, offset, length - SIZE_BYTES), MEMORY_LIMIT_KIB);
+            return new SingleXZInputStream(
+                    new ByteArrayInputStream(from, offset, length - SIZE_BYTES), MEMORY_LIMIT_KIB);
         }
     },
     LZ4("lz4", 0x02, 0x21, 0x4c, 0x18) {
@@ -54,6 +56,7 @@ enum Payload {
 
     /** No kernel comes near; a file that claims more is broken, and is not allowed to exhaust the heap. */
     static final long MAX_BYTES = 256L << 20;
+
     private static final int SIZE_BYTES = 4, BUFFER = 1 << 16, MEMORY_LIMIT_KIB = 256 << 10;
 
     private final String label;
@@ -90,24 +93,36 @@ enum Payload {
     byte[] unpack(Image image, int offset, int length) throws BootException {
         long declared = image.u32(offset + length - SIZE_BYTES);
         if (declared == 0 || declared > MAX_BYTES) {
-            throw image.error("the " + label + " payload says that it unpacks to " + declared + " bytes, 1 to " + MAX_BYTES + " are allowed", "take an undamaged kernel");
+            throw image.error(
+                    "the " + label + " payload says that it unpacks to " + declared + " bytes, 1 to " + MAX_BYTES
+                            + " are allowed",
+                    "take an undamaged kernel");
         }
         byte[] out = new byte[(int) declared];
         try (InputStream in = open(image.bytes(), offset, length)) {
             int read = in.readNBytes(out, 0, out.length);
             if (read != out.length || in.read() >= 0) {
-                throw image.error("the " + label + " payload unpacks to " + (read == out.length ? "more than " : "") + read + " bytes and declares " + declared, "take an undamaged kernel");
+                throw image.error(
+                        "the " + label + " payload unpacks to " + (read == out.length ? "more than " : "") + read
+                                + " bytes and declares " + declared,
+                        "take an undamaged kernel");
             }
         } catch (BootException e) {
             throw e;
-        } catch (IOException | RuntimeException e) {              // the decompressors throw both for bytes that no compressor wrote
-            throw new BootException(image.name() + ": the " + label + " payload does not unpack (" + firstLine(e) + "); take an undamaged kernel", e);
+        } catch (IOException | RuntimeException e) { // the decompressors throw both for bytes that no compressor wrote
+            throw new BootException(
+                    image.name() + ": the " + label + " payload does not unpack (" + firstLine(e)
+                            + "); take an undamaged kernel",
+                    e);
         }
         return out;
     }
 
     private static String firstLine(Exception e) {
-        return String.valueOf(e.getMessage()).lines().findFirst().orElse(e.getClass().getSimpleName());
+        return String.valueOf(e.getMessage())
+                .lines()
+                .findFirst()
+                .orElse(e.getClass().getSimpleName());
     }
 
     static byte[] slice(byte[] from, int offset, int length) {

@@ -4,8 +4,8 @@ import java.util.List;
 import org.nestorvm.vmm.CpuState;
 
 /**
- * The PVH boot protocol (Xen's docs/misc/pvh.pandoc; public/arch-x86/hvm/start_info.h): an ELF note names a 32-bit entry point, EBX points to
- * hvm_start_info version 1.
+ * The PVH boot protocol (Xen's docs/misc/pvh.pandoc; public/arch-x86/hvm/start_info.h): an ELF note names a 32-bit
+ * entry point, EBX points to hvm_start_info version 1.
  */
 final class PvhBoot {
     static final String NOTE_OWNER = "Xen";
@@ -14,14 +14,25 @@ final class PvhBoot {
     private static final int START_INFO_SIZE = 56, MODULE_SIZE = 32, PAGE = 0x1000;
 
     static BootPlan plan(BootRequest request, Image kernel, Elf elf, long entry, GuestMap map) throws BootException {
-        if (entry >>> 32 != 0) throw kernel.error("PVH entry point 0x" + Long.toHexString(entry) + ", it must be below 4 GiB", "link the kernel lower");
+        if (entry >>> 32 != 0)
+            throw kernel.error(
+                    "PVH entry point 0x" + Long.toHexString(entry) + ", it must be below 4 GiB",
+                    "link the kernel lower");
         BootPlan plan = new BootPlan(kernel.name(), map);
         elf.load(plan);
-        if (!plan.covers(entry)) throw kernel.error("PVH entry point 0x" + Long.toHexString(entry) + " is in none of its segments", "it is damaged, link it again");
+        if (!plan.covers(entry))
+            throw kernel.error(
+                    "PVH entry point 0x" + Long.toHexString(entry) + " is in none of its segments",
+                    "it is damaged, link it again");
         BootLayout.addCommandLine(plan, request.commandLine());
         Image initrd = request.initrd() == null ? null : request.readInitrd();
-        long initrdAt = initrd == null ? 0 : plan.addHigh("--initrd " + initrd.name(), initrd.bytes(), PAGE, BootLayout.GIB * 4);
-        plan.add("hvm_start_info", BootLayout.START_INFO, startInfo(map.e820(), initrdAt, initrd == null ? -1 : initrd.length(), request.rsdpGpa()));
+        long initrdAt = initrd == null
+                ? 0
+                : plan.addHigh("--initrd " + initrd.name(), initrd.bytes(), PAGE, BootLayout.GIB * 4);
+        plan.add(
+                "hvm_start_info",
+                BootLayout.START_INFO,
+                startInfo(map.e820(), initrdAt, initrd == null ? -1 : initrd.length(), request.rsdpGpa()));
         plan.add("GDT", BootLayout.GDT, EntryState.gdt(false));
         EntryState.protectedMode(plan.cpu(), entry);
         plan.cpu().gpr[CpuState.RBX] = BootLayout.START_INFO;
@@ -35,14 +46,14 @@ final class PvhBoot {
         long moduleList = modules == 0 ? 0 : BootLayout.START_INFO + START_INFO_SIZE;
         long memoryMap = BootLayout.START_INFO + START_INFO_SIZE + (long) modules * MODULE_SIZE;
         Bytes info = new Bytes();
-        info.u32(MAGIC).u32(1).u32(0).u32(modules);                // version 1, flags
+        info.u32(MAGIC).u32(1).u32(0).u32(modules); // version 1, flags
         info.u64(moduleList).u64(BootLayout.COMMAND_LINE).u64(rsdp);
         info.u64(memoryMap).u32(memory.size()).u32(0);
         if (modules != 0) info.u64(initrdAt).u64(initrdSize).u64(0).u64(0);
-        for (FirmwareMap.Line line : memory) info.u64(line.start()).u64(line.sizeBytes()).u32(line.type()).u32(0);
+        for (FirmwareMap.Line line : memory)
+            info.u64(line.start()).u64(line.sizeBytes()).u32(line.type()).u32(0);
         return info.toArray();
     }
 
-    private PvhBoot() {
-    }
+    private PvhBoot() {}
 }

@@ -18,9 +18,11 @@ class BiosDataTest {
         return area.getShort(address - 0x400) & 0xffff;
     }
 
-    @Test void portsAndEquipmentAreThoseOfThePc() {
+    @Test
+    void portsAndEquipmentAreThoseOfThePc() {
         assertThat(word(0x400)).isEqualTo(0x3f8);
-        for (int other = 0x402; other < 0x40e; other += 2) assertThat(word(other)).isZero();
+        for (int other = 0x402; other < 0x40e; other += 2)
+            assertThat(word(other)).isZero();
         int equipment = word(0x410);
         assertThat(equipment >> 9 & 7).as("serial ports").isEqualTo(1);
         assertThat(equipment >> 14).as("printers").isZero();
@@ -29,23 +31,27 @@ class BiosDataTest {
         assertThat(area.get(0x75)).as("hard disks").isZero();
     }
 
-    @Test void memoryEndsWhereTheExtendedAreaBegins() {
+    @Test
+    void memoryEndsWhereTheExtendedAreaBegins() {
         assertThat(word(0x413)).isEqualTo(639);
         assertThat(word(0x40e) << 4).isEqualTo(word(0x413) << 10);
         byte[] extended = BiosData.extended();
         assertThat(extended).hasSize(1024);
         assertThat(extended[0]).as("its size in KiB").isEqualTo((byte) 1);
-        FirmwareMap.Line conventional = FirmwareMap.lines(MemoryMap.pc(16 << 20).ranges()).getFirst();
+        FirmwareMap.Line conventional =
+                FirmwareMap.lines(MemoryMap.pc(16 << 20).ranges()).getFirst();
         assertThat(conventional).isEqualTo(new FirmwareMap.Line(0, (long) word(0x413) << 10, FirmwareMap.RAM));
     }
 
-    @Test void keyboardBufferIsEmptyAndWhereItsPointersSay() {
+    @Test
+    void keyboardBufferIsEmptyAndWhereItsPointersSay() {
         assertThat(word(0x480)).isEqualTo(0x1e);
         assertThat(word(0x482)).isEqualTo(0x3e);
         assertThat(word(0x41a)).isEqualTo(0x1e).isEqualTo(word(0x41c));
     }
 
-    @Test void displayHasEightyByTwentyFiveCharacters() {
+    @Test
+    void displayHasEightyByTwentyFiveCharacters() {
         assertThat(area.get(0x49)).isEqualTo((byte) 3);
         assertThat(word(0x44a)).isEqualTo(80);
         assertThat(area.get(0x84)).isEqualTo((byte) 24);
@@ -54,7 +60,8 @@ class BiosDataTest {
     }
 
     /** 18.2 a second: 65,543 an hour. */
-    @Test void ticksAreThoseSinceMidnight() {
+    @Test
+    void ticksAreThoseSinceMidnight() {
         assertThat(area.getInt(0x6c)).isEqualTo(0x1800b0 / 2);
         assertThat(ticks(NOON + HOUR_NS) - ticks(NOON)).isEqualTo(65_543);
         assertThat(ticks(-1)).isEqualTo(0x1800af);
@@ -62,19 +69,23 @@ class BiosDataTest {
     }
 
     private static int ticks(long wallClockNs) {
-        return ByteBuffer.wrap(BiosData.area(0x3f8, wallClockNs)).order(ByteOrder.LITTLE_ENDIAN).getInt(0x6c);
+        return ByteBuffer.wrap(BiosData.area(0x3f8, wallClockNs))
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .getInt(0x6c);
     }
 
-    @Test void onlyConventionalMemoryLosesAnything() {
+    @Test
+    void onlyConventionalMemoryLosesAnything() {
         List<MemoryRange> odd = List.of(
-            new MemoryRange(0, 0x90000, MemoryRange.Type.RAM),
-            new MemoryRange(0x100000, 0x1000, MemoryRange.Type.RESERVED),
-            new MemoryRange(0x101000, 0x1000, MemoryRange.Type.RESERVED),
-            new MemoryRange(0x200000, 0xa0000, MemoryRange.Type.RAM),
-            new MemoryRange(0xc0000000L, 0x1000, MemoryRange.Type.MMIO));
-        assertThat(FirmwareMap.lines(odd)).containsExactly(
-            new FirmwareMap.Line(0, 0x90000, FirmwareMap.RAM),
-            new FirmwareMap.Line(0x100000, 0x2000, FirmwareMap.RESERVED),
-            new FirmwareMap.Line(0x200000, 0xa0000, FirmwareMap.RAM));
+                new MemoryRange(0, 0x90000, MemoryRange.Type.RAM),
+                new MemoryRange(0x100000, 0x1000, MemoryRange.Type.RESERVED),
+                new MemoryRange(0x101000, 0x1000, MemoryRange.Type.RESERVED),
+                new MemoryRange(0x200000, 0xa0000, MemoryRange.Type.RAM),
+                new MemoryRange(0xc0000000L, 0x1000, MemoryRange.Type.MMIO));
+        assertThat(FirmwareMap.lines(odd))
+                .containsExactly(
+                        new FirmwareMap.Line(0, 0x90000, FirmwareMap.RAM),
+                        new FirmwareMap.Line(0x100000, 0x2000, FirmwareMap.RESERVED),
+                        new FirmwareMap.Line(0x200000, 0xa0000, FirmwareMap.RAM));
     }
 }

@@ -17,10 +17,12 @@ import org.nestorvm.vmm.CpuState;
 
 /** PVH and multiboot kernels, as their first instruction would find the machine. */
 class ElfBootTest {
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     private BootPlan plan(byte[] kernel, String initrd) throws IOException {
-        return Boot.plan(new BootRequest(Files.write(directory.resolve("kernel"), kernel), initrd, "a=1 b", TestMemory.RANGES, 0xe0000));
+        return Boot.plan(new BootRequest(
+                Files.write(directory.resolve("kernel"), kernel), initrd, "a=1 b", TestMemory.RANGES, 0xe0000));
     }
 
     private String file(String name, String content) throws IOException {
@@ -65,9 +67,12 @@ class ElfBootTest {
         assertThat(memory.bytes(TestImages.DATA + TestImages.DATA_SIZE, 1000)).containsOnly(0);
     }
 
-    @Test void pvhEntryOutsideTheKernelIsRefused() {
-        assertThatThrownBy(() -> plan(elf(true, 0x700000, new byte[0]), null)).hasMessageContaining("0x700000 is in none of its segments");
-        assertThatThrownBy(() -> plan(elf(true, 0x1_0040_0000L, new byte[0]), null)).hasMessageContaining("below 4 GiB");
+    @Test
+    void pvhEntryOutsideTheKernelIsRefused() {
+        assertThatThrownBy(() -> plan(elf(true, 0x700000, new byte[0]), null))
+                .hasMessageContaining("0x700000 is in none of its segments");
+        assertThatThrownBy(() -> plan(elf(true, 0x1_0040_0000L, new byte[0]), null))
+                .hasMessageContaining("below 4 GiB");
     }
 
     @ParameterizedTest
@@ -81,7 +86,9 @@ class ElfBootTest {
         assertThat(plan.cpu().rip).isEqualTo(TestImages.TEXT + 0x10);
         long info = plan.cpu().gpr[CpuState.RBX];
         assertThat(memory.u32(info)).isEqualTo(1 | 4 | 8 | 64 | 512);
-        assertThat(memory.u32(info + 4)).as("without the extended BIOS data area").isEqualTo(639);
+        assertThat(memory.u32(info + 4))
+                .as("without the extended BIOS data area")
+                .isEqualTo(639);
         assertThat(memory.u32(info + 8)).isEqualTo((TestMemory.SIZE >> 10) - 1024);
         assertThat(memory.text(memory.u32(info + 16))).isEqualTo(directory.resolve("kernel") + " a=1 b");
         assertThat(memory.u32(info + 20)).isEqualTo(2);
@@ -99,7 +106,8 @@ class ElfBootTest {
         assertThat(memory.text(memory.u32(info + 64))).isEqualTo("nestor");
     }
 
-    @Test void multibootAddressFieldsPlaceAFlatFile() throws IOException {
+    @Test
+    void multibootAddressFieldsPlaceAFlatFile() throws IOException {
         byte[] body = TestImages.text();
         byte[] header = multiboot(0, 0x200000, 0x200000 + 3000, 0x200000 + 9000, 0x200030);
         System.arraycopy(header, 0, body, 0, header.length);
@@ -113,29 +121,46 @@ class ElfBootTest {
         assertThat(plan.description()).contains("address fields", "0 modules");
     }
 
-    @Test void multibootAddressFieldsThatLieAreRefused() {
-        assertThatThrownBy(() -> plan(multiboot(0, 0x200000, 0x300000, 0, 0x200020), null)).hasMessageContaining("load_end_addr 0x300000");
-        assertThatThrownBy(() -> plan(multiboot(0, 0x200000, 0x100000, 0, 0x200020), null)).hasMessageContaining("load_end_addr 0x100000");
-        assertThatThrownBy(() -> plan(multiboot(0, 0x9ffff0, 0, 0xffffff0L, 0x9ffff0), null)).hasMessageContaining("not wholly in guest memory");
-        assertThatThrownBy(() -> plan(multiboot(0, 0x200000, 0, 0, 0x300000), null)).hasMessageContaining("entry point 0x300000");
+    @Test
+    void multibootAddressFieldsThatLieAreRefused() {
+        assertThatThrownBy(() -> plan(multiboot(0, 0x200000, 0x300000, 0, 0x200020), null))
+                .hasMessageContaining("load_end_addr 0x300000");
+        assertThatThrownBy(() -> plan(multiboot(0, 0x200000, 0x100000, 0, 0x200020), null))
+                .hasMessageContaining("load_end_addr 0x100000");
+        assertThatThrownBy(() -> plan(multiboot(0, 0x9ffff0, 0, 0xffffff0L, 0x9ffff0), null))
+                .hasMessageContaining("not wholly in guest memory");
+        assertThatThrownBy(() -> plan(multiboot(0, 0x200000, 0, 0, 0x300000), null))
+                .hasMessageContaining("entry point 0x300000");
         assertThatThrownBy(() -> plan(multiboot(8, 0, 0, 0, 0), null)).hasMessageContaining("flags 0x8");
         assertThatThrownBy(() -> plan(multiboot(3, 0, 0, 0, 0), null)).hasMessageContaining("without address fields");
     }
 
-    @Test void moduleListIsSplitAtSingleCommas() {
-        assertThat(MultibootBoot.parse("a,,b x,c ,")).containsExactly(new MultibootBoot.ModuleArgument("a,b", "a,b x"), new MultibootBoot.ModuleArgument("c", "c"));
+    @Test
+    void moduleListIsSplitAtSingleCommas() {
+        assertThat(MultibootBoot.parse("a,,b x,c ,"))
+                .containsExactly(
+                        new MultibootBoot.ModuleArgument("a,b", "a,b x"), new MultibootBoot.ModuleArgument("c", "c"));
     }
 
-    @Test void whatIsNoKernelIsRefusedInOneLine() {
-        assertThatThrownBy(() -> plan(TestMemory.ascii("#!/bin/sh\n"), null)).isInstanceOf(BootException.class).hasMessageContaining("not a kernel").hasMessageContaining(directory.resolve("kernel").toString());
+    @Test
+    void whatIsNoKernelIsRefusedInOneLine() {
+        assertThatThrownBy(() -> plan(TestMemory.ascii("#!/bin/sh\n"), null))
+                .isInstanceOf(BootException.class)
+                .hasMessageContaining("not a kernel")
+                .hasMessageContaining(directory.resolve("kernel").toString());
         assertThatThrownBy(() -> plan(new byte[0], null)).hasMessageContaining("not a kernel");
-        assertThatThrownBy(() -> plan(elf(true, -1, new byte[0]), null)).hasMessageContaining("neither a PVH note nor a multiboot header");
-        assertThatThrownBy(() -> Boot.plan(new BootRequest(directory.resolve("none"), null, "", TestMemory.RANGES, 0))).hasMessageContaining("none: no such file");
-        assertThatThrownBy(() -> Boot.plan(new BootRequest(directory, null, "", TestMemory.RANGES, 0))).hasMessageContaining("is a directory");
+        assertThatThrownBy(() -> plan(elf(true, -1, new byte[0]), null))
+                .hasMessageContaining("neither a PVH note nor a multiboot header");
+        assertThatThrownBy(() -> Boot.plan(new BootRequest(directory.resolve("none"), null, "", TestMemory.RANGES, 0)))
+                .hasMessageContaining("none: no such file");
+        assertThatThrownBy(() -> Boot.plan(new BootRequest(directory, null, "", TestMemory.RANGES, 0)))
+                .hasMessageContaining("is a directory");
     }
 
-    @Test void flatBinaryRunsInRealMode() throws IOException {
-        BootPlan plan = Boot.planFlat(new BootRequest(Files.write(directory.resolve("flat"), new byte[] {(byte) 0xf4}), null, "", TestMemory.RANGES, 0));
+    @Test
+    void flatBinaryRunsInRealMode() throws IOException {
+        BootPlan plan = Boot.planFlat(new BootRequest(
+                Files.write(directory.resolve("flat"), new byte[] {(byte) 0xf4}), null, "", TestMemory.RANGES, 0));
         assertThat(new TestMemory(plan).u8(0x1000)).isEqualTo(0xf4);
         assertThat(plan.cpu().rip + plan.cpu().base[CpuState.CS]).isEqualTo(0x1000);
         assertThat(plan.cpu().cr0 & 1).isZero();

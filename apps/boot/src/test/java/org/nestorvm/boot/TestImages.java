@@ -25,19 +25,41 @@ final class TestImages {
     static byte[] text() {
         Random random = new Random(1);
         byte[] text = new byte[TEXT_SIZE];
-        for (int i = 0; i < text.length; i++) text[i] = i % 16 == 0 ? (byte) 0xe8 : i % 16 > 3 ? (byte) i : (byte) random.nextInt(4);
+        for (int i = 0; i < text.length; i++)
+            text[i] = i % 16 == 0 ? (byte) 0xe8 : i % 16 > 3 ? (byte) i : (byte) random.nextInt(4);
         return text;
     }
 
-    /** Two PT_LOAD, the second with a bss, and a PT_NOTE. @param note the descriptor of a Xen PHYS32_ENTRY note; -1 for none @param prefix what stands first in the text */
+    /**
+     * Two PT_LOAD, the second with a bss, and a PT_NOTE. @param note the descriptor of a Xen PHYS32_ENTRY note; -1 for
+     * none @param prefix what stands first in the text
+     */
     static byte[] elf(boolean is64, long note, byte[] prefix) {
         int headerSize = is64 ? 64 : 52, phSize = is64 ? 56 : 32, phCount = 3;
-        byte[] noteBytes = note < 0 ? new byte[0] : new Bytes().u32(4).u32(is64 ? 8 : 4).u32(PVH_NOTE).text("Xen", 4, '\0').raw(is64 ? new Bytes().u64(note).toArray() : new Bytes().u32(note).toArray()).toArray();
+        byte[] noteBytes = note < 0
+                ? new byte[0]
+                : new Bytes()
+                        .u32(4)
+                        .u32(is64 ? 8 : 4)
+                        .u32(PVH_NOTE)
+                        .text("Xen", 4, '\0')
+                        .raw(
+                                is64
+                                        ? new Bytes().u64(note).toArray()
+                                        : new Bytes().u32(note).toArray())
+                        .toArray();
         int textAt = 0x1000, dataAt = textAt + TEXT_SIZE, noteAt = dataAt + DATA_SIZE;
         long base = is64 ? HIGHER_HALF : 0;
         Bytes out = new Bytes();
-        out.u32(0x464c457fL).u8(is64 ? 2 : 1).u8(1).u8(1).zeros(9).u16(2).u16(is64 ? 62 : 3).u32(1);
-        word(out, is64, TEXT + 0x10);                                  // physical already, as Linux has it
+        out.u32(0x464c457fL)
+                .u8(is64 ? 2 : 1)
+                .u8(1)
+                .u8(1)
+                .zeros(9)
+                .u16(2)
+                .u16(is64 ? 62 : 3)
+                .u32(1);
+        word(out, is64, TEXT + 0x10); // physical already, as Linux has it
         word(out, is64, headerSize);
         word(out, is64, 0);
         out.u32(0).u16(headerSize).u16(phSize).u16(phCount).u16(0).u16(0).u16(0);
@@ -56,10 +78,25 @@ final class TestImages {
         return data;
     }
 
-    private static void header(Bytes out, boolean is64, int type, long offset, long vaddr, long paddr, long fileSize, long memorySize) {
+    private static void header(
+            Bytes out, boolean is64, int type, long offset, long vaddr, long paddr, long fileSize, long memorySize) {
         out.u32(type);
-        if (is64) out.u32(7).u64(offset).u64(vaddr).u64(paddr).u64(fileSize).u64(memorySize).u64(0x1000);
-        else out.u32(offset).u32(vaddr).u32(paddr).u32(fileSize).u32(memorySize).u32(7).u32(0x1000);
+        if (is64)
+            out.u32(7)
+                    .u64(offset)
+                    .u64(vaddr)
+                    .u64(paddr)
+                    .u64(fileSize)
+                    .u64(memorySize)
+                    .u64(0x1000);
+        else
+            out.u32(offset)
+                    .u32(vaddr)
+                    .u32(paddr)
+                    .u32(fileSize)
+                    .u32(memorySize)
+                    .u32(7)
+                    .u32(0x1000);
     }
 
     private static void word(Bytes out, boolean is64, long value) {
@@ -69,7 +106,13 @@ final class TestImages {
 
     /** @param format null stores a payload that nothing knows */
     static byte[] bzImage(Payload format, byte[] vmlinux) throws IOException {
-        byte[] payload = format == null ? new Bytes().text("\u0089LZO", 4, ' ').raw(vmlinux).u32(vmlinux.length).toArray() : compress(format, vmlinux);
+        byte[] payload = format == null
+                ? new Bytes()
+                        .text("\u0089LZO", 4, ' ')
+                        .raw(vmlinux)
+                        .u32(vmlinux.length)
+                        .toArray()
+                : compress(format, vmlinux);
         int setupSectors = 3, start = (setupSectors + 1) * 512, payloadOffset = 0x300;
         byte[] image = new byte[start + payloadOffset + payload.length + 64];
         byte[] release = TestMemory.ascii("6.1.99-test (nobody@nowhere) #1\0");
@@ -80,7 +123,7 @@ final class TestImages {
         put(image, BzImage.HEADER, 4, 0x53726448L);
         put(image, BzImage.VERSION, 2, 0x20f);
         put(image, BzImage.KERNEL_VERSION, 2, 0x200);
-        put(image, BzImage.LOADFLAGS, 1, 0x03);                        // LOADED_HIGH and KASLR_FLAG
+        put(image, BzImage.LOADFLAGS, 1, 0x03); // LOADED_HIGH and KASLR_FLAG
         put(image, BzImage.INITRD_ADDR_MAX, 4, 0x7fffffffL);
         put(image, BzImage.XLOADFLAGS, 2, 0x7f);
         put(image, BzImage.CMDLINE_SIZE, 4, 2047);
@@ -115,7 +158,8 @@ final class TestImages {
             case GZIP -> new GZIPOutputStream(out);
             case BZIP2 -> new BZip2CompressorOutputStream(out);
             case LZMA -> new LZMAOutputStream(out, new LZMA2Options(1), -1);
-            case XZ -> new XZOutputStream(out, new FilterOptions[] {new X86Options(), new LZMA2Options(1)}, XZ.CHECK_CRC32);
+            case XZ ->
+                new XZOutputStream(out, new FilterOptions[] {new X86Options(), new LZMA2Options(1)}, XZ.CHECK_CRC32);
             case ZSTD -> new ZstdOutputStream(out);
             case LZ4 -> throw new IllegalArgumentException("lz4 has no stream");
         };
@@ -125,7 +169,8 @@ final class TestImages {
     private static byte[] lz4(byte[] bytes) {
         Bytes out = new Bytes().u32(0x184c2102L);
         for (int at = 0; at < bytes.length; at += 30_000) {
-            byte[] block = LZ4Factory.safeInstance().fastCompressor().compress(bytes, at, Math.min(30_000, bytes.length - at));
+            byte[] block =
+                    LZ4Factory.safeInstance().fastCompressor().compress(bytes, at, Math.min(30_000, bytes.length - at));
             out.u32(block.length).raw(block);
         }
         return out.toArray();
@@ -135,9 +180,11 @@ final class TestImages {
     static byte[] multiboot(int flags, long load, long loadEnd, long bssEnd, long entry) {
         long all = flags | (load == 0 ? 0 : 1 << 16);
         Bytes header = new Bytes().u32(0x1badb002L).u32(all).u32(-(0x1badb002L + all));
-        return (load == 0 ? header : header.u32(load).u32(load).u32(loadEnd).u32(bssEnd).u32(entry)).toArray();
+        return (load == 0
+                        ? header
+                        : header.u32(load).u32(load).u32(loadEnd).u32(bssEnd).u32(entry))
+                .toArray();
     }
 
-    private TestImages() {
-    }
+    private TestImages() {}
 }

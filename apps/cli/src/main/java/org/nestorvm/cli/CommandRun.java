@@ -26,17 +26,25 @@ import org.nestorvm.vmm.VmRefusedException;
 import sun.misc.Signal;
 
 /**
- * {@code nestor run -- COMMAND}: a guest for one command. The host's root is the command's, read-only with a layer in the guest's memory for what is written; the present folder is the same
- * folder at the same path. A stream that is a terminal here is one there, when standard input is; others are pipes.
+ * {@code nestor run -- COMMAND}: a guest for one command. The host's root is the command's, read-only with a layer in
+ * the guest's memory for what is written; the present folder is the same folder at the same path. A stream that is a
+ * terminal here is one there, when standard input is; others are pipes.
  */
 final class CommandRun {
     /** When there is no status of a command to give. */
     static final int NO_STATUS = 125;
+
     private static final int STDIN = 0, STDOUT = 1, STDERR = 2, SIGNALLED = 128, SIGKILL = 9;
-    /** A guest that panics is reset, which ends it. The rest leaves out what takes long in a guest that lives for seconds: tests of cryptography, certificates for modules, tracing. */
-    private static final String KERNEL = "console=ttyS0 quiet panic=-1 cryptomgr.notests no_timer_check initcall_blacklist=load_system_certificate_list,init_blk_tracer,init_kprobe_trace,"
-        + "slab_sysfs_init,init_ima,init_evm";
-    private static final List<Path> GUESTS_OWN = Stream.of("/proc", "/sys", "/dev").map(Path::of).toList();
+    /**
+     * A guest that panics is reset, which ends it. The rest leaves out what takes long in a guest that lives for
+     * seconds: tests of cryptography, certificates for modules, tracing.
+     */
+    private static final String KERNEL = "console=ttyS0 quiet panic=-1 cryptomgr.notests no_timer_check "
+            + "initcall_blacklist=load_system_certificate_list,init_blk_tracer,init_kprobe_trace,"
+            + "slab_sysfs_init,init_ima,init_evm";
+
+    private static final List<Path> GUESTS_OWN =
+            Stream.of("/proc", "/sys", "/dev").map(Path::of).toList();
 
     private final CommandOptions options;
     private final RunOptions run;
@@ -63,12 +71,28 @@ final class CommandRun {
 
     /** @param guest what is fetched for every guest */
     Loader loader(DefaultGuest.GuestFiles guest, Path folder) throws IOException {
-        if (run.initrd != null) throw new VmRefusedException("--initrd " + run.initrd + ": a command needs the default guest's initramfs; leave one or the other out");
-        if (run.console instanceof ConsoleChoice.UnixSocket(var path)) throw new VmRefusedException("--console unix=" + path + ": beside a command the guest's console only tells of failures; leave it out, or use --verbose");
-        GuestCommand command = new GuestCommand(options.command.stream().map(HostText::bytes).toList(), HostBytes.environment(), HostText.bytes(HostText.text(folder)),
-            !options.noHostRoot, access(folder), !devices.shares.isEmpty(), stream(terminal), stream(terminalOutput), stream(terminalErrors));
+        if (run.initrd != null)
+            throw new VmRefusedException("--initrd " + run.initrd
+                    + ": a command needs the default guest's initramfs; leave one or the other out");
+        if (run.console instanceof ConsoleChoice.UnixSocket(var path))
+            throw new VmRefusedException("--console unix=" + path
+                    + ": beside a command the guest's console only tells of failures; leave it out, or use --verbose");
+        GuestCommand command = new GuestCommand(
+                options.command.stream().map(HostText::bytes).toList(),
+                HostBytes.environment(),
+                HostText.bytes(HostText.text(folder)),
+                !options.noHostRoot,
+                access(folder),
+                !devices.shares.isEmpty(),
+                stream(terminal),
+                stream(terminalOutput),
+                stream(terminalErrors));
         Path kernel = run.kernel != null ? run.kernel : guest.kernel();
-        return Loader.kernel(kernel, HostText.text(guest.initrd()), command.initramfs(), run.append == null ? KERNEL : KERNEL + " " + run.append);
+        return Loader.kernel(
+                kernel,
+                HostText.text(guest.initrd()),
+                command.initramfs(),
+                run.append == null ? KERNEL : KERNEL + " " + run.append);
     }
 
     private static GuestCommand.Stream stream(boolean isTerminal) {
@@ -85,9 +109,15 @@ final class CommandRun {
         TerminalSize size = TerminalSize.of(STDIN);
         List<DeviceSource> sources = new ArrayList<>();
         // The first console is hvc0, and the one that is typed to.
-        if (terminal) sources.add(Devices.console("terminal", new ConsoleOptions(size.cols(), size.rows(), List.of()), new FileOutputStream(terminalOutput ? FileDescriptor.out : FileDescriptor.err)));
+        if (terminal)
+            sources.add(Devices.console(
+                    "terminal",
+                    new ConsoleOptions(size.cols(), size.rows(), List.of()),
+                    new FileOutputStream(terminalOutput ? FileDescriptor.out : FileDescriptor.err)));
         sources.add(Devices.channels("command", streams.channels()));
-        if (!options.noHostRoot) sources.add(Devices.shareReadOnly("root", options.root == null ? Path.of("/") : options.root, GuestCommand.ROOT_TAG));
+        if (!options.noHostRoot)
+            sources.add(Devices.shareReadOnly(
+                    "root", options.root == null ? Path.of("/") : options.root, GuestCommand.ROOT_TAG));
         Access access = access(folder);
         if (access == Access.READ_WRITE) sources.add(Devices.share("folder", folder, GuestCommand.FOLDER_TAG));
         if (access == Access.READ_ONLY) sources.add(Devices.shareReadOnly("folder", folder, GuestCommand.FOLDER_TAG));
@@ -99,7 +129,10 @@ final class CommandRun {
     int call(MachineConfig config, String engine, TimeLimit limit) throws IOException, InterruptedException {
         long startNs = System.nanoTime();
         Outcome outcome;
-        try (ConsoleLink typing = terminal ? ConsoleLink.open(new ConsoleChoice.Stdio(), OutputStream.nullOutputStream(), false) : null; Machine made = Machine.create(config)) {
+        try (ConsoleLink typing = terminal
+                        ? ConsoleLink.open(new ConsoleChoice.Stdio(), OutputStream.nullOutputStream(), false)
+                        : null;
+                Machine made = Machine.create(config)) {
             synchronized (this) {
                 machine = made;
             }
@@ -116,8 +149,15 @@ final class CommandRun {
             limit.disconnect();
             if (terminal) typing.disconnect();
             TerminalSize.ignoreChanges();
-            if (options.verbose) err.printf(Locale.ROOT, "nestor: %s after %.2f s%s%n", outcome.detail(), (System.nanoTime() - startNs) / 1e9,
-                made.counters().instructions() < 0 ? "" : ", " + made.counters().instructions() + " instructions");
+            if (options.verbose)
+                err.printf(
+                        Locale.ROOT,
+                        "nestor: %s after %.2f s%s%n",
+                        outcome.detail(),
+                        (System.nanoTime() - startNs) / 1e9,
+                        made.counters().instructions() < 0
+                                ? ""
+                                : ", " + made.counters().instructions() + " instructions");
         }
         return status(outcome);
     }
@@ -126,13 +166,14 @@ final class CommandRun {
         Integer status = streams.status();
         if (status != null) return status;
         if (endedBy != 0) return SIGNALLED + endedBy;
-        if (outcome.kind() == Outcome.Kind.STOPPED) return SIGNALLED + SIGKILL;          // Ctrl-A x
+        if (outcome.kind() == Outcome.Kind.STOPPED) return SIGNALLED + SIGKILL; // Ctrl-A x
         if (outcome.kind() == Outcome.Kind.TIMED_OUT) {
             err.println("nestor: the command was ended by --timeout");
             return RunCommand.status(outcome);
         }
         log.printTo(err);
-        err.println("nestor: the guest has ended before the command" + (streams.hasBegun() ? "" : " has begun") + ": " + outcome.detail() + "; what it printed last is above, --verbose shows all of it");
+        err.println("nestor: the guest has ended before the command" + (streams.hasBegun() ? "" : " has begun") + ": "
+                + outcome.detail() + "; what it printed last is above, --verbose shows all of it");
         return outcome.kind() == Outcome.Kind.PANICKED ? RunCommand.status(outcome) : NO_STATUS;
     }
 
@@ -140,13 +181,13 @@ final class CommandRun {
         try {
             Signal.handle(new Signal(name), this::signalled);
         } catch (IllegalArgumentException e) {
-            return;                                                // ignored since before our start, as by nohup(1): it stays so
+            return; // ignored since before our start, as by nohup(1): it stays so
         }
     }
 
     /**
-     * On a thread of the signal's own. A signal is the command's, if there is one already. One that asks for the end, SIGTERM or SIGHUP, ends the guest when
-     * the command has not ended in time, or when another one comes.
+     * On a thread of the signal's own. A signal is the command's, if there is one already. One that asks for the end,
+     * SIGTERM or SIGHUP, ends the guest when the command has not ended in time, or when another one comes.
      */
     private void signalled(Signal signal) {
         boolean end = !signal.getName().equals("INT"), passed;

@@ -13,8 +13,9 @@ import org.nestorvm.boot.guest.GuestCommand;
 import org.nestorvm.virtio.console.Channel;
 
 /**
- * The command's end of three streams and of a control port, on which both sides write lines: {@code up} and {@code exit STATUS} come from the guest,
- * {@code signal NAME} and {@code broken stdout|stderr} go there. The command is over when its status is known and its output has been written.
+ * The command's end of three streams and of a control port, on which both sides write lines: {@code up} and {@code exit
+ * STATUS} come from the guest, {@code signal NAME} and {@code broken stdout|stderr} go there. The command is over when
+ * its status is known and its output has been written.
  */
 final class CommandStreams {
     /** Told of the guest's end of the command, on any thread. */
@@ -27,7 +28,7 @@ final class CommandStreams {
     private final Listener listener;
     private final List<Channel> channels = new ArrayList<>();
     private final Channel control = new Channel(GuestCommand.CONTROL, new Lines(), new OutputEvents(null));
-    private Channel input;                                               // null where a terminal is the input
+    private Channel input; // null where a terminal is the input
     private int open;
     private boolean up;
     private Integer status;
@@ -35,7 +36,9 @@ final class CommandStreams {
     /** @param terminalInput, terminalOutput, terminalErrors streams that go another way */
     CommandStreams(Listener listener, boolean terminalInput, boolean terminalOutput, boolean terminalErrors) {
         this.listener = listener;
-        if (!terminalInput) channels.add(input = new Channel(GuestCommand.STDIN, OutputStream.nullOutputStream(), new OutputEvents(null)));
+        if (!terminalInput)
+            channels.add(
+                    input = new Channel(GuestCommand.STDIN, OutputStream.nullOutputStream(), new OutputEvents(null)));
         if (!terminalOutput) output(GuestCommand.STDOUT, "stdout", FileDescriptor.out);
         if (!terminalErrors) output(GuestCommand.STDERR, "stderr", FileDescriptor.err);
         channels.add(control);
@@ -52,7 +55,11 @@ final class CommandStreams {
 
     /** Begins to read standard input; the machine is there. */
     void start() {
-        if (input != null) Thread.ofPlatform().name("command-input").daemon().start(() -> pump(new FileInputStream(FileDescriptor.in)));
+        if (input != null)
+            Thread.ofPlatform()
+                    .name("command-input")
+                    .daemon()
+                    .start(() -> pump(new FileInputStream(FileDescriptor.in)));
     }
 
     private void pump(InputStream in) {

@@ -8,11 +8,19 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** The shell's completion of commands, options and values. The generated script finds out which of the two shells reads it. */
-@Command(name = "completion", description = "Prints the completion for a shell; for this session: . <(nestor completion bash)", mixinStandardHelpOptions = true, sortOptions = false)
+/**
+ * The shell's completion of commands, options and values. The generated script finds out which of the two shells reads
+ * it.
+ */
+@Command(
+        name = "completion",
+        description = "Prints the completion for a shell; for this session: . <(nestor completion bash)",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
 final class CompletionCommand implements Callable<Integer> {
     enum Shell {
-        BASH, ZSH;
+        BASH,
+        ZSH;
 
         @Override
         public String toString() {
@@ -20,7 +28,8 @@ final class CompletionCommand implements Callable<Integer> {
         }
     }
 
-    @Spec private CommandSpec spec;
+    @Spec
+    private CommandSpec spec;
 
     @Parameters(paramLabel = "bash|zsh", description = "The shell.")
     private Shell shell;

@@ -12,8 +12,9 @@ import sun.misc.Signal;
 import sun.misc.SignalHandler;
 
 /**
- * The user's end of the guest's serial port, across restarts of the guest. Input waits while there is no machine, or none that takes it. Whoever reads from a
- * terminal never waits, so that the monitor's own keys work beside a guest that does not read; a pipe is read no faster than the guest takes it.
+ * The user's end of the guest's serial port, across restarts of the guest. Input waits while there is no machine, or
+ * none that takes it. Whoever reads from a terminal never waits, so that the monitor's own keys work beside a guest
+ * that does not read; a pipe is read no faster than the guest takes it.
  */
 final class ConsoleLink implements AutoCloseable {
     private static final int STDIN = 0;
@@ -31,7 +32,7 @@ final class ConsoleLink implements AutoCloseable {
 
     private final OutputStream output;
     private final boolean onTerminal;
-    private volatile RawTerminal terminal;                         // null while it is not ours
+    private volatile RawTerminal terminal; // null while it is not ours
     private final ArrayBlockingQueue<byte[]> waiting;
     private Machine machine;
 
@@ -48,14 +49,16 @@ final class ConsoleLink implements AutoCloseable {
 
     /**
      * @param standardOutput where the guest's output goes with {@code stdio}
-     * @param endOfFile whether the guest is told of the end of standard input by Ctrl-D, as a shell on its serial port takes it; otherwise it waits for more
+     * @param endOfFile whether the guest is told of the end of standard input by Ctrl-D, as a shell on its serial port
+     *     takes it; otherwise it waits for more
      */
     static ConsoleLink open(ConsoleChoice choice, OutputStream standardOutput, boolean endOfFile) throws IOException {
         return switch (choice) {
             case ConsoleChoice.None() -> new ConsoleLink(OutputStream.nullOutputStream(), false);
             case ConsoleChoice.UnixSocket(var path) -> {
-                ArrayBlockingQueue<byte[]> waiting = new ArrayBlockingQueue<>(WAITING);        // before the first client
-                SocketConsole socket = SocketConsole.listen(path, (bytes, length) -> waiting.put(Arrays.copyOf(bytes, length)));
+                ArrayBlockingQueue<byte[]> waiting = new ArrayBlockingQueue<>(WAITING); // before the first client
+                SocketConsole socket =
+                        SocketConsole.listen(path, (bytes, length) -> waiting.put(Arrays.copyOf(bytes, length)));
                 yield new ConsoleLink(socket, false, waiting);
             }
             case ConsoleChoice.Stdio() -> stdio(standardOutput, endOfFile);
@@ -86,7 +89,7 @@ final class ConsoleLink implements AutoCloseable {
             else terminal.apply();
             return true;
         } catch (IOException e) {
-            return false;                                          // it has been hung up
+            return false; // it has been hung up
         }
     }
 
@@ -95,7 +98,7 @@ final class ConsoleLink implements AutoCloseable {
             if (onTerminal) pumpTerminal(in);
             else pumpPipe(in);
         } catch (IOException | InterruptedException e) {
-            return;                                                // nothing more can be typed; the guest goes on
+            return; // nothing more can be typed; the guest goes on
         }
     }
 
@@ -119,8 +122,9 @@ final class ConsoleLink implements AutoCloseable {
     private void pumpTerminal(InputStream in) throws IOException, InterruptedException {
         EscapeFilter filter = new EscapeFilter(new Keys());
         byte[] bytes = new byte[CHUNK];
-        for (;;) {
-            while (terminal == null && !takeTerminal() || !RawTerminal.inForeground(STDIN)) Thread.sleep(FOREGROUND_POLL_MS);
+        for (; ; ) {
+            while (terminal == null && !takeTerminal() || !RawTerminal.inForeground(STDIN))
+                Thread.sleep(FOREGROUND_POLL_MS);
             int count;
             try {
                 count = in.read(bytes);
@@ -135,7 +139,7 @@ final class ConsoleLink implements AutoCloseable {
 
     private void deliver() {
         try {
-            for (;;) type(waiting.take());
+            for (; ; ) type(waiting.take());
         } catch (InterruptedException e) {
             return;
         }

@@ -8,20 +8,34 @@ import org.nestorvm.isolation.ForegroundDevice;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Unmatched;
 
-/** {@code nestor device KIND --socket PATH}: a device for a front end of somebody else's. Its options are those of the device process, which reads them itself. */
-@Command(name = "device", mixinStandardHelpOptions = true, sortOptions = false, description = "Serves one device over vhost-user, in a confined process, to the first front end that connects to PATH (QEMU, or `nestor run --vhost-user`); it ends with that.",
-    customSynopsis = "nestor device KIND --socket PATH [OPTIONS]",
-    footer = {"", "KIND and its options, which `nestor run` has under the same names:",
-        "  blk      --file FILE [--format raw|qcow2] [--readonly on|off] [--serial TEXT] [--queues N] [--threads N]",
-        "  net      --net user|tap=NAME|unix=PATH[,...]",
-        "  cdrom    --file FILE",
-        "  vsock    --vsock PATH|path=PATH[,cid=N][,connections=N]",
-        "  console  --console stdio|none [--virtio-console port=NAME:PATH,...]",
-        "  balloon  [--balloon target=SIZE,...]",
-        "  rng",
-        "With each: --confine off, to keep its rights; --name TEXT, for its messages; --fd N instead of --socket, a connected socket that it inherits."})
+/**
+ * {@code nestor device KIND --socket PATH}: a device for a front end of somebody else's. Its options are those of the
+ * device process, which reads them itself.
+ */
+@Command(
+        name = "device",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        description = "Serves one device over vhost-user, in a confined process, to the first front end that connects "
+                + "to PATH (QEMU, or `nestor run --vhost-user`); it ends with that.",
+        customSynopsis = "nestor device KIND --socket PATH [OPTIONS]",
+        footer = {
+            "",
+            "KIND and its options, which `nestor run` has under the same names:",
+            "  blk      --file FILE [--format raw|qcow2] [--readonly on|off] [--serial TEXT] [--queues N] "
+                    + "[--threads N]",
+            "  net      --net user|tap=NAME|unix=PATH[,...]",
+            "  cdrom    --file FILE",
+            "  vsock    --vsock PATH|path=PATH[,cid=N][,connections=N]",
+            "  console  --console stdio|none [--virtio-console port=NAME:PATH,...]",
+            "  balloon  [--balloon target=SIZE,...]",
+            "  rng",
+            "With each: --confine off, to keep its rights; --name TEXT, for its messages; --fd N instead of "
+                    + "--socket, a connected socket that it inherits."
+        })
 final class DeviceCommand implements Callable<Integer> {
-    @Unmatched private final List<String> arguments = new ArrayList<>();
+    @Unmatched
+    private final List<String> arguments = new ArrayList<>();
 
     @Override
     public Integer call() throws IOException {

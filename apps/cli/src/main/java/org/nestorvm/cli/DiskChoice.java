@@ -1,6 +1,5 @@
 package org.nestorvm.cli;
 
-import java.nio.file.Path;
 import java.util.List;
 import org.nestorvm.machine.DeviceSource;
 import org.nestorvm.machine.Devices;
@@ -19,14 +18,22 @@ record DiskChoice(DiskSpec disk, Boolean isolated) {
     }
 
     static final class Converter implements ITypeConverter<DiskChoice> {
-        private static final List<String> KEYS = List.of("format", "readonly", "serial", "queues", "threads", "isolate");
+        private static final List<String> KEYS =
+                List.of("format", "readonly", "serial", "queues", "threads", "isolate");
 
         @Override
         public DiskChoice convert(String text) {
             OptionParts parts = OptionParts.parse("disk", text, KEYS);
-            if (parts.first().isEmpty()) throw new TypeConversionException("disk '" + text + "': begins with the image's path");
+            if (parts.first().isEmpty())
+                throw new TypeConversionException("disk '" + text + "': begins with the image's path");
             try {
-                DiskSpec disk = new DiskSpec(HostText.path(parts.first()), parts.get("format"), Boolean.TRUE.equals(parts.flag("readonly")), parts.get("serial"), parts.number("queues"), parts.number("threads"));
+                DiskSpec disk = new DiskSpec(
+                        HostText.path(parts.first()),
+                        parts.get("format"),
+                        Boolean.TRUE.equals(parts.flag("readonly")),
+                        parts.get("serial"),
+                        parts.number("queues"),
+                        parts.number("threads"));
                 return new DiskChoice(disk, parts.flag("isolate"));
             } catch (VmRefusedException e) {
                 throw new TypeConversionException(e.getMessage());

@@ -8,8 +8,9 @@ import sun.misc.Signal;
 import sun.misc.SignalHandler;
 
 /**
- * SIGTERM, SIGHUP and SIGINT during a run. The first SIGTERM or SIGHUP presses the guest's power button, if the guest listens to that, and the guest has some seconds to shut down. Another signal, SIGINT, or the end of
- * those seconds stops the guest. The command then ends as after any run, so that no socket and no folder of its devices stays behind.
+ * SIGTERM, SIGHUP and SIGINT during a run. The first SIGTERM or SIGHUP presses the guest's power button, if the guest
+ * listens to that, and the guest has some seconds to shut down. Another signal, SIGINT, or the end of those seconds
+ * stops the guest. The command then ends as after any run, so that no socket and no folder of its devices stays behind.
  */
 final class EndSignals implements AutoCloseable {
     private static final int SIGHUP = 1, SIGINT = 2, SIGTERM = 15, STATUS = 128;
@@ -43,7 +44,7 @@ final class EndSignals implements AutoCloseable {
             Signal handled = new Signal(name(signal));
             before.put(handled, Signal.handle(handled, _ -> received(signal)));
         } catch (IllegalArgumentException e) {
-            return;                                                // ignored since before our start, as by nohup(1), or -Xrs: it stays so
+            return; // ignored since before our start, as by nohup(1), or -Xrs: it stays so
         }
     }
 
@@ -58,10 +59,12 @@ final class EndSignals implements AutoCloseable {
             waits = creating;
         }
         if (running == null) {
-            if (waits) exitAfter(CLEANUP);                         // connect() stops the machine when it is made
+            if (waits) exitAfter(CLEANUP); // connect() stops the machine when it is made
             else System.exit(status());
         } else if (first && signal != SIGINT && !patience.isZero() && running.pressPowerButton()) {
-            if (!quiet) System.err.println("nestor: SIG" + name(signal) + ": the power button is pressed; the guest has " + patience.toSeconds() + " s, a second signal ends it at once");
+            if (!quiet)
+                System.err.println("nestor: SIG" + name(signal) + ": the power button is pressed; the guest has "
+                        + patience.toSeconds() + " s, a second signal ends it at once");
             if (pauses(patience)) stop(running);
         } else {
             stop(running);

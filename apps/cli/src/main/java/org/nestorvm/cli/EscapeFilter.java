@@ -1,6 +1,9 @@
 package org.nestorvm.cli;
 
-/** Takes the monitor's own keys out of what is typed: Ctrl-A and then x leaves, h helps, a (or Ctrl-A) sends Ctrl-A; any other key after Ctrl-A is dropped with it. */
+/**
+ * Takes the monitor's own keys out of what is typed: Ctrl-A and then x leaves, h helps, a (or Ctrl-A) sends Ctrl-A; any
+ * other key after Ctrl-A is dropped with it.
+ */
 final class EscapeFilter {
     static final int CTRL_A = 1;
 

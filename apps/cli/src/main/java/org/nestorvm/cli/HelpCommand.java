@@ -13,7 +13,8 @@ import picocli.CommandLine.Spec;
 /** {@code nestor help run}: what {@code nestor run --help} prints. */
 @Command(name = "help", description = "Shows the help of a command.", sortOptions = false, helpCommand = true)
 final class HelpCommand implements Callable<Integer> {
-    @Spec private CommandSpec spec;
+    @Spec
+    private CommandSpec spec;
 
     @Parameters(arity = "0..*", paramLabel = "COMMAND", description = "Like run, or image create.")
     private List<String> words = new ArrayList<>();

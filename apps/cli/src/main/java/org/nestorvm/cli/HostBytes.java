@@ -9,18 +9,25 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 
-/** The environment of this process as the bytes that it is, proc(5): what Java makes of it in some locales cannot be undone. */
+/**
+ * The environment of this process as the bytes that it is, proc(5): what Java makes of it in some locales cannot be
+ * undone.
+ */
 final class HostBytes {
     private static final Path ENVIRONMENT = Path.of("/proc/self/environ");
-    /** Variables that the script which starts the JVM has changed, with commas between; what they were before has names with a prefix. */
+    /**
+     * Variables that the script which starts the JVM has changed, with commas between; what they were before has names
+     * with a prefix.
+     */
     private static final String CHANGED = "nestor.environment.saved", SAVED_PREFIX = "NESTOR_SAVED_";
 
-    private HostBytes() {
-    }
+    private HostBytes() {}
 
     /** The environment as it was before the script that starts the JVM. */
     static List<byte[]> environment() throws IOException {
-        return before(split(Files.readAllBytes(ENVIRONMENT)), Set.of(System.getProperty(CHANGED, "").split(",")));
+        return before(
+                split(Files.readAllBytes(ENVIRONMENT)),
+                Set.of(System.getProperty(CHANGED, "").split(",")));
     }
 
     static List<byte[]> before(List<byte[]> now, Set<String> changed) {

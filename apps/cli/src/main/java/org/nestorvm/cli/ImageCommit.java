@@ -9,14 +9,19 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code nestor image commit}. */
-@Command(name = "commit", description = "Writes what an image has of its own into its backing file, and empties it.",
-    mixinStandardHelpOptions = true, sortOptions = false)
+@Command(
+        name = "commit",
+        description = "Writes what an image has of its own into its backing file, and empties it.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
 final class ImageCommit extends ImageCommand.Part {
     @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
     String format;
 
-    @Option(names = "-b", paramLabel = "BASE",
-        description = "The file to write to, further down the chain; FILE stays then.")
+    @Option(
+            names = "-b",
+            paramLabel = "BASE",
+            description = "The file to write to, further down the chain; FILE stays then.")
     Path base;
 
     @Option(names = "-d", description = "Do not empty FILE.")

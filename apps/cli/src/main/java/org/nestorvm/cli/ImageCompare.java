@@ -9,17 +9,22 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code nestor image compare}, with qemu-img's lines and statuses. */
-@Command(name = "compare", mixinStandardHelpOptions = true, sortOptions = false,
-    description = "Tells whether a guest would see the same on two images. Status 0: the same; 1: not;"
-        + " 2: an image cannot be opened; 3, 4: its tables or its data cannot be read.")
+@Command(
+        name = "compare",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        description = "Tells whether a guest would see the same on two images. Status 0: the same; 1: not;"
+                + " 2: an image cannot be opened; 3, 4: its tables or its data cannot be read.")
 final class ImageCompare extends ImageCommand.Part {
     static final int DIFFERENT = 1, NOT_OPENED = 2, TABLES_FAILED = 3, DATA_FAILED = 4;
 
     @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
     String format;
 
-    @Option(names = "-F", paramLabel = "FORMAT",
-        description = "The format of OTHER (default: told by its first bytes).")
+    @Option(
+            names = "-F",
+            paramLabel = "FORMAT",
+            description = "The format of OTHER (default: told by its first bytes).")
     String otherFormat;
 
     @Option(names = "-s", description = "Strict: sizes must be equal, and what is allocated.")
@@ -28,7 +33,9 @@ final class ImageCompare extends ImageCommand.Part {
     @Option(names = "-p", description = "Show the progress also where standard error is no terminal.")
     boolean progress;
 
-    @Option(names = {"-U", "--force-share"}, description = "Also while another process writes to an image.")
+    @Option(
+            names = {"-U", "--force-share"},
+            description = "Also while another process writes to an image.")
     boolean share;
 
     @Parameters(index = "0", paramLabel = "FILE")
@@ -51,12 +58,13 @@ final class ImageCompare extends ImageCommand.Part {
         try (ImageProgress shown = new ImageProgress("comparing", file, progress, quiet)) {
             if (!strict && comparison.sizesDiffer()) say("Warning: Image size mismatch!");
             Comparison.Result found = comparison.compare(strict, shown);
-            say(switch (found.kind()) {
-                case EQUAL -> "Images are identical.";
-                case CONTENT -> "Content mismatch at offset " + found.offset() + "!";
-                case STATUS -> "Strict mode: Offset " + found.offset() + " block status mismatch!";
-                case SIZE -> "Strict mode: Image size mismatch!";
-            });
+            say(
+                    switch (found.kind()) {
+                        case EQUAL -> "Images are identical.";
+                        case CONTENT -> "Content mismatch at offset " + found.offset() + "!";
+                        case STATUS -> "Strict mode: Offset " + found.offset() + " block status mismatch!";
+                        case SIZE -> "Strict mode: Image size mismatch!";
+                    });
             return found.kind() == Comparison.Kind.EQUAL ? 0 : DIFFERENT;
         } catch (IOException e) {
             return failed(e, comparison.wasReading() ? DATA_FAILED : TABLES_FAILED);

@@ -13,28 +13,39 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code nestor image map}, with the columns and names of qemu-img. */
-@Command(name = "map", description = "Tells where in which file of a chain an image's data is.",
-    mixinStandardHelpOptions = true, sortOptions = false)
+@Command(
+        name = "map",
+        description = "Tells where in which file of a chain an image's data is.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
 final class ImageMap extends ImageCommand.Part {
     private static final String JSON_ROW = "{ \"start\": %d, \"length\": %d, \"depth\": %d, \"present\": %b,"
-        + " \"zero\": %b, \"data\": %b, \"compressed\": %b%s}";
+            + " \"zero\": %b, \"data\": %b, \"compressed\": %b%s}";
     private static final String ROW = "%-16s%-16s%-16s%s%n";
 
     @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
     String format;
 
-    @Option(names = "--start-offset", paramLabel = "OFFSET", defaultValue = "0",
-        description = "Where to begin on the guest's disk.")
+    @Option(
+            names = "--start-offset",
+            paramLabel = "OFFSET",
+            defaultValue = "0",
+            description = "Where to begin on the guest's disk.")
     String start;
 
     @Option(names = "--max-length", paramLabel = "LENGTH", description = "How much of it to tell of.")
     String length;
 
-    @Option(names = "--output", paramLabel = "human|json", defaultValue = "human",
-        description = "What is stored, for people; or all, for programs (default: human).")
+    @Option(
+            names = "--output",
+            paramLabel = "human|json",
+            defaultValue = "human",
+            description = "What is stored, for people; or all, for programs (default: human).")
     String output;
 
-    @Option(names = {"-U", "--force-share"}, description = "Also while another process writes to the image.")
+    @Option(
+            names = {"-U", "--force-share"},
+            description = "Also while another process writes to the image.")
     boolean share;
 
     @Parameters(index = "0", paramLabel = "FILE")
@@ -52,8 +63,9 @@ final class ImageMap extends ImageCommand.Part {
         begin(json);
         if (json) out.println("]");
         out.flush();
-        if (packed) throw new IOException(file
-            + ": has compressed clusters, which are no place in the file; say --output json");
+        if (packed)
+            throw new IOException(
+                    file + ": has compressed clusters, which are no place in the file; say --output json");
         return 0;
     }
 
@@ -80,7 +92,16 @@ final class ImageMap extends ImageCommand.Part {
         if (begun) out().print(",\n");
         begin(true);
         String place = row.offset() < 0 ? "" : ", \"offset\": " + row.offset();
-        out().printf(Locale.ROOT, JSON_ROW, row.start(), row.length(), row.depth(), row.present(), row.zero(),
-            row.data(), row.compressed(), place);
+        out().printf(
+                        Locale.ROOT,
+                        JSON_ROW,
+                        row.start(),
+                        row.length(),
+                        row.depth(),
+                        row.present(),
+                        row.zero(),
+                        row.data(),
+                        row.compressed(),
+                        place);
     }
 }

@@ -9,19 +9,25 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code nestor image rebase}. */
-@Command(name = "rebase",
-    description = "Gives an image another backing file, or none; what a guest sees stays the same.",
-    mixinStandardHelpOptions = true, sortOptions = false)
+@Command(
+        name = "rebase",
+        description = "Gives an image another backing file, or none; what a guest sees stays the same.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
 final class ImageRebase extends ImageCommand.Part {
     @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
     String format;
 
-    @Option(names = "-u",
-        description = "Change only the name in FILE: for a backing file that was moved or holds the same.")
+    @Option(
+            names = "-u",
+            description = "Change only the name in FILE: for a backing file that was moved or holds the same.")
     boolean unsafe;
 
-    @Option(names = "-b", paramLabel = "BACKING", required = true,
-        description = "The new backing file; a relative name counts from the folder of FILE. '' for none.")
+    @Option(
+            names = "-b",
+            paramLabel = "BACKING",
+            required = true,
+            description = "The new backing file; a relative name counts from the folder of FILE. '' for none.")
     String backing;
 
     @Option(names = "-F", paramLabel = "FORMAT", description = "The format of BACKING.")

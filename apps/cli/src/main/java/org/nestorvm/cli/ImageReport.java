@@ -15,11 +15,11 @@ import picocli.CommandLine.ParameterException;
 
 /** What {@code nestor image info} and {@code check} print: lines for people, or JSON with qemu-img's names. */
 final class ImageReport {
-    private ImageReport() {
-    }
+    private ImageReport() {}
 
     static boolean json(CommandSpec spec, String output) {
-        if (!output.equals("human") && !output.equals("json")) throw new ParameterException(spec.commandLine(), "--output " + output + ": there are human and json");
+        if (!output.equals("human") && !output.equals("json"))
+            throw new ParameterException(spec.commandLine(), "--output " + output + ": there are human and json");
         return output.equals("json");
     }
 
@@ -27,7 +27,8 @@ final class ImageReport {
     static String size(long bytes) {
         int unit = bytes < 1024 ? 0 : (63 - Long.numberOfLeadingZeros(bytes)) / 10;
         if (unit == 0) return bytes + " bytes";
-        String number = String.format(Locale.ROOT, "%.2f", bytes / Math.pow(1024, unit)).replaceFirst("\\.?0+$", "");
+        String number =
+                String.format(Locale.ROOT, "%.2f", bytes / Math.pow(1024, unit)).replaceFirst("\\.?0+$", "");
         return number + " " + "KMGTPE".charAt(unit - 1) + "iB (" + bytes + " bytes)";
     }
 
@@ -37,7 +38,8 @@ final class ImageReport {
         double number = bytes / Math.pow(1024, unit);
         int digits = number >= 100 || unit == 0 ? 0 : number >= 10 ? 1 : 2;
         String text = String.format(Locale.ROOT, "%." + digits + "f", number);
-        return (digits == 0 ? text : text.replaceFirst("\\.?0+$", "")) + " " + (unit == 0 ? "B" : "KMGTPE".charAt(unit - 1) + "iB");
+        return (digits == 0 ? text : text.replaceFirst("\\.?0+$", "")) + " "
+                + (unit == 0 ? "B" : "KMGTPE".charAt(unit - 1) + "iB");
     }
 
     static String info(ImageInfo info, boolean json) {
@@ -45,17 +47,28 @@ final class ImageReport {
     }
 
     private static String infoLines(ImageInfo info) {
-        List<String> lines = new ArrayList<>(List.of("image: " + info.file(), "file format: " + info.format(), "virtual size: " + size(info.sizeBytes()), "disk size: " + size(info.allocatedBytes())));
+        List<String> lines = new ArrayList<>(List.of(
+                "image: " + info.file(),
+                "file format: " + info.format(),
+                "virtual size: " + size(info.sizeBytes()),
+                "disk size: " + size(info.allocatedBytes())));
         if (info.clusterBytes() > 0) {
             lines.add("cluster_size: " + info.clusterBytes());
             if (info.backingFile() != null) {
-                String actual = info.backingFile().equals(info.fullBackingFile()) ? "" : " (actual path: " + info.fullBackingFile() + ")";
+                String actual = info.backingFile().equals(info.fullBackingFile())
+                        ? ""
+                        : " (actual path: " + info.fullBackingFile() + ")";
                 lines.add("backing file: " + info.backingFile() + actual);
                 if (info.backingFormat() != null) lines.add("backing file format: " + info.backingFormat());
             }
             for (Snapshot snapshot : info.snapshots()) lines.add("snapshot: " + snapshot.id() + " " + snapshot.name());
-            lines.addAll(List.of("compat: " + compat(info), "compression type: " + info.compressionType(), "lazy refcounts: " + info.lazyRefcounts(), "refcount bits: " + info.refcountBits(),
-                "dirty: " + info.dirty(), "corrupt: " + info.corrupt()));
+            lines.addAll(List.of(
+                    "compat: " + compat(info),
+                    "compression type: " + info.compressionType(),
+                    "lazy refcounts: " + info.lazyRefcounts(),
+                    "refcount bits: " + info.refcountBits(),
+                    "dirty: " + info.dirty(),
+                    "corrupt: " + info.corrupt()));
         }
         return lines.stream().map(line -> line + "\n").collect(Collectors.joining());
     }
@@ -76,7 +89,10 @@ final class ImageReport {
         if (info.backingFile() != null) fields.put("backing-filename", info.backingFile());
         if (info.backingFile() != null) fields.put("full-backing-filename", info.fullBackingFile());
         if (info.backingFormat() != null) fields.put("backing-filename-format", info.backingFormat());
-        if (!info.snapshots().isEmpty()) fields.put("snapshots", info.snapshots().stream().map(ImageReport::snapshot).toList());
+        if (!info.snapshots().isEmpty())
+            fields.put(
+                    "snapshots",
+                    info.snapshots().stream().map(ImageReport::snapshot).toList());
         Map<String, Object> data = new LinkedHashMap<>();
         data.put("compat", compat(info));
         data.put("compression-type", info.compressionType());
@@ -104,10 +120,17 @@ final class ImageReport {
         List<String> lines = new ArrayList<>(result.messages());
         if (result.corruptions() + result.leaks() == 0) lines.add("no errors");
         else {
-            lines.add(result.corruptions() + " corruptions (" + result.corruptionsFixed() + " mended), " + result.leaks() + " leaked clusters (" + result.leaksFixed() + " freed)");
+            lines.add(result.corruptions() + " corruptions (" + result.corruptionsFixed() + " mended), "
+                    + result.leaks() + " leaked clusters (" + result.leaksFixed() + " freed)");
         }
-        lines.add(String.format(Locale.ROOT, "%d of %d clusters in use, %d not in order, %d compressed; the file is in use up to byte %d", result.allocatedClusters(), result.totalClusters(),
-            result.fragmentedClusters(), result.compressedClusters(), result.imageEndOffset()));
+        lines.add(String.format(
+                Locale.ROOT,
+                "%d of %d clusters in use, %d not in order, %d compressed; the file is in use up to byte %d",
+                result.allocatedClusters(),
+                result.totalClusters(),
+                result.fragmentedClusters(),
+                result.compressedClusters(),
+                result.imageEndOffset()));
         return lines.stream().map(line -> line + "\n").collect(Collectors.joining());
     }
 
@@ -129,7 +152,9 @@ final class ImageReport {
     }
 
     private static String object(Map<String, Object> fields) {
-        return fields.entrySet().stream().map(field -> text(field.getKey()) + ": " + value(field.getValue())).collect(Collectors.joining(", ", "{", "}"));
+        return fields.entrySet().stream()
+                .map(field -> text(field.getKey()) + ": " + value(field.getValue()))
+                .collect(Collectors.joining(", ", "{", "}"));
     }
 
     @SuppressWarnings("unchecked")

@@ -15,8 +15,11 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code nestor image snapshot}: one of four things, with the letters of qemu-img; without a letter it lists. */
-@Command(name = "snapshot", description = "Lists, makes, applies and deletes the snapshots inside a qcow2 image.",
-    mixinStandardHelpOptions = true, sortOptions = false)
+@Command(
+        name = "snapshot",
+        description = "Lists, makes, applies and deletes the snapshots inside a qcow2 image.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
 final class ImageSnapshot extends ImageCommand.Part {
     private static final DateTimeFormatter DATE = DateTimeFormatter.ofPattern("uuuu-MM-dd HH:mm:ss", Locale.ROOT);
     private static final String ROW = "%-9s %-16s %8s%20s%13s%11s%n";
@@ -28,8 +31,10 @@ final class ImageSnapshot extends ImageCommand.Part {
         @Option(names = "-c", paramLabel = "NAME", description = "Make a snapshot of the disk as it is.")
         String create;
 
-        @Option(names = "-a", paramLabel = "SNAPSHOT",
-            description = "The disk becomes what it was then; by number or name.")
+        @Option(
+                names = "-a",
+                paramLabel = "SNAPSHOT",
+                description = "The disk becomes what it was then; by number or name.")
         String apply;
 
         @Option(names = "-d", paramLabel = "SNAPSHOT", description = "Delete a snapshot; by number or name.")
@@ -42,7 +47,9 @@ final class ImageSnapshot extends ImageCommand.Part {
     @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
     String format;
 
-    @Option(names = {"-U", "--force-share"}, description = "With -l: also while another process writes to the image.")
+    @Option(
+            names = {"-U", "--force-share"},
+            description = "With -l: also while another process writes to the image.")
     boolean share;
 
     @Parameters(index = "0", paramLabel = "FILE")
@@ -69,10 +76,16 @@ final class ImageSnapshot extends ImageCommand.Part {
 
     private void row(Snapshot snapshot) {
         long ms = snapshot.vmClockNs() / 1_000_000;
-        String clock = String.format(Locale.ROOT, "%02d:%02d:%02d.%03d", ms / 3_600_000, ms / 60_000 % 60,
-            ms / 1000 % 60, ms % 1000);
-        out().printf(Locale.ROOT, ROW, snapshot.id(), snapshot.name(), ImageReport.shortSize(snapshot.vmStateBytes()),
-            DATE.format(Instant.ofEpochSecond(snapshot.date()).atZone(ZoneId.systemDefault())), clock,
-            snapshot.icount() < 0 ? "" : Long.toString(snapshot.icount()));
+        String clock = String.format(
+                Locale.ROOT, "%02d:%02d:%02d.%03d", ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
+        out().printf(
+                        Locale.ROOT,
+                        ROW,
+                        snapshot.id(),
+                        snapshot.name(),
+                        ImageReport.shortSize(snapshot.vmStateBytes()),
+                        DATE.format(Instant.ofEpochSecond(snapshot.date()).atZone(ZoneId.systemDefault())),
+                        clock,
+                        snapshot.icount() < 0 ? "" : Long.toString(snapshot.icount()));
     }
 }

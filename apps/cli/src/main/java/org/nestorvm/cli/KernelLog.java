@@ -5,7 +5,10 @@ import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 
-/** The guest's serial console beside a command: its newest bytes are kept for the day that the guest fails, or all of it goes to standard error. */
+/**
+ * The guest's serial console beside a command: its newest bytes are kept for the day that the guest fails, or all of it
+ * goes to standard error.
+ */
 final class KernelLog extends OutputStream {
     private static final int KEPT_BYTES = 1 << 16, LAST_LINES = 30;
 
@@ -40,7 +43,11 @@ final class KernelLog extends OutputStream {
         int length = (int) Math.min(written, KEPT_BYTES);
         byte[] last = new byte[length];
         for (int i = 0; i < length; i++) last[i] = kept[(int) ((written - length + i) % KEPT_BYTES)];
-        String[] lines = new String(last, StandardCharsets.UTF_8).replace("\r", "").strip().split("\n");
-        for (int i = Math.max(0, lines.length - LAST_LINES); i < lines.length; i++) if (!lines[i].isBlank()) stream.println(lines[i]);
+        String[] lines = new String(last, StandardCharsets.UTF_8)
+                .replace("\r", "")
+                .strip()
+                .split("\n");
+        for (int i = Math.max(0, lines.length - LAST_LINES); i < lines.length; i++)
+            if (!lines[i].isBlank()) stream.println(lines[i]);
     }
 }

@@ -10,8 +10,8 @@ import ch.qos.logback.core.ConsoleAppender;
 import ch.qos.logback.core.spi.ContextAwareBase;
 
 /**
- * Logging: warnings and worse to standard error, since standard output is the guest's; {@code NESTOR_LOG=debug} in the environment shows more. In code because
- * reading an XML file is a tenth of a second of every start.
+ * Logging: warnings and worse to standard error, since standard output is the guest's; {@code NESTOR_LOG=debug} in the
+ * environment shows more. In code because reading an XML file is a tenth of a second of every start.
  */
 public final class LogSetup extends ContextAwareBase implements Configurator {
     @Override

@@ -13,10 +13,17 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** The manual's pages, made from the same descriptions as the help. {@code ./nestor} writes all of them when it builds. */
-@Command(name = "man", description = "Prints a page of the manual for man(1): nestor man run | man -l -", mixinStandardHelpOptions = true, sortOptions = false)
+/**
+ * The manual's pages, made from the same descriptions as the help. {@code ./nestor} writes all of them when it builds.
+ */
+@Command(
+        name = "man",
+        description = "Prints a page of the manual for man(1): nestor man run | man -l -",
+        mixinStandardHelpOptions = true,
+        sortOptions = false)
 final class ManCommand implements Callable<Integer> {
-    @Spec private CommandSpec spec;
+    @Spec
+    private CommandSpec spec;
 
     @Option(names = "--to", paramLabel = "FOLDER", description = "Write all pages into this folder instead.")
     private Path folder;

@@ -17,11 +17,18 @@ final class ManPage {
 
     ManPage(CommandSpec spec) {
         this.spec = spec;
-        page.append(".TH ").append(name().toUpperCase(java.util.Locale.ROOT)).append(" 1 \"\" \"Nestor\" \"User Commands\"\n");
+        page.append(".TH ")
+                .append(name().toUpperCase(java.util.Locale.ROOT))
+                .append(" 1 \"\" \"Nestor\" \"User Commands\"\n");
         section("NAME");
         line(name() + " \\- ", sentence(description()));
         section("SYNOPSIS");
-        String synopsis = spec.commandLine().getHelp().synopsis(0).lines().map(String::strip).collect(Collectors.joining(" "));
+        String synopsis = spec.commandLine()
+                .getHelp()
+                .synopsis(0)
+                .lines()
+                .map(String::strip)
+                .collect(Collectors.joining(" "));
         page.append(".ad l\n");
         line("", synopsis);
         page.append(".ad b\n");
@@ -48,7 +55,9 @@ final class ManPage {
     }
 
     private String text(String... lines) {
-        return Ansi.OFF.string(String.join(" ", lines).replace("%n", " ").replace("%%", "%")).toString();
+        return Ansi.OFF
+                .string(String.join(" ", lines).replace("%n", " ").replace("%%", "%"))
+                .toString();
     }
 
     private void section(String title) {
@@ -70,8 +79,11 @@ final class ManPage {
     }
 
     private void arguments() {
-        List<PositionalParamSpec> parameters = spec.positionalParameters().stream().filter(each -> !each.hidden()).toList();
-        List<OptionSpec> options = spec.options().stream().filter(each -> !each.hidden()).toList();
+        List<PositionalParamSpec> parameters = spec.positionalParameters().stream()
+                .filter(each -> !each.hidden())
+                .toList();
+        List<OptionSpec> options =
+                spec.options().stream().filter(each -> !each.hidden()).toList();
         if (parameters.isEmpty() && options.isEmpty()) return;
         section("OPTIONS");
         for (PositionalParamSpec each : parameters) item(each.paramLabel(), described(each));
@@ -89,10 +101,12 @@ final class ManPage {
 
     private void commands() {
         Map<String, CommandLine> commands = spec.subcommands();
-        if (commands.values().stream().allMatch(each -> each.getCommandSpec().usageMessage().hidden())) return;
+        if (commands.values().stream()
+                .allMatch(each -> each.getCommandSpec().usageMessage().hidden())) return;
         section("COMMANDS");
         commands.forEach((name, command) -> {
-            if (!command.getCommandSpec().usageMessage().hidden()) item(name, text(command.getCommandSpec().usageMessage().description()));
+            if (!command.getCommandSpec().usageMessage().hidden())
+                item(name, text(command.getCommandSpec().usageMessage().description()));
         });
     }
 

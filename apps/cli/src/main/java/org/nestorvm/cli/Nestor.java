@@ -20,16 +20,34 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** The command. Every error is one line on standard error that begins with {@code nestor:}, says the cause and what to do. */
-@Command(name = "nestor", description = "A virtual machine monitor in Java.", subcommands = {RunCommand.class, ImageCommand.class, DeviceCommand.class, HelpCommand.class, CompletionCommand.class, ManCommand.class,
-    TrainCommand.class, UserlandCommand.class}, mixinStandardHelpOptions = true, versionProvider = Nestor.Version.class,
-    synopsisSubcommandLabel = "COMMAND", sortOptions = false)
+/**
+ * The command. Every error is one line on standard error that begins with {@code nestor:}, says the cause and what to
+ * do.
+ */
+@Command(
+        name = "nestor",
+        description = "A virtual machine monitor in Java.",
+        subcommands = {
+            RunCommand.class,
+            ImageCommand.class,
+            DeviceCommand.class,
+            HelpCommand.class,
+            CompletionCommand.class,
+            ManCommand.class,
+            TrainCommand.class,
+            UserlandCommand.class
+        },
+        mixinStandardHelpOptions = true,
+        versionProvider = Nestor.Version.class,
+        synopsisSubcommandLabel = "COMMAND",
+        sortOptions = false)
 public final class Nestor implements Runnable {
     static final int FAILED = 1, USAGE = 2;
     /** In the environment: a logging level; with it an error that nobody expects shows where it comes from. */
     static final String LOG_LEVEL = "NESTOR_LOG";
 
-    @Spec private CommandSpec spec;
+    @Spec
+    private CommandSpec spec;
 
     public static void main(String[] arguments) {
         Thread.setDefaultUncaughtExceptionHandler((thread, error) -> {
@@ -61,7 +79,11 @@ public final class Nestor implements Runnable {
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.registerConverter(Path.class, HostText::path);
         line.setAbbreviatedOptionsAllowed(false);
-        line.getSubcommands().get("image").getSubcommands().get("resize").setUnmatchedOptionsArePositionalParams(true);     // -1G is a size
+        line.getSubcommands()
+                .get("image")
+                .getSubcommands()
+                .get("resize")
+                .setUnmatchedOptionsArePositionalParams(true); // -1G is a size
         line.setParameterExceptionHandler(Nestor::usageError);
         line.setExecutionExceptionHandler(Nestor::failure);
         return line;
@@ -79,13 +101,20 @@ public final class Nestor implements Runnable {
             return USAGE;
         }
         String help = "; `" + line.getCommandSpec().qualifiedName() + " --help` tells more";
-        line.getErr().println("nestor: " + oneLine(error.getMessage()) + (error.getMessage().contains(";") ? "" : help));
+        line.getErr()
+                .println("nestor: " + oneLine(error.getMessage())
+                        + (error.getMessage().contains(";") ? "" : help));
         return USAGE;
     }
 
     private static int failure(Exception error, CommandLine line, CommandLine.ParseResult parsed) {
-        boolean refused = error instanceof VmRefusedException || error instanceof UsageException, expected = error instanceof IOException || refused;
-        line.getErr().println("nestor: " + (expected ? oneLine(cause(error)) : "internal error, please report it: " + oneLine(error.toString())));
+        boolean refused = error instanceof VmRefusedException || error instanceof UsageException,
+                expected = error instanceof IOException || refused;
+        line.getErr()
+                .println("nestor: "
+                        + (expected
+                                ? oneLine(cause(error))
+                                : "internal error, please report it: " + oneLine(error.toString())));
         if (!expected || System.getenv(LOG_LEVEL) != null) error.printStackTrace(line.getErr());
         return refused ? USAGE : FAILED;
     }
@@ -94,25 +123,37 @@ public final class Nestor implements Runnable {
     private static String cause(Exception error) {
         return switch (error) {
             case NoSuchFileException e -> e.getFile() + ": there is no such file or folder; name one that exists";
-            case AccessDeniedException e -> e.getFile() + ": permission denied; change its mode or owner, or run as a user who may";
+            case AccessDeniedException e ->
+                e.getFile() + ": permission denied; change its mode or owner, or run as a user who may";
             case FileAlreadyExistsException e -> e.getFile() + ": exists already; remove it or name another";
             case NotDirectoryException e -> e.getFile() + ": is no folder; name one";
             case ErrnoException e when e.errno() == Errno.ENOENT -> e.getMessage() + "; check the path";
-            case ErrnoException e when e.errno() == Errno.EACCES -> e.getMessage() + "; change the mode or the owner, or run as a user who may";
+            case ErrnoException e
+            when e.errno() == Errno.EACCES ->
+                e.getMessage() + "; change the mode or the owner, or run as a user who may";
             case ErrnoException e when e.errno() == Errno.ENOSPC -> e.getMessage() + "; make room on that disk";
             default -> error.getMessage();
         };
     }
 
     static String oneLine(String message) {
-        return String.valueOf(message).lines().map(String::strip).reduce((a, b) -> a + " " + b).orElse("");
+        return String.valueOf(message)
+                .lines()
+                .map(String::strip)
+                .reduce((a, b) -> a + " " + b)
+                .orElse("");
     }
 
     static final class Version implements IVersionProvider {
         @Override
         public String[] getVersion() {
-            String version = Nestor.class.getModule().isNamed() ? Nestor.class.getModule().getDescriptor().rawVersion().orElse("") : "";
-            return new String[] {("nestor " + version).strip() + " (Java " + Runtime.version() + ", " + System.getProperty("os.name") + " " + System.getProperty("os.arch") + ")"};
+            String version = Nestor.class.getModule().isNamed()
+                    ? Nestor.class.getModule().getDescriptor().rawVersion().orElse("")
+                    : "";
+            return new String[] {
+                ("nestor " + version).strip() + " (Java " + Runtime.version() + ", " + System.getProperty("os.name")
+                        + " " + System.getProperty("os.arch") + ")"
+            };
         }
     }
 }

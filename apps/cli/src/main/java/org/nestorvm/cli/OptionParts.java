@@ -23,8 +23,11 @@ final class OptionParts {
         for (String part : parts.subList(1, parts.size())) {
             int equals = part.indexOf('=');
             String key = equals < 0 ? part : part.substring(0, equals);
-            if (!keys.contains(key)) throw new TypeConversionException(what + " '" + text + "': '" + key + "' is not known; " + String.join(", ", keys) + " are");
-            if (result.rest.put(key, equals < 0 ? "on" : part.substring(equals + 1)) != null) throw new TypeConversionException(what + " '" + text + "': '" + key + "' is given twice");
+            if (!keys.contains(key))
+                throw new TypeConversionException(
+                        what + " '" + text + "': '" + key + "' is not known; " + String.join(", ", keys) + " are");
+            if (result.rest.put(key, equals < 0 ? "on" : part.substring(equals + 1)) != null)
+                throw new TypeConversionException(what + " '" + text + "': '" + key + "' is given twice");
         }
         return result;
     }
@@ -45,7 +48,9 @@ final class OptionParts {
         return switch (value) {
             case "on" -> true;
             case "off" -> false;
-            default -> throw new TypeConversionException(what + " '" + first + "': " + key + " is on or off, not '" + value + "'");
+            default ->
+                throw new TypeConversionException(
+                        what + " '" + first + "': " + key + " is on or off, not '" + value + "'");
         };
     }
 

@@ -8,9 +8,9 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Passes on what the guest prints, and ends the guest when that is Linux's last words. A panic begins with a line
- * that has {@value #WORDS}; the state of the processor follows, then a line with the same words ends it, unless the
- * kernel resets the machine instead. So the guest ends at the second such line, or some time after the first.
+ * Passes on what the guest prints, and ends the guest when that is Linux's last words. A panic begins with a line that
+ * has {@value #WORDS}; the state of the processor follows, then a line with the same words ends it, unless the kernel
+ * resets the machine instead. So the guest ends at the second such line, or some time after the first.
  */
 final class PanicWatch extends OutputStream {
     static final String WORDS = "Kernel panic - not syncing";
@@ -19,10 +19,10 @@ final class PanicWatch extends OutputStream {
 
     private final OutputStream to;
     private final Executor later;
-    private int matched;                                           // the first bytes of the pattern that came last
-    private int lines;                                             // with the pattern
+    private int matched; // the first bytes of the pattern that came last
+    private int lines; // with the pattern
     private boolean inLine;
-    private Runnable end = () -> { };
+    private Runnable end = () -> {};
 
     PanicWatch(OutputStream to) {
         this(to, CompletableFuture.delayedExecutor(PATIENCE_MS, TimeUnit.MILLISECONDS));
@@ -66,7 +66,7 @@ final class PanicWatch extends OutputStream {
         if (inLine && next == '\n') {
             inLine = false;
             if (lines == 1) later.execute(end);
-            else CompletableFuture.runAsync(end);                  // not on the thread that prints
+            else CompletableFuture.runAsync(end); // not on the thread that prints
         }
         // No byte of the pattern but its first is a K: what does not go on can only begin.
         if (next != PATTERN[matched]) matched = next == PATTERN[0] ? 1 : 0;

@@ -26,7 +26,14 @@ final class ProgressBar implements Progress {
         if (percent == lastPercent && what.equals(lastStep)) return;
         if (terminal) {
             int full = (int) (done * WIDTH);
-            out.printf(Locale.ROOT, "\r%s [%s%s] %3d %% %-12s", title, "#".repeat(full), ".".repeat(WIDTH - full), percent, what);
+            out.printf(
+                    Locale.ROOT,
+                    "\r%s [%s%s] %3d %% %-12s",
+                    title,
+                    "#".repeat(full),
+                    ".".repeat(WIDTH - full),
+                    percent,
+                    what);
             if (done >= 1) out.println();
             out.flush();
         } else if (!what.equals(lastStep)) {

@@ -30,23 +30,45 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code nestor run}: one guest, from its first instruction to its end. Standard output has what the guest prints and nothing else. */
-@Command(name = "run", description = "Runs a guest until it ends. On a terminal Ctrl-A x leaves, Ctrl-A h tells more.", mixinStandardHelpOptions = true, sortOptions = false,
-    exitCodeListHeading = "%nStatus:%n", exitCodeList = {"0:the guest has powered off or reset, or Ctrl-A x was typed", "1:an error, told in one line", "2:wrong options",
-        "122:the guest has panicked", "124:the guest was ended by --timeout", "125:the guest has ended before the command that it was to run",
-        "other:that of the command; or what the guest wrote to the debug exit port, VALUE << 1 | 1"})
+/**
+ * {@code nestor run}: one guest, from its first instruction to its end. Standard output has what the guest prints and
+ * nothing else.
+ */
+@Command(
+        name = "run",
+        description = "Runs a guest until it ends. On a terminal Ctrl-A x leaves, Ctrl-A h tells more.",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        exitCodeListHeading = "%nStatus:%n",
+        exitCodeList = {
+            "0:the guest has powered off or reset, or Ctrl-A x was typed",
+            "1:an error, told in one line",
+            "2:wrong options",
+            "122:the guest has panicked",
+            "124:the guest was ended by --timeout",
+            "125:the guest has ended before the command that it was to run",
+            "other:that of the command; or what the guest wrote to the debug exit port, VALUE << 1 | 1"
+        })
 final class RunCommand implements Callable<Integer> {
     private static final int STDIN = 0, STDERR = 2;
     /** Statuses: timeout(1)'s own for the time, and for a panic an even one beside it, which no debug exit gives. */
     private static final int PANICKED = 122, TIMED_OUT = 124;
+
     private static final String APPEND = "console=ttyS0", APPEND_DEFAULT_GUEST = "console=ttyS0 quiet";
     /** What the guest's clock shows at the start of a run that must repeat itself: 2025-01-01, midnight UTC. */
     private static final Instant INSTRUCTION_TIME_ZERO = Instant.ofEpochSecond(1_735_689_600L);
 
-    @Mixin private RunOptions options;
-    @Mixin private DeviceOptions devices;
-    @Mixin private CommandOptions command;
-    @Spec private CommandSpec spec;
+    @Mixin
+    private RunOptions options;
+
+    @Mixin
+    private DeviceOptions devices;
+
+    @Mixin
+    private CommandOptions command;
+
+    @Spec
+    private CommandSpec spec;
 
     private final PrintStream err = System.err;
 
@@ -55,7 +77,9 @@ final class RunCommand implements Callable<Integer> {
         options.check();
         if (command.command.isEmpty()) refuseWhatNeedsACommand();
         List<String> unrepeatable = options.clock == RunOptions.ClockSource.INSTRUCTIONS ? unrepeatable() : List.of();
-        if (!unrepeatable.isEmpty()) throw new VmRefusedException("with --clock instructions a run repeats itself exactly, which " + String.join(", ", unrepeatable) + " cannot do; leave out one or the other");
+        if (!unrepeatable.isEmpty())
+            throw new VmRefusedException("with --clock instructions a run repeats itself exactly, which "
+                    + String.join(", ", unrepeatable) + " cannot do; leave out one or the other");
         EngineChoice.Result choice = EngineChoice.choose(options.engine, options.clock, options.irqchip);
         if (options.memoryReserve) new MemoryRoom(Path.of("/")).require(options.memoryBytes);
         if (!command.command.isEmpty()) return runCommand(choice);
@@ -68,32 +92,41 @@ final class RunCommand implements Callable<Integer> {
         boolean empty = spec.commandLine().getParseResult().originalArgs().contains("--");
         String option = empty ? "--" : command.given();
         if (option == null) return;
-        throw new ParameterException(spec.commandLine(), (empty ? "no command follows --" : option + " is for a command, and none is given")
-            + "; write it at the end: nestor run" + (empty ? "" : " " + option) + " -- COMMAND");
+        throw new ParameterException(
+                spec.commandLine(),
+                (empty ? "no command follows --" : option + " is for a command, and none is given")
+                        + "; write it at the end: nestor run" + (empty ? "" : " " + option) + " -- COMMAND");
     }
 
     private int run(EngineChoice.Result choice, EndSignals signals) throws IOException, InterruptedException {
         Loader loader = loader();
         signals.creating();
-        try (ConsoleLink console = ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out), inputEnds());
+        try (ConsoleLink console =
+                        ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out), inputEnds());
                 TimeLimit limit = new TimeLimit(options.timeout)) {
             PanicWatch panic = options.panic == RunOptions.PanicSign.CONSOLE ? new PanicWatch(console.output()) : null;
-            for (;;) {
+            for (; ; ) {
                 MachineConfig config = config(choice.engine(), loader, panic == null ? console.output() : panic);
                 Outcome outcome = runOnce(config, choice, console, signals, limit, panic);
                 if (signals.status() != 0 && outcome.kind() != Outcome.Kind.FAILED) return signals.status();
-                if (outcome.kind() != Outcome.Kind.RESET || options.onReset == RunOptions.OnReset.EXIT) return status(outcome);
+                if (outcome.kind() != Outcome.Kind.RESET || options.onReset == RunOptions.OnReset.EXIT)
+                    return status(outcome);
             }
         }
     }
 
     private int runCommand(EngineChoice.Result choice) throws IOException, InterruptedException {
         if (!spec.commandLine().getParseResult().originalArgs().contains("--")) {
-            throw new ParameterException(spec.commandLine(), "'" + command.command.getFirst() + "' is no option; a command for the guest comes after --: nestor run -- " + String.join(" ", command.command));
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "'" + command.command.getFirst()
+                            + "' is no option; a command for the guest comes after --: nestor run -- "
+                            + String.join(" ", command.command));
         }
         Path folder = Path.of("").toAbsolutePath();
         CommandRun run = new CommandRun(command, options, devices, err);
-        MachineConfig config = run.config(config(choice.engine(), run.loader(defaultGuest(), folder), OutputStream.nullOutputStream()), folder);
+        MachineConfig config = run.config(
+                config(choice.engine(), run.loader(defaultGuest(), folder), OutputStream.nullOutputStream()), folder);
         try (TimeLimit limit = new TimeLimit(options.timeout)) {
             return run.call(config, choice.engine().name() + choice.reason(), limit);
         }
@@ -105,13 +138,21 @@ final class RunCommand implements Callable<Integer> {
         return names;
     }
 
-    private Outcome runOnce(MachineConfig config, EngineChoice.Result choice, ConsoleLink console, EndSignals signals,
-                            TimeLimit limit, PanicWatch panic) throws IOException, InterruptedException {
+    private Outcome runOnce(
+            MachineConfig config,
+            EngineChoice.Result choice,
+            ConsoleLink console,
+            EndSignals signals,
+            TimeLimit limit,
+            PanicWatch panic)
+            throws IOException, InterruptedException {
         long startNs = System.nanoTime();
         try (Machine machine = Machine.create(config)) {
-            tell(machine.description() + "; engine " + choice.engine().name() + choice.reason() + (console.onTerminal() ? "; Ctrl-A x leaves, Ctrl-A h helps" : ""));
+            tell(machine.description() + "; engine " + choice.engine().name() + choice.reason()
+                    + (console.onTerminal() ? "; Ctrl-A x leaves, Ctrl-A h helps" : ""));
             if (typesOnSerialPort(commandLine())) machine.typeOnSerialPort();
-            if (panic != null) panic.connect(() -> machine.stop(Outcome.Kind.PANICKED, "guest panicked, as it printed"));
+            if (panic != null)
+                panic.connect(() -> machine.stop(Outcome.Kind.PANICKED, "guest panicked, as it printed"));
             if (options.memoryReserve) machine.reserveMemory();
             console.connect(machine);
             signals.connect(machine);
@@ -159,39 +200,61 @@ final class RunCommand implements Callable<Integer> {
 
     /** The default guest's shell reads our standard input, which is no terminal. */
     private boolean inputEnds() {
-        return options.kernel == null && options.append == null && options.console instanceof ConsoleChoice.Stdio && !RawTerminal.isTerminal(STDIN);
+        return options.kernel == null
+                && options.append == null
+                && options.console instanceof ConsoleChoice.Stdio
+                && !RawTerminal.isTerminal(STDIN);
     }
 
     /** For the first program of the default guest, which the kernel gives what it does not know itself. */
     private String aboutInput() {
         if (inputEnds()) return " NESTOR_INPUT=ends";
-        TerminalSize size = options.console instanceof ConsoleChoice.Stdio ? TerminalSize.of(STDIN) : TerminalSize.UNKNOWN;
+        TerminalSize size =
+                options.console instanceof ConsoleChoice.Stdio ? TerminalSize.of(STDIN) : TerminalSize.UNKNOWN;
         return size.isKnown() ? " LINES=" + size.rows() + " COLUMNS=" + size.cols() : "";
     }
 
     private DefaultGuest.GuestFiles defaultGuest() throws BootException {
-        Path cache = DefaultGuest.usableCacheFolder(System.getenv(), System.getProperty("user.home"), Path.of(System.getProperty("java.io.tmpdir")));
-        ProgressBar progress = new ProgressBar(err, RawTerminal.isTerminal(STDERR), "nestor: fetching the default guest");
+        Path cache = DefaultGuest.usableCacheFolder(
+                System.getenv(), System.getProperty("user.home"), Path.of(System.getProperty("java.io.tmpdir")));
+        ProgressBar progress =
+                new ProgressBar(err, RawTerminal.isTerminal(STDERR), "nestor: fetching the default guest");
         try {
-            return new DefaultGuest(cache, System.getenv().getOrDefault("PATH", "")).get(options.quiet ? (done, what) -> { } : progress);
+            return new DefaultGuest(cache, System.getenv().getOrDefault("PATH", ""))
+                    .get(options.quiet ? (done, what) -> {} : progress);
         } finally {
             progress.end();
         }
     }
 
     private MachineConfig config(Engine engine, Loader loader, OutputStream console) {
-        MachineConfig config = MachineConfig.of("run", engine, loader).withMemory(options.memoryBytes).withCpus(options.cpus).withConsole(console)
-            .withFormat(options.nestedPaging == RunOptions.NestedPaging.EPT ? EntryFormat.EPT : EntryFormat.NPT).withDebugExit(options.debugExit).withSealed(options.onReset == RunOptions.OnReset.EXIT)
-            .withIrqchip(options.irqchip).withDevices(devices.sources())
-            .withTestDevice(devices.boardDevices.contains(DeviceOptions.BoardDevice.TEST)).withPanicEnds(options.panic != RunOptions.PanicSign.IGNORE);
-        return options.clock == RunOptions.ClockSource.INSTRUCTIONS ? config.withInstructionTime(INSTRUCTION_TIME_ZERO) : config;
+        MachineConfig config = MachineConfig.of("run", engine, loader)
+                .withMemory(options.memoryBytes)
+                .withCpus(options.cpus)
+                .withConsole(console)
+                .withFormat(options.nestedPaging == RunOptions.NestedPaging.EPT ? EntryFormat.EPT : EntryFormat.NPT)
+                .withDebugExit(options.debugExit)
+                .withSealed(options.onReset == RunOptions.OnReset.EXIT)
+                .withIrqchip(options.irqchip)
+                .withDevices(devices.sources())
+                .withTestDevice(devices.boardDevices.contains(DeviceOptions.BoardDevice.TEST))
+                .withPanicEnds(options.panic != RunOptions.PanicSign.IGNORE);
+        return options.clock == RunOptions.ClockSource.INSTRUCTIONS
+                ? config.withInstructionTime(INSTRUCTION_TIME_ZERO)
+                : config;
     }
 
     private void report(Machine machine, Outcome outcome, long elapsedNs) {
         Counters counters = machine.counters();
         String line = "nestor: " + outcome.detail();
         if (outcome.kind() == Outcome.Kind.FAILED) err.println(line);
-        else if (!options.quiet) err.printf(Locale.ROOT, "%s after %.2f s%s%n", line, elapsedNs / 1e9, counters.instructions() < 0 ? "" : ", " + counters.instructions() + " instructions");
+        else if (!options.quiet)
+            err.printf(
+                    Locale.ROOT,
+                    "%s after %.2f s%s%n",
+                    line,
+                    elapsedNs / 1e9,
+                    counters.instructions() < 0 ? "" : ", " + counters.instructions() + " instructions");
         if (options.trace) trace(machine, counters);
     }
 
@@ -200,8 +263,9 @@ final class RunCommand implements Callable<Integer> {
         counters.exits().forEach((kind, count) -> {
             if (count != 0) exits.add(kind.name().toLowerCase(Locale.ROOT).replace('_', ' ') + " " + count);
         });
-        err.println("nestor: nested faults " + counters.nestedFaults() + ", nested pages " + counters.nestedPages() + ", port reads " + counters.portReads() + ", port writes " + counters.portWrites()
-            + ", MMIO reads " + counters.mmioReads() + ", MMIO writes " + counters.mmioWrites() + "; exits: " + exits);
+        err.println("nestor: nested faults " + counters.nestedFaults() + ", nested pages " + counters.nestedPages()
+                + ", port reads " + counters.portReads() + ", port writes " + counters.portWrites() + ", MMIO reads "
+                + counters.mmioReads() + ", MMIO writes " + counters.mmioWrites() + "; exits: " + exits);
         for (Vcpu vcpu : machine.vm().vcpus()) {
             String own = vcpu.engine().counters();
             if (!own.isEmpty()) err.println("nestor: virtual CPU " + vcpu.index() + ": " + own);

@@ -12,9 +12,11 @@ final class SecondsConverter implements ITypeConverter<Duration> {
 
     @Override
     public Duration convert(String text) {
-        long ns = SECONDS.matcher(text).matches() ? new BigDecimal(text).movePointRight(9).longValueExact() : 0;
+        long ns = SECONDS.matcher(text).matches()
+                ? new BigDecimal(text).movePointRight(9).longValueExact()
+                : 0;
         if (ns > 0) return Duration.ofNanos(ns);
-        throw new TypeConversionException("'" + text + "' is no time limit, a number of seconds above 0 is; "
-            + "write it like 30 or 0.5");
+        throw new TypeConversionException(
+                "'" + text + "' is no time limit, a number of seconds above 0 is; " + "write it like 30 or 0.5");
     }
 }

@@ -18,10 +18,15 @@ record ShareChoice(Path folder, String tag) {
         @Override
         public ShareChoice convert(String text) {
             OptionParts parts = OptionParts.parse("share", text, List.of("tag"));
-            if (parts.first().isEmpty()) throw new TypeConversionException("share '" + text + "': begins with the folder's path");
+            if (parts.first().isEmpty())
+                throw new TypeConversionException("share '" + text + "': begins with the folder's path");
             String tag = parts.get("tag");
-            if (tag != null && (tag.isEmpty() || tag.length() > LONGEST_TAG || tag.chars().anyMatch(c -> c <= ' ' || c > '~')))
-                throw new TypeConversionException("share '" + text + "': a tag is 1 to " + LONGEST_TAG + " printable ASCII characters");
+            if (tag != null
+                    && (tag.isEmpty()
+                            || tag.length() > LONGEST_TAG
+                            || tag.chars().anyMatch(c -> c <= ' ' || c > '~')))
+                throw new TypeConversionException(
+                        "share '" + text + "': a tag is 1 to " + LONGEST_TAG + " printable ASCII characters");
             return new ShareChoice(HostText.path(parts.first()), tag);
         }
     }

@@ -16,7 +16,8 @@ final class SizeConverter implements ITypeConverter<Long> {
     @Override
     public Long convert(String text) {
         Matcher matcher = SIZE.matcher(text);
-        if (!matcher.matches()) throw new TypeConversionException("'" + text + "' is no size; write it like 512M or 2G");
+        if (!matcher.matches())
+            throw new TypeConversionException("'" + text + "' is no size; write it like 512M or 2G");
         int shift = switch (matcher.group(2).toUpperCase(Locale.ROOT)) {
             case "K" -> 10;
             case "G" -> 30;
@@ -24,8 +25,14 @@ final class SizeConverter implements ITypeConverter<Long> {
             default -> 20;
         };
         BigInteger bytes = new BigInteger(matcher.group(1)).shiftLeft(shift);
-        boolean possible = bytes.bitLength() < Long.SIZE && bytes.longValue() >= LEAST && bytes.longValue() <= MemoryMap.MAX_MEMORY_BYTES && bytes.longValue() % PAGE == 0;
-        if (!possible) throw new TypeConversionException("'" + text + "' is out of range; a guest's memory is a multiple of 4K from 1M to " + (MemoryMap.MAX_MEMORY_BYTES >> 30) + "G");
+        boolean possible = bytes.bitLength() < Long.SIZE
+                && bytes.longValue() >= LEAST
+                && bytes.longValue() <= MemoryMap.MAX_MEMORY_BYTES
+                && bytes.longValue() % PAGE == 0;
+        if (!possible)
+            throw new TypeConversionException(
+                    "'" + text + "' is out of range; a guest's memory is a multiple of 4K from 1M to "
+                            + (MemoryMap.MAX_MEMORY_BYTES >> 30) + "G");
         return bytes.longValue();
     }
 }

@@ -16,8 +16,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The guest's serial port behind a UNIX socket that the command listens on, for one client at a time; the next is served when it has gone. While there is
- * none the newest {@value #BACKLOG} bytes are kept for it. A client that does not read makes the guest wait.
+ * The guest's serial port behind a UNIX socket that the command listens on, for one client at a time; the next is
+ * served when it has gone. While there is none the newest {@value #BACKLOG} bytes are kept for it. A client that does
+ * not read makes the guest wait.
  */
 final class SocketConsole extends OutputStream {
     static final int BACKLOG = 1 << 16;
@@ -30,7 +31,7 @@ final class SocketConsole extends OutputStream {
     private final ConsoleInput input;
     private final Thread hook = new Thread(this::removeSocket, "console-socket");
     private final byte[] kept = new byte[BACKLOG];
-    private long keptFrom, keptTo;                               // bytes ever kept; their difference is in the ring
+    private long keptFrom, keptTo; // bytes ever kept; their difference is in the ring
     private SocketChannel client;
 
     private SocketConsole(Path path, ServerSocketChannel server, ConsoleInput input) {
@@ -47,7 +48,10 @@ final class SocketConsole extends OutputStream {
             server.bind(UnixDomainSocketAddress.of(path), 1);
         } catch (IOException e) {
             server.close();
-            throw new BootException("--console unix=" + path + ": cannot listen there (" + e.getMessage() + "); name a path in a folder that you may write to, of at most 107 bytes", e);
+            throw new BootException(
+                    "--console unix=" + path + ": cannot listen there (" + e.getMessage()
+                            + "); name a path in a folder that you may write to, of at most 107 bytes",
+                    e);
         }
         SocketConsole console = new SocketConsole(path, server, input);
         Runtime.getRuntime().addShutdownHook(console.hook);
@@ -58,8 +62,11 @@ final class SocketConsole extends OutputStream {
     /** A socket that nobody answers on was left behind by a process that was killed. */
     private static void removeStale(Path path) throws IOException {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) return;
-        boolean socket = (boolean) Files.readAttributes(path, "isOther", LinkOption.NOFOLLOW_LINKS).get("isOther");
-        if (!socket) throw new BootException("--console unix=" + path + ": a file that is no socket is there; remove it or name another path");
+        boolean socket = (boolean)
+                Files.readAttributes(path, "isOther", LinkOption.NOFOLLOW_LINKS).get("isOther");
+        if (!socket)
+            throw new BootException(
+                    "--console unix=" + path + ": a file that is no socket is there; remove it or name another path");
         try {
             SocketChannel.open(UnixDomainSocketAddress.of(path)).close();
             throw new BootException("--console unix=" + path + ": another program listens there; name another path");
@@ -78,11 +85,14 @@ final class SocketConsole extends OutputStream {
                 if (accepted != null) serve(accepted);
             }
         } catch (InterruptedException e) {
-            return;                                                // the guest goes on
+            return; // the guest goes on
         }
     }
 
-    /** @return null when that failed: this process has no descriptors left, for instance, of which nobody tells when there are some again */
+    /**
+     * @return null when that failed: this process has no descriptors left, for instance, of which nobody tells when
+     *     there are some again
+     */
     private SocketChannel accept() throws InterruptedException {
         try {
             return server.accept();
@@ -168,7 +178,7 @@ final class SocketConsole extends OutputStream {
         try {
             Runtime.getRuntime().removeShutdownHook(hook);
         } catch (IllegalStateException e) {
-            return;                                                // already shutting down: the hook finds nothing
+            return; // already shutting down: the hook finds nothing
         }
     }
 
@@ -176,7 +186,7 @@ final class SocketConsole extends OutputStream {
         try {
             Files.deleteIfExists(path);
         } catch (IOException e) {
-            return;                                                // nothing to be done about it on the way out; the next start removes it
+            return; // nothing to be done about it on the way out; the next start removes it
         }
     }
 }

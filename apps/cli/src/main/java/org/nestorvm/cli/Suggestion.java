@@ -10,33 +10,42 @@ final class Suggestion {
     /** Letters that differ; more is another word. */
     private static final int LARGEST_DISTANCE = 2;
 
-    private Suggestion() {
-    }
+    private Suggestion() {}
 
     /** One line for a word that is neither a command, nor an option, nor expected. */
     static String explain(UnmatchedArgumentException error) {
         CommandLine line = error.getCommandLine();
-        String word = error.getUnmatched().getFirst(), command = line.getCommandSpec().qualifiedName();
+        String word = error.getUnmatched().getFirst(),
+                command = line.getCommandSpec().qualifiedName();
         boolean option = word.startsWith("-");
         if (!option && !line.getSubcommands().isEmpty()) return noCommand(word, line);
         String name = word.replaceFirst("=.*", ""), nearest = option ? nearest(name, options(line)) : null;
-        String what = option ? "'" + name + "' is no option of `" + command + "`"  : "'" + word + "' is one word too many; `" + command + "` does not take it";
-        return what + (nearest == null ? "; `" : "; did you mean '" + nearest + "'? `") + command + " --help` lists what there is";
+        String what = option
+                ? "'" + name + "' is no option of `" + command + "`"
+                : "'" + word + "' is one word too many; `" + command + "` does not take it";
+        return what + (nearest == null ? "; `" : "; did you mean '" + nearest + "'? `") + command
+                + " --help` lists what there is";
     }
 
     static String noCommand(String word, CommandLine line) {
         String nearest = nearest(word, commands(line));
-        return "'" + word + "' is no command" + (nearest == null ? "; `" : "; did you mean '" + nearest + "'? `") + line.getCommandSpec().qualifiedName() + " --help` lists what there is";
+        return "'" + word + "' is no command" + (nearest == null ? "; `" : "; did you mean '" + nearest + "'? `")
+                + line.getCommandSpec().qualifiedName() + " --help` lists what there is";
     }
 
     private static List<String> options(CommandLine line) {
         List<String> names = new ArrayList<>();
-        line.getCommandSpec().options().stream().filter(option -> !option.hidden()).forEach(option -> names.addAll(List.of(option.names())));
+        line.getCommandSpec().options().stream()
+                .filter(option -> !option.hidden())
+                .forEach(option -> names.addAll(List.of(option.names())));
         return names;
     }
 
     private static List<String> commands(CommandLine line) {
-        return line.getSubcommands().entrySet().stream().filter(each -> !each.getValue().getCommandSpec().usageMessage().hidden()).map(each -> each.getKey()).toList();
+        return line.getSubcommands().entrySet().stream()
+                .filter(each -> !each.getValue().getCommandSpec().usageMessage().hidden())
+                .map(each -> each.getKey())
+                .toList();
     }
 
     /** Null when none is near. */
@@ -63,7 +72,10 @@ final class Suggestion {
                 }
                 int change = cost[i - 1][j - 1] + (from.charAt(i - 1) == to.charAt(j - 1) ? 0 : 1);
                 cost[i][j] = Math.min(change, 1 + Math.min(cost[i - 1][j], cost[i][j - 1]));
-                boolean swapped = i > 1 && j > 1 && from.charAt(i - 1) == to.charAt(j - 2) && from.charAt(i - 2) == to.charAt(j - 1);
+                boolean swapped = i > 1
+                        && j > 1
+                        && from.charAt(i - 1) == to.charAt(j - 2)
+                        && from.charAt(i - 2) == to.charAt(j - 1);
                 if (swapped) cost[i][j] = Math.min(cost[i][j], cost[i - 2][j - 2] + 1);
             }
         }

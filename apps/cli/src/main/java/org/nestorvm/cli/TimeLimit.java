@@ -9,7 +9,7 @@ import java.time.Duration;
 final class TimeLimit implements AutoCloseable {
     private final Duration limit;
     private final Thread thread;
-    private Runnable end;                                          // null while no guest runs
+    private Runnable end; // null while no guest runs
     private boolean over;
 
     /** @param limit null for none */
@@ -22,7 +22,7 @@ final class TimeLimit implements AutoCloseable {
         try {
             Thread.sleep(limit);
         } catch (InterruptedException e) {
-            return;                                                // the last guest has ended before
+            return; // the last guest has ended before
         }
         synchronized (this) {
             over = true;

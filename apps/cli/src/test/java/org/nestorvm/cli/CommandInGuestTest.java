@@ -25,24 +25,33 @@ import org.nestorvm.memory.sys.Privileges;
 @Timeout(600)
 class CommandInGuestTest {
     private static final int SIGINT_STATUS = 33;
-    /** A guest boots in ten seconds on a quiet machine. Reading from a process cannot be interrupted, so it is killed. */
+    /**
+     * A guest boots in ten seconds on a quiet machine. Reading from a process cannot be interrupted, so it is killed.
+     */
     private static final int LIMIT_S = 300;
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     @BeforeEach
     void prerequisites() {
-        boolean virtiofsd = Stream.of("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd", "/usr/bin/virtiofsd").anyMatch(each -> Files.isExecutable(Path.of(each)));
+        boolean virtiofsd = Stream.of(
+                        "/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd", "/usr/bin/virtiofsd")
+                .anyMatch(each -> Files.isExecutable(Path.of(each)));
         assumeTrue(virtiofsd, "skipped: virtiofsd is not here (Debian 12: apt-get install qemu-system-common)");
         assumeTrue(Privileges.geteuid() == 0, "skipped: virtiofsd takes root to confine itself");
-        assumeTrue(Files.exists(DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home"))), "skipped: the default guest has not been fetched; ./nestor run does");
+        assumeTrue(
+                Files.exists(DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home"))),
+                "skipped: the default guest has not been fetched; ./nestor run does");
     }
 
     private ProcessBuilder command(Object... arguments) {
         List<String> command = new ArrayList<>(NestorProcess.command("run", "--engine", NestorProcess.engine()));
         command.remove("-XX:TieredStopAtLevel=1");
         for (Object each : arguments) command.add(each.toString());
-        return new ProcessBuilder(command).directory(directory.toFile()).redirectError(directory.resolve("err").toFile());
+        return new ProcessBuilder(command)
+                .directory(directory.toFile())
+                .redirectError(directory.resolve("err").toFile());
     }
 
     private String errors() throws IOException {
@@ -56,12 +65,17 @@ class CommandInGuestTest {
     }
 
     /** And the host's files are as they were, though the command is root and mounts them anew. */
-    @Test void streamsFolderAndStatusAreTheCommands() throws Exception {
+    @Test
+    void streamsFolderAndStatusAreTheCommands() throws Exception {
         Path outside = Files.createTempDirectory(Path.of("/var/tmp"), "nestor-outside");
         try {
             Files.writeString(outside.resolve("file"), "host");
-            String script = "cat; pwd >&2; echo changed >" + outside + "/file; cat " + outside + "/file >/dev/stderr; mount -t virtiofs nestor-root /mnt; for each in 'rm file' 'chmod 777 file' 'mkdir new'; do (cd /mnt"
-                + outside + " && $each) && echo \"$each was allowed\" >&2; done; echo kept >kept; (sleep 1000; echo late) & exit 42";
+            String script = "cat; pwd >&2; echo changed >" + outside + "/file; cat " + outside
+                    + "/file >/dev/stderr; mount -t virtiofs nestor-root /mnt; for each in 'rm file' 'chmod 777 "
+                    + "file' 'mkdir new'; do (cd /mnt"
+                    + outside
+                    + " && $each) && echo \"$each was allowed\" >&2; done; echo kept >kept; (sleep 1000; echo "
+                    + "late) & exit 42";
             Process process = NestorProcess.start(command("--cpus", 2, "--", "sh", "-c", script), LIMIT_S);
             try (OutputStream to = process.getOutputStream()) {
                 to.write(everyByte());
@@ -69,7 +83,10 @@ class CommandInGuestTest {
             byte[] out = process.getInputStream().readAllBytes();
             assertEquals(42, process.waitFor(), errors());
             assertArrayEquals(everyByte(), out);
-            assertThat(errors()).startsWith(directory + "\nchanged\n").doesNotContain("was allowed").contains("Read-only file system");
+            assertThat(errors())
+                    .startsWith(directory + "\nchanged\n")
+                    .doesNotContain("was allowed")
+                    .contains("Read-only file system");
             assertEquals("kept\n", Files.readString(directory.resolve("kept")));
             assertEquals("host", Files.readString(outside.resolve("file")));
         } finally {
@@ -78,11 +95,22 @@ class CommandInGuestTest {
         }
     }
 
-    @Test void interruptReachesTheCommand() throws Exception {
-        Process process = NestorProcess.start(command("--read-only", "--", "sh", "-c", "trap 'echo interrupted; exit " + SIGINT_STATUS + "' INT; touch file; echo ready; while :; do sleep 0.1; done"), LIMIT_S);
+    @Test
+    void interruptReachesTheCommand() throws Exception {
+        Process process = NestorProcess.start(
+                command(
+                        "--read-only",
+                        "--",
+                        "sh",
+                        "-c",
+                        "trap 'echo interrupted; exit " + SIGINT_STATUS
+                                + "' INT; touch file; echo ready; while :; do sleep 0.1; done"),
+                LIMIT_S);
         try (BufferedReader lines = process.inputReader()) {
             assertEquals("ready", lines.readLine(), errors());
-            new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).start().waitFor();
+            new ProcessBuilder("kill", "-INT", Long.toString(process.pid()))
+                    .start()
+                    .waitFor();
             assertEquals("interrupted", lines.readLine());
             assertEquals(SIGINT_STATUS, process.waitFor());
             assertThat(errors()).contains("Read-only file system");
@@ -92,12 +120,24 @@ class CommandInGuestTest {
     }
 
     /** script(1) of util-linux is the terminal. */
-    @Test void terminalIsTheCommandsTerminal() throws Exception {
+    @Test
+    void terminalIsTheCommandsTerminal() throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/usr/bin/script")), "skipped: script(1) of util-linux is needed");
         StringBuilder line = new StringBuilder("stty rows 41 cols 97; ");
-        for (String each : command("--", "sh", "-c", "until [ \"$(stty size)\" = '41 97' ]; do sleep 0.1; done; stty size; tty; test -t 1 && cat; exit 5").command()) line.append('\'').append(each.replace("'", "'\\''")).append("' ");
-        Process process = NestorProcess.start(new ProcessBuilder("script", "-qfec", line.toString(), "/dev/null").directory(directory.toFile()).redirectErrorStream(true), LIMIT_S);
-        try (BufferedReader lines = process.inputReader(); OutputStream keys = process.getOutputStream()) {
+        for (String each : command(
+                        "--",
+                        "sh",
+                        "-c",
+                        "until [ \"$(stty size)\" = '41 97' ]; do sleep 0.1; done; stty size; tty; test -t 1 && "
+                                + "cat; exit 5")
+                .command()) line.append('\'').append(each.replace("'", "'\\''")).append("' ");
+        Process process = NestorProcess.start(
+                new ProcessBuilder("script", "-qfec", line.toString(), "/dev/null")
+                        .directory(directory.toFile())
+                        .redirectErrorStream(true),
+                LIMIT_S);
+        try (BufferedReader lines = process.inputReader();
+                OutputStream keys = process.getOutputStream()) {
             assertEquals("41 97", line(lines));
             assertEquals("/dev/hvc0", line(lines));
             keys.write("typed\r\4".getBytes(StandardCharsets.US_ASCII));
@@ -112,11 +152,13 @@ class CommandInGuestTest {
 
     /** Both terminals end a line with a carriage return. */
     private static String line(BufferedReader lines) throws IOException {
-        for (String line = lines.readLine(); line != null; line = lines.readLine()) if (!line.isBlank()) return line.strip();
+        for (String line = lines.readLine(); line != null; line = lines.readLine())
+            if (!line.isBlank()) return line.strip();
         return null;
     }
 
-    @Test void errorsAreOneLine() throws Exception {
+    @Test
+    void errorsAreOneLine() throws Exception {
         assertError(Nestor.USAGE, "'make' is no option", "make", "test");
         assertError(Nestor.USAGE, "pass --kernel FILE too", "--initrd", "x", "--", "true");
         assertError(Nestor.USAGE, "leave one or the other out", "--kernel", "x", "--initrd", "x", "--", "true");
@@ -127,11 +169,18 @@ class CommandInGuestTest {
         Process process = NestorProcess.start(command(arguments), LIMIT_S);
         process.getOutputStream().close();
         assertEquals(status, process.waitFor(), errors());
-        assertThat(errors().lines()).singleElement().asString().startsWith("nestor: ").contains(part);
+        assertThat(errors().lines())
+                .singleElement()
+                .asString()
+                .startsWith("nestor: ")
+                .contains(part);
     }
 
-    /** An own kernel that cannot do what is needed, here one that powers off at once: the user sees why nothing came. */
-    @Test void guestThatEndsEarlyIsTold() throws Exception {
+    /**
+     * An own kernel that cannot do what is needed, here one that powers off at once: the user sees why nothing came.
+     */
+    @Test
+    void guestThatEndsEarlyIsTold() throws Exception {
         Path kernel = TinyGuest.write(directory.resolve("kernel"), "no such driver\r\n", TinyGuest.POWER_OFF);
         Process process = NestorProcess.start(command("--no-host-root", "--kernel", kernel, "--", "true"), LIMIT_S);
         process.getOutputStream().close();

@@ -11,25 +11,42 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.nestorvm.boot.guest.DefaultGuest;
 
-/** Boots the default guest from the user's cache to its shell and off again, on the processor in Java: a billion instructions, so not in the default run. */
+/**
+ * Boots the default guest from the user's cache to its shell and off again, on the processor in Java: a billion
+ * instructions, so not in the default run.
+ */
 class DefaultGuestBootTest {
     private static final Pattern INSTRUCTIONS = Pattern.compile("guest powered off after .*, ([0-9]+) instructions");
     private static final int LIMIT_S = 600;
 
-    private record Run(String console, String instructions) {
-    }
+    private record Run(String console, String instructions) {}
 
-    /** Time counted in instructions makes a run repeat itself; the nested table's format is nothing that a guest can see. */
-    @Test void guestDoesTheSameUnderEitherNestedPageTable() throws Exception {
+    /**
+     * Time counted in instructions makes a run repeat itself; the nested table's format is nothing that a guest can
+     * see.
+     */
+    @Test
+    void guestDoesTheSameUnderEitherNestedPageTable() throws Exception {
         assumeTrue(Boolean.getBoolean("nestor.test.boot"), "skipped: takes minutes; -Dnestor.test.boot=true runs it");
-        assumeTrue(Files.exists(DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home"))), "skipped: the default guest has not been fetched; ./nestor run does");
+        assumeTrue(
+                Files.exists(DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home"))),
+                "skipped: the default guest has not been fetched; ./nestor run does");
         Run ept = boot("ept"), npt = boot("npt");
         assertThat(ept.console).contains(DefaultGuest.READY, "Linux nestor", "Power down");
         assertThat(npt).isEqualTo(ept);
     }
 
     private static Run boot(String format) throws IOException, InterruptedException {
-        List<String> command = NestorProcess.command("run", "--engine", "soft", "--clock", "instructions", "--nested-paging", format, "--append", "console=ttyS0");
+        List<String> command = NestorProcess.command(
+                "run",
+                "--engine",
+                "soft",
+                "--clock",
+                "instructions",
+                "--nested-paging",
+                format,
+                "--append",
+                "console=ttyS0");
         command.remove("-XX:TieredStopAtLevel=1");
         NestorProcess.Result result = NestorProcess.run("uname -a; poweroff\n", command, LIMIT_S);
         assertThat(result.status()).as(result.err()).isZero();

@@ -26,27 +26,32 @@ class EscapeFilterTest {
         return new String(bytes, 0, filter.filter(bytes, bytes.length), StandardCharsets.ISO_8859_1);
     }
 
-    @Test void ordinaryKeysPassUnchanged() {
+    @Test
+    void ordinaryKeysPassUnchanged() {
         assertThat(type("ls\r\3\4\33[A\377")).isEqualTo("ls\r\3\4\33[A\377");
         assertThat(asked).isEmpty();
     }
 
-    @Test void leavingAndHelpDoNotReachTheGuest() {
+    @Test
+    void leavingAndHelpDoNotReachTheGuest() {
         assertThat(type("a\1hb\1xc")).isEqualTo("abc");
         assertThat(asked).containsExactly("help", "leave");
     }
 
-    @Test void controlAIsSentOnDemand() {
+    @Test
+    void controlAIsSentOnDemand() {
         assertThat(type("\1a\1\1")).isEqualTo("\1\1");
     }
 
-    @Test void escapeSpansReads() {
+    @Test
+    void escapeSpansReads() {
         assertThat(type("x\1")).isEqualTo("x");
         assertThat(type("xy")).isEqualTo("y");
         assertThat(asked).containsExactly("leave");
     }
 
-    @Test void unknownEscapeIsDropped() {
+    @Test
+    void unknownEscapeIsDropped() {
         assertThat(type("\1zq")).isEqualTo("q");
         assertThat(asked).isEmpty();
     }

@@ -16,14 +16,17 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.nestorvm.boot.guest.DefaultGuest;
 
 /**
- * The engine kvm on a KVM that has hardware behind it, whatever this host has: {@code scripts/kvm-lab} boots a kernel on
- * an AMD processor with SVM and nested paging that QEMU emulates, and runs the command there.
+ * The engine kvm on a KVM that has hardware behind it, whatever this host has: {@code scripts/kvm-lab} boots a kernel
+ * on an AMD processor with SVM and nested paging that QEMU emulates, and runs the command there.
  */
 class KvmLabTest {
-    private static final Path SCRIPT = Path.of("../../scripts/kvm-lab").toAbsolutePath().normalize();
+    private static final Path SCRIPT =
+            Path.of("../../scripts/kvm-lab").toAbsolutePath().normalize();
     private static final int MISSING = 77;
     private static final int FLAT_LIMIT_S = 600, LINUX_LIMIT_S = 1500;
-    @TempDir Path directory;
+
+    @TempDir
+    Path directory;
 
     /** Runs a line of shell in the lab, on one processor: see scripts/kvm-lab-tests. */
     private static NestorProcess.Result lab(int limitS, String line) throws IOException, InterruptedException {
@@ -42,9 +45,11 @@ class KvmLabTest {
         return command.stream().map(word -> "'" + word + "'").collect(Collectors.joining(" "));
     }
 
-    @Test void flatGuestRunsWithBothInterruptChips() throws Exception {
+    @Test
+    void flatGuestRunsWithBothInterruptChips() throws Exception {
         Path guest = TinyGuest.write(directory.resolve("guest"), "hello\r\n", TinyGuest.debugExit(0x21));
-        String split = run("-m", "16M", "--debug-exit", "--kernel", guest), kernel = run("-m", "16M", "--debug-exit", "--irqchip", "kernel", "--kernel", guest);
+        String split = run("-m", "16M", "--debug-exit", "--kernel", guest),
+                kernel = run("-m", "16M", "--debug-exit", "--irqchip", "kernel", "--kernel", guest);
         NestorProcess.Result result = lab(FLAT_LIMIT_S, split + "; echo split $?; " + kernel + "; echo kernel $?");
         assertThat(result.out()).as(result.err()).isEqualTo("hello\r\nsplit 67\nhello\r\nkernel 67\n");
         assertThat(result.status()).isZero();
@@ -54,16 +59,43 @@ class KvmLabTest {
      * Debian's kernel complains about nothing, up to its last words: of registers that CPUID promises, say. Without
      * XSAVE, since XSETBV does not leave the guest in QEMU 7.2, so that KVM does not know XCR0.
      */
-    @CsvSource({"1, split, poweroff, Power down", "1, kernel, reboot, Restarting system", "2, split, reboot, Restarting system", "2, kernel, poweroff, Power down"})
+    @CsvSource({
+        "1, split, poweroff, Power down",
+        "1, kernel, reboot, Restarting system",
+        "2, split, reboot, Restarting system",
+        "2, kernel, poweroff, Power down"
+    })
     @ParameterizedTest(name = "{0} processors, {1}, {2}")
     void defaultGuestBootsToItsShellAndEnds(int cpus, String irqchip, String end, String lastWords) throws Exception {
-        assumeTrue("full".equals(System.getProperty("nestor.kvmlab")), "skipped: takes minutes; -Dnestor.kvmlab=full runs it");
-        DefaultGuest.GuestFiles files = new DefaultGuest(DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home")), System.getenv("PATH")).get((done, what) -> { });
-        Path input = Files.writeString(directory.resolve("input"), "grep -c ^processor /proc/cpuinfo; grep -c svm /proc/cpuinfo; grep -e timer -e i8042 /proc/interrupts; " + end + "\n");
-        String nestor = run("--cpus", cpus, "--irqchip", irqchip, "-m", "256M", "--kernel", files.kernel(), "--initrd", files.initrd(), "--append", "console=ttyS0 noxsave");
+        assumeTrue(
+                "full".equals(System.getProperty("nestor.kvmlab")),
+                "skipped: takes minutes; -Dnestor.kvmlab=full runs it");
+        DefaultGuest.GuestFiles files = new DefaultGuest(
+                        DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home")),
+                        System.getenv("PATH"))
+                .get((done, what) -> {});
+        Path input = Files.writeString(
+                directory.resolve("input"),
+                "grep -c ^processor /proc/cpuinfo; grep -c svm /proc/cpuinfo; grep -e timer -e i8042 /proc/interrupts; "
+                        + end + "\n");
+        String nestor = run(
+                "--cpus",
+                cpus,
+                "--irqchip",
+                irqchip,
+                "-m",
+                "256M",
+                "--kernel",
+                files.kernel(),
+                "--initrd",
+                files.initrd(),
+                "--append",
+                "console=ttyS0 noxsave");
         NestorProcess.Result result = lab(LINUX_LIMIT_S, "cat " + input + " | " + nestor);
-        assertThat(result.out()).as(result.err()).contains(DefaultGuest.READY, "\n" + cpus + "\r\n0\r\n", lastWords)
-            .doesNotContain("Call Trace", "WARNING:", "unchecked MSR", "BUG:");
+        assertThat(result.out())
+                .as(result.err())
+                .contains(DefaultGuest.READY, "\n" + cpus + "\r\n0\r\n", lastWords)
+                .doesNotContain("Call Trace", "WARNING:", "unchecked MSR", "BUG:");
         assertThat(result.status()).isZero();
     }
 }

@@ -13,7 +13,8 @@ import org.junit.jupiter.api.io.TempDir;
 class MemoryRoomTest {
     private static final long MIB = 1 << 20, GIB = 1 << 30;
 
-    @TempDir Path root;
+    @TempDir
+    Path root;
 
     private void file(String name, String text) throws IOException {
         Path path = root.resolve(name);
@@ -22,21 +23,25 @@ class MemoryRoomTest {
     }
 
     private void refused(long bytes, String... parts) {
-        assertThatThrownBy(() -> new MemoryRoom(root).require(bytes)).isInstanceOf(IOException.class).hasMessageContainingAll(parts);
+        assertThatThrownBy(() -> new MemoryRoom(root).require(bytes))
+                .isInstanceOf(IOException.class)
+                .hasMessageContainingAll(parts);
     }
 
     private void fits(long bytes) {
         assertThatCode(() -> new MemoryRoom(root).require(bytes)).doesNotThrowAnyException();
     }
 
-    @Test void theHostsMemoryIsALimit() throws IOException {
-        fits(64 * GIB);                                                  // nothing is known
+    @Test
+    void theHostsMemoryIsALimit() throws IOException {
+        fits(64 * GIB); // nothing is known
         file("proc/meminfo", "MemTotal:       8000000 kB\nMemAvailable:   4194304 kB\n");
         fits(3 * GIB);
         refused(4 * GIB, "4096 MiB", "free in the host", "lower --memory");
     }
 
-    @Test void eachGroupAboveIsALimitLessWhatIsUsedAndPlusCache() throws IOException {
+    @Test
+    void eachGroupAboveIsALimitLessWhatIsUsedAndPlusCache() throws IOException {
         file("proc/self/cgroup", "0::/outer/inner\n");
         file("sys/fs/cgroup/outer/inner/memory.max", "max\n");
         file("sys/fs/cgroup/outer/inner/memory.current", "1000\n");
@@ -48,7 +53,8 @@ class MemoryRoomTest {
         fits(512 * MIB);
     }
 
-    @Test void versionOneAndAContainersOwnGroup() throws IOException {
+    @Test
+    void versionOneAndAContainersOwnGroup() throws IOException {
         file("proc/self/cgroup", "5:cpu:/x\n4:hugetlb,memory:/docker/of-the-host\n");
         file("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
         file("sys/fs/cgroup/memory/memory.usage_in_bytes", "4096\n");

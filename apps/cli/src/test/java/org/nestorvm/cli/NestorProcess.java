@@ -18,19 +18,23 @@ import org.nestorvm.vmm.Engine;
 /** The command in a process of its own, as a shell would start it. */
 final class NestorProcess {
     /** What it has done. */
-    record Result(int status, String out, String err) {
-    }
+    record Result(int status, String out, String err) {}
 
     /** One that this host can run; without any the test is skipped. */
     static String engine() {
-        List<String> usable = Engines.all().stream().filter(engine -> engine.unavailableBecause() == null).map(Engine::name).sorted().toList().reversed();
+        List<String> usable = Engines.all().stream()
+                .filter(engine -> engine.unavailableBecause() == null)
+                .map(Engine::name)
+                .sorted()
+                .toList()
+                .reversed();
         assumeTrue(!usable.isEmpty(), "skipped: no engine works on this host");
         return usable.getFirst();
     }
 
     /**
-     * With the usual signal handlers: a program that a shell or nohup(1) started in the background inherits ignored ones,
-     * and so would the command. Empty where env(1) cannot do that (before coreutils 8.31).
+     * With the usual signal handlers: a program that a shell or nohup(1) started in the background inherits ignored
+     * ones, and so would the command. Empty where env(1) cannot do that (before coreutils 8.31).
      */
     private static final List<String> USUAL_SIGNALS = usualSignals();
 
@@ -48,8 +52,14 @@ final class NestorProcess {
     }
 
     static List<String> command(Object... arguments) {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-            "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path"), Nestor.class.getName()));
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-Xshare:auto",
+                "--enable-native-access=ALL-UNNAMED",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Nestor.class.getName()));
         for (Object argument : arguments) command.add(argument.toString());
         return command;
     }
@@ -95,6 +105,5 @@ final class NestorProcess {
         return process;
     }
 
-    private NestorProcess() {
-    }
+    private NestorProcess() {}
 }

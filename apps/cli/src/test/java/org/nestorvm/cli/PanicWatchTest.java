@@ -29,13 +29,15 @@ class PanicWatchTest {
         for (byte each : text.getBytes(StandardCharsets.US_ASCII)) watch.write(each);
     }
 
-    @Test void lastLineEndsTheGuestWithAllThatItPrinted() throws Exception {
+    @Test
+    void lastLineEndsTheGuestWithAllThatItPrinted() throws Exception {
         print("booting\n" + FIRST + "[    1.3] Call Trace:\r\n" + LAST);
         ended.get(30, TimeUnit.SECONDS);
         assertThat(console.toString()).endsWith(FIRST + "[    1.3] Call Trace:\r\n" + LAST);
     }
 
-    @Test void firstLineEndsItAfterAWhile() throws Exception {
+    @Test
+    void firstLineEndsItAfterAWhile() throws Exception {
         print(FIRST.substring(0, FIRST.length() - 1));
         assertThat(watch.seen()).isTrue();
         assertThat(later).as("the line is not complete").isEmpty();
@@ -46,16 +48,18 @@ class PanicWatchTest {
         assertThat(ended).isDone();
     }
 
-    @Test void otherLinesAreNoPanic() throws Exception {
+    @Test
+    void otherLinesAreNoPanic() throws Exception {
         print("Kernel panic - not sinking\nKernel\n panic - not syncing\nkernel panic - not syncing\n");
         assertThat(watch.seen()).isFalse();
         print("KKernel panic - not syncing");
         assertThat(watch.seen()).isTrue();
     }
 
-    @Test void nextGuestBeginsAnew() throws Exception {
+    @Test
+    void nextGuestBeginsAnew() throws Exception {
         print(FIRST + "Kernel panic");
-        watch.connect(() -> { });
+        watch.connect(() -> {});
         assertThat(watch.seen()).isFalse();
         print(" - not syncing\n");
         assertThat(watch.seen()).isFalse();

@@ -14,23 +14,29 @@ class ProgressBarTest {
         return new ProgressBar(new PrintStream(out, true, StandardCharsets.UTF_8), terminal, "nestor: guest");
     }
 
-    @Test void terminalGetsOneLineThatIsDrawnOver() {
+    @Test
+    void terminalGetsOneLineThatIsDrawnOver() {
         ProgressBar bar = bar(true);
         bar.at(0.5, "downloading");
         bar.at(0.5, "downloading");
         bar.at(1, "ready");
-        assertThat(out.toString(StandardCharsets.UTF_8)).isEqualTo("\rnestor: guest [###############...............]  50 % downloading \rnestor: guest [##############################] 100 % ready       \n");
+        assertThat(out.toString(StandardCharsets.UTF_8))
+                .isEqualTo("\rnestor: guest [###############...............]  50 % downloading \rnestor: guest "
+                        + "[##############################] 100 % ready       \n");
     }
 
-    @Test void pipeGetsALineForEachStep() {
+    @Test
+    void pipeGetsALineForEachStep() {
         ProgressBar bar = bar(false);
         for (int i = 0; i < 10; i++) bar.at(i / 20.0, "downloading");
         bar.at(0.8, "unpacking");
         bar.end();
-        assertThat(out.toString(StandardCharsets.UTF_8)).isEqualTo("nestor: guest: downloading\nnestor: guest: unpacking\n");
+        assertThat(out.toString(StandardCharsets.UTF_8))
+                .isEqualTo("nestor: guest: downloading\nnestor: guest: unpacking\n");
     }
 
-    @Test void unfinishedLineIsEndedBeforeAMessage() {
+    @Test
+    void unfinishedLineIsEndedBeforeAMessage() {
         ProgressBar bar = bar(true);
         bar.at(0.1, "asking");
         bar.end();

@@ -22,11 +22,14 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(30)
 class SocketConsoleTest {
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
+
     private final LinkedBlockingQueue<String> typed = new LinkedBlockingQueue<>();
 
     private SocketConsole listen(Path path) throws IOException {
-        return SocketConsole.listen(path, (bytes, length) -> typed.add(new String(bytes, 0, length, StandardCharsets.US_ASCII)));
+        return SocketConsole.listen(
+                path, (bytes, length) -> typed.add(new String(bytes, 0, length, StandardCharsets.US_ASCII)));
     }
 
     private static byte[] read(SocketChannel client, int count) throws IOException {
@@ -35,7 +38,8 @@ class SocketConsoleTest {
         return Arrays.copyOf(bytes.array(), bytes.position());
     }
 
-    @Test void clientReadsWhatTheGuestPrintsAndTypes() throws Exception {
+    @Test
+    void clientReadsWhatTheGuestPrintsAndTypes() throws Exception {
         Path path = directory.resolve("console");
         try (SocketConsole console = listen(path)) {
             console.write("early ".getBytes(StandardCharsets.US_ASCII));
@@ -50,7 +54,8 @@ class SocketConsoleTest {
         assertThat(path).doesNotExist();
     }
 
-    @Test void nextClientIsServedWhenTheFirstHasGone() throws Exception {
+    @Test
+    void nextClientIsServedWhenTheFirstHasGone() throws Exception {
         Path path = directory.resolve("console");
         try (SocketConsole console = listen(path)) {
             for (String name : new String[] {"one", "two"}) {
@@ -65,7 +70,8 @@ class SocketConsoleTest {
     }
 
     /** It connects and leaves while another is attached, and there is output that it does not take. */
-    @Test void aClientThatLeavesBeforeItIsServedIsNobodyElsesConcern() throws Exception {
+    @Test
+    void aClientThatLeavesBeforeItIsServedIsNobodyElsesConcern() throws Exception {
         Path path = directory.resolve("console");
         CountDownLatch guestTakesInput = new CountDownLatch(1);
         ConsoleInput slow = (bytes, length) -> {
@@ -88,19 +94,22 @@ class SocketConsoleTest {
         }
     }
 
-    @Test void onlyTheNewestOutputIsKeptForAClientToCome() throws Exception {
+    @Test
+    void onlyTheNewestOutputIsKeptForAClientToCome() throws Exception {
         Path path = directory.resolve("console");
         byte[] output = new byte[SocketConsole.BACKLOG + 1000];
         for (int i = 0; i < output.length; i++) output[i] = (byte) (i * 7 + i / 256);
         try (SocketConsole console = listen(path)) {
             console.write(output);
             try (SocketChannel client = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
-                assertThat(read(client, SocketConsole.BACKLOG)).isEqualTo(Arrays.copyOfRange(output, 1000, output.length));
+                assertThat(read(client, SocketConsole.BACKLOG))
+                        .isEqualTo(Arrays.copyOfRange(output, 1000, output.length));
             }
         }
     }
 
-    @Test void socketLeftBehindIsReplacedButNothingElseIs() throws Exception {
+    @Test
+    void socketLeftBehindIsReplacedButNothingElseIs() throws Exception {
         Path stale = directory.resolve("stale"), file = directory.resolve("file"), busy = directory.resolve("busy");
         try (ServerSocketChannel dead = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             dead.bind(UnixDomainSocketAddress.of(stale));

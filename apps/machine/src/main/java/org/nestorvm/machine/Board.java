@@ -68,7 +68,13 @@ public final class Board {
      * @param console takes what is sent on COM1
      * @param debugConsole takes what is written to port E9h
      */
-    Board(Surroundings machine, MemoryMap map, int cpus, BoardOptions options, IntConsumer console, IntConsumer debugConsole) {
+    Board(
+            Surroundings machine,
+            MemoryMap map,
+            int cpus,
+            BoardOptions options,
+            IntConsumer console,
+            IntConsumer debugConsole) {
         VmClock clock = machine.clock();
         InterruptPins pins = machine.enginePins();
         interrupts = pins == null ? addInterruptChips(machine, cpus) : new InterruptRouter(pins);
@@ -77,7 +83,8 @@ public final class Board {
         Rtc146818 rtc = new Rtc146818(clock, hpet.clockInput(), lowRamEnd(map), highRamBytes(map));
         com1 = new Uart16550(clock, interrupts.isa(Layout.COM1_IRQ), console);
         acpiPm = new AcpiPm(clock, interrupts.isa(Layout.ACPI_IRQ), type -> sleep(machine, type));
-        Keyboard8042 keyboard = new Keyboard8042(interrupts.isa(Layout.KEYBOARD_IRQ), () -> reset(machine, "keyboard controller"));
+        Keyboard8042 keyboard =
+                new Keyboard8042(interrupts.isa(Layout.KEYBOARD_IRQ), () -> reset(machine, "keyboard controller"));
         pci = new PciBus(ports, mmio, () -> reset(machine, "reset control register"));
         fwCfg = new FwCfg(machine.memory());
 
@@ -86,14 +93,25 @@ public final class Board {
         ports.add("8042 data", Layout.KEYBOARD_DATA, 1, 1, keyboard.dataPort());
         ports.add("8042 command", Layout.KEYBOARD_COMMAND, 1, 1, keyboard.commandPort());
         ports.add("RTC", Layout.RTC, Rtc146818.PORTS, 1, rtc);
-        ports.add("system control A", Layout.SYSTEM_CONTROL_A, 1, 1, new SystemControlA(() -> reset(machine, "port 92h")));
+        ports.add(
+                "system control A",
+                Layout.SYSTEM_CONTROL_A,
+                1,
+                1,
+                new SystemControlA(() -> reset(machine, "port 92h")));
         ports.add("COM1", Layout.COM1, Uart16550.PORTS, 1, com1);
         ports.add("fw_cfg", Layout.FW_CFG, 2, 2, fwCfg.ports());
         ports.add("fw_cfg DMA", Layout.FW_CFG_DMA, FwCfg.DMA_PORTS, 4, fwCfg.dmaPorts());
         ports.add("ACPI PM", Layout.ACPI_PM, AcpiPm.PORTS, 4, acpiPm);
         ports.add("PCI configuration", Layout.PCI_CONFIG, 8, 4, pci.configPorts());
         ports.add("pvpanic", Layout.PANIC, PvPanic.PORTS, 1, pvPanic(machine, options.panicEnds()));
-        if (options.debugExit()) ports.add("debug exit", Layout.DEBUG_EXIT, DebugExit.PORTS, 4, new DebugExit(status -> machine.end(Outcome.debugExit(status))));
+        if (options.debugExit())
+            ports.add(
+                    "debug exit",
+                    Layout.DEBUG_EXIT,
+                    DebugExit.PORTS,
+                    4,
+                    new DebugExit(status -> machine.end(Outcome.debugExit(status))));
         mmio.add("HPET", Layout.HPET, Hpet.SIZE_BYTES, 8, hpet);
         if (options.testDevice()) addTestDevice(machine);
         else ports.add("debug console", Layout.DEBUG_CONSOLE, 1, 1, new DebugConsole(debugConsole));
@@ -124,7 +142,8 @@ public final class Board {
         ports.add("8259 slave", Layout.PIC_SLAVE, 2, 1, pics.slavePorts());
         ports.add("ELCR", Layout.ELCR, 2, 1, pics.elcrPorts());
         mmio.add("I/O APIC", Layout.IO_APIC, IoApic.SIZE_BYTES, 4, ioApic);
-        for (int irq = 0; irq < PicPair.IRQS; irq++) if ((levelTriggered() >>> irq & 1) != 0) pics.setLevelTriggered(irq);
+        for (int irq = 0; irq < PicPair.IRQS; irq++)
+            if ((levelTriggered() >>> irq & 1) != 0) pics.setLevelTriggered(irq);
         ioApic.setId(ioApicId(cpus));
         return new InterruptRouter(pics, ioApic);
     }
@@ -165,11 +184,18 @@ public final class Board {
 
     /** Where RAM below 4 GiB ends. */
     private static long lowRamEnd(MemoryMap map) {
-        return map.ranges().stream().filter(r -> isRam(r) && r.gpa() < MemoryMap.PCI_HOLE_END).mapToLong(MemoryRange::end).max().orElse(0);
+        return map.ranges().stream()
+                .filter(r -> isRam(r) && r.gpa() < MemoryMap.PCI_HOLE_END)
+                .mapToLong(MemoryRange::end)
+                .max()
+                .orElse(0);
     }
 
     private static long highRamBytes(MemoryMap map) {
-        return map.ranges().stream().filter(r -> isRam(r) && r.gpa() >= MemoryMap.PCI_HOLE_END).mapToLong(MemoryRange::sizeBytes).sum();
+        return map.ranges().stream()
+                .filter(r -> isRam(r) && r.gpa() >= MemoryMap.PCI_HOLE_END)
+                .mapToLong(MemoryRange::sizeBytes)
+                .sum();
     }
 
     private static boolean isRam(MemoryRange range) {

@@ -7,13 +7,18 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Carries what a guest prints to a stream of the host: a bounded buffer and a thread that empties it, so that a virtual CPU does not pay for each byte and waits only while
- * the buffer is full. Nothing is dropped while the stream takes it; a stream that fails is not written to again.
+ * Carries what a guest prints to a stream of the host: a bounded buffer and a thread that empties it, so that a virtual
+ * CPU does not pay for each byte and waits only while the buffer is full. Nothing is dropped while the stream takes it;
+ * a stream that fails is not written to again.
  */
 final class ConsoleOutput implements IntConsumer, AutoCloseable {
     static final int BUFFER_BYTES = 64 * 1024;
-    /** How long {@link #close} waits for a stream that does not take what is left: at the guest's own end, and at a stop on request. */
+    /**
+     * How long {@link #close} waits for a stream that does not take what is left: at the guest's own end, and at a stop
+     * on request.
+     */
     private static final long PATIENCE_MS = 5_000, HURRIED_PATIENCE_MS = 500;
+
     private static final Logger LOG = LoggerFactory.getLogger(ConsoleOutput.class);
 
     private final OutputStream stream;

@@ -3,7 +3,8 @@ package org.nestorvm.machine;
 import java.util.Map;
 
 /**
- * What a machine has done so far, summed over its virtual CPUs. While it runs the numbers may be a little old, and not of the same moment.
+ * What a machine has done so far, summed over its virtual CPUs. While it runs the numbers may be a little old, and not
+ * of the same moment.
  *
  * @param instructions retired; -1 where the engine does not count
  * @param exits how often virtual CPUs came back to the monitor
@@ -12,5 +13,12 @@ import java.util.Map;
  * @param nestedPages 4 KiB pages that the nested page table maps
  * @param nestedFaults nested page faults that the monitor has answered
  */
-public record Counters(long instructions, Map<ExitKind, Long> exits, long portReads, long portWrites, long mmioReads, long mmioWrites, long nestedPages, long nestedFaults) {
-}
+public record Counters(
+        long instructions,
+        Map<ExitKind, Long> exits,
+        long portReads,
+        long portWrites,
+        long mmioReads,
+        long mmioWrites,
+        long nestedPages,
+        long nestedFaults) {}

@@ -5,7 +5,10 @@ import java.io.OutputStream;
 import org.nestorvm.virtio.VirtioDevice;
 import org.nestorvm.virtio.balloon.PageRelease;
 
-/** Makes a device for a machine. Asked once for each machine that is made from a {@link MachineConfig}; a reboot makes another. */
+/**
+ * Makes a device for a machine. Asked once for each machine that is made from a {@link MachineConfig}; a reboot makes
+ * another.
+ */
 @FunctionalInterface
 public interface DeviceSource {
     /**
@@ -16,8 +19,7 @@ public interface DeviceSource {
      * @param pages takes memory that the guest gives back
      * @param console takes what the guest prints on consoles of any kind
      */
-    record Host(boolean onCallersThread, int cpus, PageRelease pages, OutputStream console) {
-    }
+    record Host(boolean onCallersThread, int cpus, PageRelease pages, OutputStream console) {}
 
     /**
      * @return a device that belongs to the machine, which closes it

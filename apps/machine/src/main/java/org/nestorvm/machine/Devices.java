@@ -27,24 +27,39 @@ import org.nestorvm.virtio.scsi.ScsiCdDevice;
 import org.nestorvm.virtio.vsock.VsockDevice;
 import org.nestorvm.virtio.vsock.VsockOptions;
 
-/** Devices for {@link MachineConfig#withDevice}: in the machine's own process, in processes of their own, or served by another program over vhost-user. */
+/**
+ * Devices for {@link MachineConfig#withDevice}: in the machine's own process, in processes of their own, or served by
+ * another program over vhost-user.
+ */
 public final class Devices {
     /** For a back end that listens, or does so again after it has been started again. */
     private static final int BACK_END_PATIENCE_MS = 5000;
     /** As many as a back end has. */
     public static final int ALL_QUEUES = FrontEndOptions.ALL_QUEUES;
+
     private static final int MOST_DEFAULT_QUEUES = 4;
 
-    private Devices() {
-    }
+    private Devices() {}
 
     public static DeviceSource disk(String name, DiskSpec disk) {
-        return machine -> new BlkDevice(name, Disks.open(disk.file(), options(disk)), disk.serial() == null ? "" : disk.serial(), queues(disk, machine), threads(disk));
+        return machine -> new BlkDevice(
+                name,
+                Disks.open(disk.file(), options(disk)),
+                disk.serial() == null ? "" : disk.serial(),
+                queues(disk, machine),
+                threads(disk));
     }
 
     /** The same in a confined process of its own, which is started again when it dies. */
     public static DeviceSource isolatedDisk(String name, DiskSpec disk) {
-        return machine -> IsolatedDevice.disk(name, disk.file(), options(disk), disk.serial(), queues(disk, machine), threads(disk), RestartPolicy.USUAL);
+        return machine -> IsolatedDevice.disk(
+                name,
+                disk.file(),
+                options(disk),
+                disk.serial(),
+                queues(disk, machine),
+                threads(disk),
+                RestartPolicy.USUAL);
     }
 
     private static OpenOptions options(DiskSpec disk) {
@@ -88,9 +103,13 @@ public final class Devices {
         return machine -> SharedFolder.open(name, folder, tag, SharedFolder.Access.READ_ONLY);
     }
 
-    /** A device that a process of somebody else's serves at a Unix socket, over vhost-user. @param type its number in section 5 of the virtio specification @param queues or {@link #ALL_QUEUES} */
+    /**
+     * A device that a process of somebody else's serves at a Unix socket, over vhost-user. @param type its number in
+     * section 5 of the virtio specification @param queues or {@link #ALL_QUEUES}
+     */
     public static DeviceSource vhostUser(String name, int type, Path socket, int queues, int queueSize) {
-        return machine -> FrontEnd.connect(FrontEndOptions.of(type, name, queues, queueSize, Connector.path(socket, BACK_END_PATIENCE_MS)));
+        return machine -> FrontEnd.connect(
+                FrontEndOptions.of(type, name, queues, queueSize, Connector.path(socket, BACK_END_PATIENCE_MS)));
     }
 
     /** A network interface. */
@@ -103,7 +122,10 @@ public final class Devices {
         return machine -> IsolatedDevice.net(name, options, RestartPolicy.USUAL);
     }
 
-    /** A console, hvc0 to Linux, with the output that the serial port has; what is typed goes here. Its further ports are Unix sockets. */
+    /**
+     * A console, hvc0 to Linux, with the output that the serial port has; what is typed goes here. Its further ports
+     * are Unix sockets.
+     */
     public static DeviceSource console(String name, ConsoleOptions options) {
         return machine -> new ConsoleDevice(name, options, machine.console());
     }

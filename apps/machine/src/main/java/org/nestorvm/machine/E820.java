@@ -13,10 +13,10 @@ final class E820 {
     static byte[] table(MemoryMap map) {
         List<FirmwareMap.Line> lines = FirmwareMap.lines(map.ranges());
         ByteBuffer out = ByteBuffer.allocate(ENTRY_BYTES * lines.size()).order(ByteOrder.LITTLE_ENDIAN);
-        for (FirmwareMap.Line line : lines) out.putLong(line.start()).putLong(line.sizeBytes()).putInt(line.type());
+        for (FirmwareMap.Line line : lines)
+            out.putLong(line.start()).putLong(line.sizeBytes()).putInt(line.type());
         return out.array();
     }
 
-    private E820() {
-    }
+    private E820() {}
 }

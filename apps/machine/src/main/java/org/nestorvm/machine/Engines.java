@@ -15,7 +15,10 @@ public final class Engines {
         return engines;
     }
 
-    /** The engine with the name, which this host can run. @throws VmRefusedException with one line that says why there is none */
+    /**
+     * The engine with the name, which this host can run. @throws VmRefusedException with one line that says why there
+     * is none
+     */
     public static Engine named(String name) {
         List<Engine> engines = all();
         for (Engine engine : engines) {
@@ -24,9 +27,9 @@ public final class Engines {
             if (reason != null) throw new VmRefusedException("engine " + name + " cannot be used: " + reason);
             return engine;
         }
-        throw new VmRefusedException("no engine is named \"" + name + "\": there are " + engines.stream().map(Engine::name).sorted().toList());
+        throw new VmRefusedException("no engine is named \"" + name + "\": there are "
+                + engines.stream().map(Engine::name).sorted().toList());
     }
 
-    private Engines() {
-    }
+    private Engines() {}
 }

@@ -4,7 +4,14 @@ import org.nestorvm.vmm.Exit;
 
 /** The kinds of {@link Exit}, to count them by. */
 public enum ExitKind {
-    HALT, HALT_FOREVER, SHUTDOWN, INTERRUPTED, DEBUG, FAIL_ENTRY, INTERNAL_ERROR, UNKNOWN;
+    HALT,
+    HALT_FOREVER,
+    SHUTDOWN,
+    INTERRUPTED,
+    DEBUG,
+    FAIL_ENTRY,
+    INTERNAL_ERROR,
+    UNKNOWN;
 
     static ExitKind of(Exit exit) {
         return switch (exit) {

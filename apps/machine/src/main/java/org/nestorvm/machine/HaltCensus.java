@@ -1,8 +1,9 @@
 package org.nestorvm.machine;
 
 /**
- * Finds out that every virtual CPU has halted for good (P26). With one that is plain. With several, one that has halted may still be woken by another's message, so they
- * are asked again and again: all of them have to say so several times in a row.
+ * Finds out that every virtual CPU has halted for good (P26). With one that is plain. With several, one that has halted
+ * may still be woken by another's message, so they are asked again and again: all of them have to say so several times
+ * in a row.
  */
 final class HaltCensus {
     static final int TIMES = 3;

@@ -7,10 +7,14 @@ import org.nestorvm.devices.InterruptRouter;
 import org.nestorvm.devices.IoApic;
 import org.nestorvm.vmm.MemoryMap;
 
-/** Every fixed guest-physical address, port and interrupt line of the machine. The ranges of memory are {@link MemoryMap#pc}'s, what loaders use is theirs. */
+/**
+ * Every fixed guest-physical address, port and interrupt line of the machine. The ranges of memory are
+ * {@link MemoryMap#pc}'s, what loaders use is theirs.
+ */
 public final class Layout {
     /** In the reserved range below 1 MiB, where a search for the root pointer looks. */
     public static final long ACPI_TABLES = 0xe0000;
+
     public static final long ACPI_TABLES_END = ACPI_TABLES + AcpiTables.MAX_BYTES;
 
     public static final long PCI_MEMORY = MemoryMap.PCI_HOLE;
@@ -35,21 +39,44 @@ public final class Layout {
 
     /** The test device, where a machine has one. Its memory is behind the local APICs. */
     public static final int TEST_REGISTER = 0xe0, TEST_UNMAP = 0xe4, TEST_REGISTER_BYTES = 0xe8, TEST_LINES = 0x2000;
+
     public static final long TEST_MEMORY = 0xff000000L;
 
     public static final int TIMER_IRQ = 0, KEYBOARD_IRQ = 1, COM1_IRQ = 4, RTC_IRQ = 8, ACPI_IRQ = 9;
     /** What the tables name, and the PM1a control block takes, for power-off. */
     public static final int SLEEP_TYPE_OFF = 5;
+
     public static final int RESET_VALUE = 0x06;
 
     /** The same for whoever writes the tables. */
     static AcpiPlatform acpiPlatform(int cpus) {
         int[] pciGsis = new int[InterruptRouter.PCI_PINS];
         for (int wire = 0; wire < pciGsis.length; wire++) pciGsis[wire] = InterruptRouter.PCI_GSI + wire;
-        return new AcpiPlatform(cpus, LOCAL_APIC, IO_APIC, IoApic.PINS, ACPI_PM, AcpiPm.TIMER_BITS, ACPI_IRQ, SLEEP_TYPE_OFF, RESET_CONTROL, RESET_VALUE, HPET, 0, 0, pciGsis,
-                PCI_MEMORY, PCI_MEMORY_BYTES, PCI_MEMORY_64, PCI_MEMORY_64_BYTES, new int[] {COM1}, new int[] {COM1_IRQ}, false, true, PANIC);
+        return new AcpiPlatform(
+                cpus,
+                LOCAL_APIC,
+                IO_APIC,
+                IoApic.PINS,
+                ACPI_PM,
+                AcpiPm.TIMER_BITS,
+                ACPI_IRQ,
+                SLEEP_TYPE_OFF,
+                RESET_CONTROL,
+                RESET_VALUE,
+                HPET,
+                0,
+                0,
+                pciGsis,
+                PCI_MEMORY,
+                PCI_MEMORY_BYTES,
+                PCI_MEMORY_64,
+                PCI_MEMORY_64_BYTES,
+                new int[] {COM1},
+                new int[] {COM1_IRQ},
+                false,
+                true,
+                PANIC);
     }
 
-    private Layout() {
-    }
+    private Layout() {}
 }

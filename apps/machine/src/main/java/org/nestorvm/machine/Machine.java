@@ -21,8 +21,8 @@ import org.nestorvm.vmm.VmConfig;
 import org.nestorvm.vmm.Vmm;
 
 /**
- * A PC: memory, processors, {@link Board}, and a program in memory. It is made, run once and closed; to start a guest anew, make another from the same
- * {@link MachineConfig}. All methods may be called from any thread.
+ * A PC: memory, processors, {@link Board}, and a program in memory. It is made, run once and closed; to start a guest
+ * anew, make another from the same {@link MachineConfig}. All methods may be called from any thread.
  */
 public final class Machine implements AutoCloseable {
     private static final long NS_PER_SECOND = 1_000_000_000;
@@ -35,19 +35,23 @@ public final class Machine implements AutoCloseable {
     private final Board board;
     private final Processors processors;
     private final VirtioBus virtio;
-    private final ConsoleDevice virtioConsole;          // null: none
-    private volatile ConsoleDevice typedTo;             // null: the serial port
-    private volatile EngineVm engine;                   // null before the first instruction and after the last
+    private final ConsoleDevice virtioConsole; // null: none
+    private volatile ConsoleDevice typedTo; // null: the serial port
+    private volatile EngineVm engine; // null before the first instruction and after the last
 
     /**
      * Reads the program, makes the machine and puts the program into its memory.
      *
-     * @throws IOException when the program cannot be used or the host or the engine cannot provide the machine; nothing is left behind
+     * @throws IOException when the program cannot be used or the host or the engine cannot provide the machine; nothing
+     *     is left behind
      */
     public static Machine create(MachineConfig config) throws IOException {
         MemoryMap map = MemoryMap.pc(config.memoryBytes());
         Loader.Program program = config.loader().plan(map.ranges(), Layout.ACPI_TABLES);
-        VmConfig vmConfig = VmConfig.of(config.name(), map).withVcpus(config.cpus()).withFormat(config.format()).withSealed(config.sealed());
+        VmConfig vmConfig = VmConfig.of(config.name(), map)
+                .withVcpus(config.cpus())
+                .withFormat(config.format())
+                .withSealed(config.sealed());
         VirtualMachine vm = Vmm.processDefault().create(vmConfig);
         try {
             return new Machine(config, vm, program);
@@ -61,20 +65,41 @@ public final class Machine implements AutoCloseable {
         this.config = config;
         this.vm = vm;
         description = program.description();
-        clock = config.time() == MachineConfig.Time.HOST ? new HostClock()
-                : new InstructionClock(config.wallClock().getEpochSecond() * NS_PER_SECOND + config.wallClock().getNano());
+        clock = config.time() == MachineConfig.Time.HOST
+                ? new HostClock()
+                : new InstructionClock(config.wallClock().getEpochSecond() * NS_PER_SECOND
+                        + config.wallClock().getNano());
         console = new ConsoleOutput("console-" + config.name(), config.console());
-        debugConsole = config.debugConsole() == null ? null : new ConsoleOutput("debug-console-" + config.name(), config.debugConsole());
+        debugConsole = config.debugConsole() == null
+                ? null
+                : new ConsoleOutput("debug-console-" + config.name(), config.debugConsole());
         try {
             Inside inside = new Inside();
-            board = new Board(inside, vm.config().memory(), config.cpus(), config.board(), console, debugConsole == null ? value -> { } : debugConsole);
-            vm.attach(config.engine(), new EngineOptions(engineHasChips() ? EngineOptions.Interrupts.ALL : EngineOptions.Interrupts.LOCAL_APIC, board.interrupts.controller(), clock));
+            board = new Board(
+                    inside,
+                    vm.config().memory(),
+                    config.cpus(),
+                    config.board(),
+                    console,
+                    debugConsole == null ? value -> {} : debugConsole);
+            vm.attach(
+                    config.engine(),
+                    new EngineOptions(
+                            engineHasChips() ? EngineOptions.Interrupts.ALL : EngineOptions.Interrupts.LOCAL_APIC,
+                            board.interrupts.controller(),
+                            clock));
             if (engineHasChips()) vm.engine().prepareChips(Board.levelTriggered(), Board.ioApicId(config.cpus()));
             processors = new Processors(config.name(), vm.vcpus(), board.bus(), this::hangUp);
             place(program);
             engine = vm.engine();
             virtio = VirtioBus.create(config, vm, board, inside.localApics());
-            virtioConsole = virtio.functions().stream().map(VirtioPci::device).filter(ConsoleDevice.class::isInstance).map(ConsoleDevice.class::cast).filter(ConsoleDevice::hasConsole).findFirst().orElse(null);
+            virtioConsole = virtio.functions().stream()
+                    .map(VirtioPci::device)
+                    .filter(ConsoleDevice.class::isInstance)
+                    .map(ConsoleDevice.class::cast)
+                    .filter(ConsoleDevice::hasConsole)
+                    .findFirst()
+                    .orElse(null);
             typedTo = virtioConsole;
         } catch (IOException | RuntimeException | Error e) {
             releaseHost();
@@ -89,7 +114,8 @@ public final class Machine implements AutoCloseable {
     private void place(Loader.Program program) {
         byte[] acpi = Board.acpiTables(config.cpus());
         vm.memory().write(Layout.ACPI_TABLES, acpi, 0, acpi.length);
-        byte[] data = BiosData.area(Layout.COM1, clock.wallClockAtZeroNs() + clock.nowNs()), extended = BiosData.extended();
+        byte[] data = BiosData.area(Layout.COM1, clock.wallClockAtZeroNs() + clock.nowNs()),
+                extended = BiosData.extended();
         vm.memory().write(BiosData.AREA, data, 0, data.length);
         vm.memory().write(BiosData.EXTENDED, extended, 0, extended.length);
         vm.vcpu(0).writeState(program.place(vm.memory()));
@@ -157,12 +183,18 @@ public final class Machine implements AutoCloseable {
         }
     }
 
-    /** Makes all of the guest's memory resident, so that no shortage of the host's comes later. @throws IOException when there is not enough */
+    /**
+     * Makes all of the guest's memory resident, so that no shortage of the host's comes later. @throws IOException when
+     * there is not enough
+     */
     public void reserveMemory() throws IOException {
         for (MemorySlot slot : vm.slots()) slot.mapping().makeResident(0, slot.sizeBytes());
     }
 
-    /** Starts and waits: the whole life of a guest. @throws InterruptedException when the caller is interrupted; the machine goes on */
+    /**
+     * Starts and waits: the whole life of a guest. @throws InterruptedException when the caller is interrupted; the
+     * machine goes on
+     */
     public Outcome run() throws InterruptedException {
         start();
         return await();
@@ -173,14 +205,20 @@ public final class Machine implements AutoCloseable {
         processors.start();
     }
 
-    /** Waits for the end. By then the virtual CPUs have left the guest and the consoles have what it printed, as far as their streams took it. */
+    /**
+     * Waits for the end. By then the virtual CPUs have left the guest and the consoles have what it printed, as far as
+     * their streams took it.
+     */
     public Outcome await() throws InterruptedException {
         Outcome outcome = processors.await();
         closeConsoles();
         return outcome;
     }
 
-    /** Ends the guest, whatever it does, with {@link Outcome.Kind#STOPPED}. Returns at once; {@link #await} then takes bounded time. */
+    /**
+     * Ends the guest, whatever it does, with {@link Outcome.Kind#STOPPED}. Returns at once; {@link #await} then takes
+     * bounded time.
+     */
     public void stop() {
         stop(Outcome.Kind.STOPPED, "stopped on request");
     }
@@ -204,7 +242,8 @@ public final class Machine implements AutoCloseable {
     }
 
     /**
-     * Types on the guest's console: the virtio one, if there is one, else the serial port. Waits while the guest has not read enough of what came before.
+     * Types on the guest's console: the virtio one, if there is one, else the serial port. Waits while the guest has
+     * not read enough of what came before.
      *
      * @return false when the guest has ended, and so there is nobody who would take all of it
      */
@@ -252,7 +291,8 @@ public final class Machine implements AutoCloseable {
     }
 
     public Counters counters() {
-        return processors.counters(vm.nestedPageTable().residentCount(), vm.nestedFaultHandler().faultCount());
+        return processors.counters(
+                vm.nestedPageTable().residentCount(), vm.nestedFaultHandler().faultCount());
     }
 
     /** One line: what the program is and how it is entered. */
@@ -289,7 +329,7 @@ public final class Machine implements AutoCloseable {
         try {
             processors.awaitThreads();
         } catch (InterruptedException e) {
-            interrupted = true;                         // the virtual machine waits for them too
+            interrupted = true; // the virtual machine waits for them too
         }
         virtio.close();
         engine = null;

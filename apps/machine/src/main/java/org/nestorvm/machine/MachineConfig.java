@@ -23,17 +23,32 @@ import org.nestorvm.vmm.VmRefusedException;
  * @param cpus virtual CPUs; exactly one with {@link Time#INSTRUCTIONS}
  * @param format the nested page table's entry format
  * @param time where the guest's time comes from
- * @param wallClock what the guest's clock shows at the start, with {@link Time#INSTRUCTIONS}; otherwise it shows the host's
+ * @param wallClock what the guest's clock shows at the start, with {@link Time#INSTRUCTIONS}; otherwise it shows the
+ *     host's
  * @param loader the first program
- * @param console takes what the guest sends on its serial port; flushed when there is nothing more to write, never closed
+ * @param console takes what the guest sends on its serial port; flushed when there is nothing more to write, never
+ *     closed
  * @param debugConsole takes what the guest writes to port E9h; null to drop it
  * @param board what the board has besides the chips of a PC
  * @param sealed make the memory mappings immutable; for a process that runs one machine
  * @param irqchip who has the interrupt controllers
  * @param devices on the PCI bus, from device 1 on; at most {@link #MAX_DEVICES}
  */
-public record MachineConfig(String name, Engine engine, long memoryBytes, int cpus, EntryFormat format, Time time, Instant wallClock, Loader loader, OutputStream console,
-                            OutputStream debugConsole, BoardOptions board, boolean sealed, Irqchip irqchip, List<DeviceSource> devices) {
+public record MachineConfig(
+        String name,
+        Engine engine,
+        long memoryBytes,
+        int cpus,
+        EntryFormat format,
+        Time time,
+        Instant wallClock,
+        Loader loader,
+        OutputStream console,
+        OutputStream debugConsole,
+        BoardOptions board,
+        boolean sealed,
+        Irqchip irqchip,
+        List<DeviceSource> devices) {
     public static final long DEFAULT_MEMORY_BYTES = 512L << 20;
     public static final int MAX_DEVICES = PciBus.DEVICES - 1;
 
@@ -68,14 +83,31 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
         Objects.requireNonNull(board, "board");
         Objects.requireNonNull(irqchip, "irqchip");
         devices = List.copyOf(devices);
-        if (devices.size() > MAX_DEVICES) throw new VmRefusedException("machine \"" + name + "\" asks for " + devices.size() + " devices: the PCI bus has room for " + MAX_DEVICES);
+        if (devices.size() > MAX_DEVICES)
+            throw new VmRefusedException("machine \"" + name + "\" asks for " + devices.size()
+                    + " devices: the PCI bus has room for " + MAX_DEVICES);
         if (time == Time.INSTRUCTIONS && cpus > 1)
-            throw new VmRefusedException("machine \"" + name + "\" asks for " + cpus + " virtual CPUs: time that is counted in instructions needs exactly one");
+            throw new VmRefusedException("machine \"" + name + "\" asks for " + cpus
+                    + " virtual CPUs: time that is counted in instructions needs exactly one");
     }
 
     /** 512 MiB, one virtual CPU, EPT entries, the host's time, output dropped, no debug ports' effects. */
     public static MachineConfig of(String name, Engine engine, Loader loader) {
-        return new MachineConfig(name, engine, DEFAULT_MEMORY_BYTES, 1, EntryFormat.EPT, Time.HOST, Instant.EPOCH, loader, OutputStream.nullOutputStream(), null, BoardOptions.USUAL, false, Irqchip.SPLIT, List.of());
+        return new MachineConfig(
+                name,
+                engine,
+                DEFAULT_MEMORY_BYTES,
+                1,
+                EntryFormat.EPT,
+                Time.HOST,
+                Instant.EPOCH,
+                loader,
+                OutputStream.nullOutputStream(),
+                null,
+                BoardOptions.USUAL,
+                false,
+                Irqchip.SPLIT,
+                List.of());
     }
 
     /** A kernel file. @param initrd null for none */
@@ -89,28 +121,112 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
     }
 
     public MachineConfig withMemory(long bytes) {
-        return new MachineConfig(name, engine, bytes, cpus, format, time, wallClock, loader, console, debugConsole, board, sealed, irqchip, devices);
+        return new MachineConfig(
+                name,
+                engine,
+                bytes,
+                cpus,
+                format,
+                time,
+                wallClock,
+                loader,
+                console,
+                debugConsole,
+                board,
+                sealed,
+                irqchip,
+                devices);
     }
 
     public MachineConfig withCpus(int count) {
-        return new MachineConfig(name, engine, memoryBytes, count, format, time, wallClock, loader, console, debugConsole, board, sealed, irqchip, devices);
+        return new MachineConfig(
+                name,
+                engine,
+                memoryBytes,
+                count,
+                format,
+                time,
+                wallClock,
+                loader,
+                console,
+                debugConsole,
+                board,
+                sealed,
+                irqchip,
+                devices);
     }
 
     public MachineConfig withFormat(EntryFormat newFormat) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, newFormat, time, wallClock, loader, console, debugConsole, board, sealed, irqchip, devices);
+        return new MachineConfig(
+                name,
+                engine,
+                memoryBytes,
+                cpus,
+                newFormat,
+                time,
+                wallClock,
+                loader,
+                console,
+                debugConsole,
+                board,
+                sealed,
+                irqchip,
+                devices);
     }
 
     /** Time by instructions, from the given moment on. */
     public MachineConfig withInstructionTime(Instant start) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, Time.INSTRUCTIONS, start, loader, console, debugConsole, board, sealed, irqchip, devices);
+        return new MachineConfig(
+                name,
+                engine,
+                memoryBytes,
+                cpus,
+                format,
+                Time.INSTRUCTIONS,
+                start,
+                loader,
+                console,
+                debugConsole,
+                board,
+                sealed,
+                irqchip,
+                devices);
     }
 
     public MachineConfig withConsole(OutputStream output) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, output, debugConsole, board, sealed, irqchip, devices);
+        return new MachineConfig(
+                name,
+                engine,
+                memoryBytes,
+                cpus,
+                format,
+                time,
+                wallClock,
+                loader,
+                output,
+                debugConsole,
+                board,
+                sealed,
+                irqchip,
+                devices);
     }
 
     public MachineConfig withDebugConsole(OutputStream output) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, output, board, sealed, irqchip, devices);
+        return new MachineConfig(
+                name,
+                engine,
+                memoryBytes,
+                cpus,
+                format,
+                time,
+                wallClock,
+                loader,
+                console,
+                output,
+                board,
+                sealed,
+                irqchip,
+                devices);
     }
 
     public MachineConfig withDebugExit(boolean present) {
@@ -128,7 +244,21 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
     }
 
     private MachineConfig withBoard(BoardOptions options) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, options, sealed, irqchip, devices);
+        return new MachineConfig(
+                name,
+                engine,
+                memoryBytes,
+                cpus,
+                format,
+                time,
+                wallClock,
+                loader,
+                console,
+                debugConsole,
+                options,
+                sealed,
+                irqchip,
+                devices);
     }
 
     /** One device more. */
@@ -139,14 +269,56 @@ public record MachineConfig(String name, Engine engine, long memoryBytes, int cp
     }
 
     public MachineConfig withDevices(List<DeviceSource> all) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, board, sealed, irqchip, all);
+        return new MachineConfig(
+                name,
+                engine,
+                memoryBytes,
+                cpus,
+                format,
+                time,
+                wallClock,
+                loader,
+                console,
+                debugConsole,
+                board,
+                sealed,
+                irqchip,
+                all);
     }
 
     public MachineConfig withSealed(boolean seal) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, board, seal, irqchip, devices);
+        return new MachineConfig(
+                name,
+                engine,
+                memoryBytes,
+                cpus,
+                format,
+                time,
+                wallClock,
+                loader,
+                console,
+                debugConsole,
+                board,
+                seal,
+                irqchip,
+                devices);
     }
 
     public MachineConfig withIrqchip(Irqchip where) {
-        return new MachineConfig(name, engine, memoryBytes, cpus, format, time, wallClock, loader, console, debugConsole, board, sealed, where, devices);
+        return new MachineConfig(
+                name,
+                engine,
+                memoryBytes,
+                cpus,
+                format,
+                time,
+                wallClock,
+                loader,
+                console,
+                debugConsole,
+                board,
+                sealed,
+                where,
+                devices);
     }
 }

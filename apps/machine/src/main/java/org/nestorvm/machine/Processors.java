@@ -17,6 +17,7 @@ import org.slf4j.LoggerFactory;
 final class Processors {
     /** After the end, for engines to come back out of the guest (P21). They are asked again meanwhile. */
     static final long PATIENCE_MS = 10_000;
+
     private static final long ASK_AGAIN_MS = 100;
     private static final long RFLAGS_IF = 1 << 9;
     private static final Logger LOG = LoggerFactory.getLogger(Processors.class);
@@ -25,7 +26,7 @@ final class Processors {
     private final List<Vcpu> vcpus;
     private final List<Thread> threads = new ArrayList<>();
     private final List<CountingBus> buses = new ArrayList<>();
-    private final List<long[]> exits = new ArrayList<>();                   // by ExitKind; written by the virtual CPU's thread only
+    private final List<long[]> exits = new ArrayList<>(); // by ExitKind; written by the virtual CPU's thread only
     private final HaltCensus census;
     private final Runnable whenEnded;
     private volatile Outcome outcome;
@@ -44,7 +45,11 @@ final class Processors {
 
     synchronized void start() {
         if (!threads.isEmpty()) throw new IllegalStateException("machine \"" + machine + "\" has been started already");
-        for (Vcpu vcpu : vcpus) threads.add(Thread.ofPlatform().name("vcpu-" + vcpu.index() + "-" + machine).daemon().unstarted(() -> loop(vcpu)));
+        for (Vcpu vcpu : vcpus)
+            threads.add(Thread.ofPlatform()
+                    .name("vcpu-" + vcpu.index() + "-" + machine)
+                    .daemon()
+                    .unstarted(() -> loop(vcpu)));
         threads.forEach(Thread::start);
     }
 
@@ -57,7 +62,7 @@ final class Processors {
             end(Outcome.of(Outcome.Kind.STOPPED, "interrupted"));
         } catch (OutOfMemoryError e) {
             end(Outcome.failed(HeapLimit.explain(e)));
-        } catch (RuntimeException | Error e) {                              // not the guest's doing: an engine or a device is wrong
+        } catch (RuntimeException | Error e) { // not the guest's doing: an engine or a device is wrong
             LOG.error("virtual CPU {} of machine \"{}\" broke", vcpu.index(), machine, e);
             end(Outcome.failed("virtual CPU " + vcpu.index() + ": " + e));
         }
@@ -105,7 +110,11 @@ final class Processors {
             outcome = reached;
             notifyAll();
         }
-        LOG.info("machine \"{}\" ended, {}: {}", machine, reached.kind(), reached.detail());      // who waits for the outcome tells the user
+        LOG.info(
+                "machine \"{}\" ended, {}: {}",
+                machine,
+                reached.kind(),
+                reached.detail()); // who waits for the outcome tells the user
         kickAll();
         whenEnded.run();
     }
@@ -139,13 +148,23 @@ final class Processors {
 
     Counters counters(long nestedPages, long nestedFaults) {
         Map<ExitKind, Long> sums = new EnumMap<>(ExitKind.class);
-        for (ExitKind kind : ExitKind.values()) sums.put(kind, exits.stream().mapToLong(ofOne -> ofOne[kind.ordinal()]).sum());
+        for (ExitKind kind : ExitKind.values())
+            sums.put(
+                    kind,
+                    exits.stream().mapToLong(ofOne -> ofOne[kind.ordinal()]).sum());
         long instructions = 0;
         for (Vcpu vcpu : vcpus) {
             long count = vcpu.engine().instructionCount();
             instructions = count < 0 || instructions < 0 ? -1 : instructions + count;
         }
-        return new Counters(instructions, sums, buses.stream().mapToLong(b -> b.portReads).sum(), buses.stream().mapToLong(b -> b.portWrites).sum(),
-                buses.stream().mapToLong(b -> b.mmioReads).sum(), buses.stream().mapToLong(b -> b.mmioWrites).sum(), nestedPages, nestedFaults);
+        return new Counters(
+                instructions,
+                sums,
+                buses.stream().mapToLong(b -> b.portReads).sum(),
+                buses.stream().mapToLong(b -> b.portWrites).sum(),
+                buses.stream().mapToLong(b -> b.mmioReads).sum(),
+                buses.stream().mapToLong(b -> b.mmioWrites).sum(),
+                nestedPages,
+                nestedFaults);
     }
 }

@@ -27,23 +27,33 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A folder of the host in the guest: virtio-fs (virtio 1.2, 5.11), served by virtiofsd, a process that somebody else wrote. It is started with the machine and ends with it. What it knows of the
- * guest's open files cannot be told to another one, so that a daemon that dies is a file system that is gone.
+ * A folder of the host in the guest: virtio-fs (virtio 1.2, 5.11), served by virtiofsd, a process that somebody else
+ * wrote. It is started with the machine and ends with it. What it knows of the guest's open files cannot be told to
+ * another one, so that a daemon that dies is a file system that is gone.
  *
- * <p>The daemon is given a socket that listens already. Thus it need not write anything of its own, and one for a folder that is read-only starts under a filter that refuses all writing
- * ({@link ReadOnlyFiles}): the guest's kernel decides whether it mounts a folder for reading only, and the guest's root may change its mind.
+ * <p>The daemon is given a socket that listens already. Thus it need not write anything of its own, and one for a
+ * folder that is read-only starts under a filter that refuses all writing ({@link ReadOnlyFiles}): the guest's kernel
+ * decides whether it mounts a folder for reading only, and the guest's root may change its mind.
  */
 final class SharedFolder implements Connector {
     /** What the guest may do with the files. */
-    enum Access { READ_WRITE, READ_ONLY }
+    enum Access {
+        READ_WRITE,
+        READ_ONLY
+    }
 
     private static final Logger LOG = LoggerFactory.getLogger(SharedFolder.class);
-    private static final List<String> PLACES = List.of("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd");
-    private static final int REQUEST_QUEUES = 1, QUEUE_SIZE = 128, SOCKET = 3, END_STEP_MS = 10, END_STEPS = 200, LAST_WORDS_MS = 500;
-
+    private static final List<String> PLACES =
+            List.of("/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd");
+    private static final int REQUEST_QUEUES = 1,
+            QUEUE_SIZE = 128,
+            SOCKET = 3,
+            END_STEP_MS = 10,
+            END_STEPS = 200,
+            LAST_WORDS_MS = 500;
     private final Path folder, directory;
     private final Access access;
-    private int process;                                                 // 0 before it is started, -1 after its end
+    private int process; // 0 before it is started, -1 after its end
     private Thread reader;
     private String lastWords = "it has printed nothing";
 
@@ -54,7 +64,8 @@ final class SharedFolder implements Connector {
     }
 
     static VirtioDevice open(String name, Path folder, String tag, Access access) throws IOException {
-        if (!Files.isDirectory(folder)) throw new IOException("shared folder " + folder + ": is no folder; give one that is there");
+        if (!Files.isDirectory(folder))
+            throw new IOException("shared folder " + folder + ": is no folder; give one that is there");
         SharedFolder shared = new SharedFolder(folder.toRealPath(), Files.createTempDirectory("nestor-share"), access);
         try {
             return FrontEnd.connect(FrontEndOptions.fileSystem(name, tag, REQUEST_QUEUES, QUEUE_SIZE, shared));
@@ -66,15 +77,22 @@ final class SharedFolder implements Connector {
 
     private static Path program() throws IOException {
         String path = System.getenv().getOrDefault("PATH", "");
-        Stream<String> searched = Stream.concat(Stream.of(path.split(":")).filter(each -> !each.isEmpty()).map(each -> each + "/virtiofsd"), PLACES.stream());
-        return searched.map(Path::of).filter(Files::isExecutable).findFirst()
-            .orElseThrow(() -> new IOException("a shared folder needs virtiofsd, which is not here; install it (Debian 12: apt-get install qemu-system-common; later: virtiofsd)"));
+        Stream<String> searched = Stream.concat(
+                Stream.of(path.split(":")).filter(each -> !each.isEmpty()).map(each -> each + "/virtiofsd"),
+                PLACES.stream());
+        return searched.map(Path::of)
+                .filter(Files::isExecutable)
+                .findFirst()
+                .orElseThrow(() ->
+                        new IOException("a shared folder needs virtiofsd, which is not here; install it (Debian 12: "
+                                + "apt-get install qemu-system-common; later: virtiofsd)"));
     }
 
     @Override
     public DescriptorChannel connect(int failures) throws IOException, InterruptedException {
         synchronized (this) {
-            if (process != 0) throw new IOException("virtiofsd has ended, and what it knew of open files with it: " + lastWords);
+            if (process != 0)
+                throw new IOException("virtiofsd has ended, and what it knew of open files with it: " + lastWords);
         }
         Path socket = directory.resolve("socket");
         int listening = Sockets.stream(socket);
@@ -105,9 +123,18 @@ final class SharedFolder implements Connector {
     }
 
     private void spawn(Path program, int listening) throws IOException {
-        List<String> command = List.of(program.toString(), "--fd=" + SOCKET, "-o", "source=" + HostText.text(folder), "-o", "sandbox=" + (Privileges.geteuid() == 0 ? "chroot" : "namespace"),
-            "-o", "cache=" + (access == Access.READ_ONLY ? "always" : "auto"));
-        List<String> environment = System.getenv().entrySet().stream().map(each -> each.getKey() + "=" + each.getValue()).toList();
+        List<String> command = List.of(
+                program.toString(),
+                "--fd=" + SOCKET,
+                "-o",
+                "source=" + HostText.text(folder),
+                "-o",
+                "sandbox=" + (Privileges.geteuid() == 0 ? "chroot" : "namespace"),
+                "-o",
+                "cache=" + (access == Access.READ_ONLY ? "always" : "auto"));
+        List<String> environment = System.getenv().entrySet().stream()
+                .map(each -> each.getKey() + "=" + each.getValue())
+                .toList();
         int[] pipe = Descriptors.pipe(program);
         int nothing = -1;
         try {

@@ -18,14 +18,14 @@ import org.nestorvm.vmm.VirtualMachine;
 final class VirtioBus implements AutoCloseable {
     private final List<VirtioPci> functions = new ArrayList<>();
 
-    private VirtioBus() {
-    }
+    private VirtioBus() {}
 
     /** All or nothing. */
     static VirtioBus create(MachineConfig config, VirtualMachine vm, Board board, MsiSink msi) throws IOException {
         VirtioBus bus = new VirtioBus();
         boolean onCallersThread = config.time() == MachineConfig.Time.INSTRUCTIONS;
-        DeviceSource.Host host = new DeviceSource.Host(onCallersThread, config.cpus(), vm::discardWithin, config.console());
+        DeviceSource.Host host =
+                new DeviceSource.Host(onCallersThread, config.cpus(), vm::discardWithin, config.console());
         try {
             for (DeviceSource source : config.devices()) bus.add(source.open(host), vm, board, msi, onCallersThread);
             board.pci().assignMemory(Layout.PCI_MEMORY, Layout.PCI_MEMORY_BYTES);
@@ -36,12 +36,16 @@ final class VirtioBus implements AutoCloseable {
         }
     }
 
-    private void add(VirtioDevice device, VirtualMachine vm, Board board, MsiSink msi, boolean onCallersThread) throws IOException {
+    private void add(VirtioDevice device, VirtualMachine vm, Board board, MsiSink msi, boolean onCallersThread)
+            throws IOException {
         try {
             int slot = functions.size() + 1;
             int wire = PciBus.interruptWire(slot);
             EventWiring wiring = vm.engine() instanceof EventWiring offered ? offered : null;
-            VirtioPci function = new VirtioPci(device, new VirtioPci.Wires(memory(vm), msi, board.pciInterrupt(wire), wiring, onCallersThread), InterruptRouter.pciIrq(wire));
+            VirtioPci function = new VirtioPci(
+                    device,
+                    new VirtioPci.Wires(memory(vm), msi, board.pciInterrupt(wire), wiring, onCallersThread),
+                    InterruptRouter.pciIrq(wire));
             functions.add(function);
             board.pci().add(slot, function);
         } catch (IOException | RuntimeException | Error e) {
@@ -50,7 +54,10 @@ final class VirtioBus implements AutoCloseable {
         }
     }
 
-    /** The machine's memory as its devices see it. What they write reaches dirty logs, and processors that hold decoded code. */
+    /**
+     * The machine's memory as its devices see it. What they write reaches dirty logs, and processors that hold decoded
+     * code.
+     */
     private static DeviceMemory memory(VirtualMachine vm) {
         EngineVm engine = vm.engine();
         return new DeviceMemory(vm.slots().stream().map(VirtioBus::region).toList(), (gpa, sizeBytes) -> {
@@ -60,7 +67,8 @@ final class VirtioBus implements AutoCloseable {
     }
 
     private static DeviceMemory.Region region(MemorySlot slot) {
-        return new DeviceMemory.Region(slot.gpa(), slot.sizeBytes(), slot.hostAddress(), slot.object().descriptor(), 0);
+        return new DeviceMemory.Region(
+                slot.gpa(), slot.sizeBytes(), slot.hostAddress(), slot.object().descriptor(), 0);
     }
 
     List<VirtioPci> functions() {

@@ -22,13 +22,17 @@ import org.nestorvm.virtio.scsi.ScsiCdDevice;
 import org.nestorvm.virtio.vsock.VsockDevice;
 import org.nestorvm.virtio.vsock.VsockOptions;
 
-/** A CD-ROM and sockets to the host as Debian's kernel has them, on the soft engine. The guest asks by a socket for the disc to be changed. Beside them a console and a balloon that {@code nestor device} serves. */
+/**
+ * A CD-ROM and sockets to the host as Debian's kernel has them, on the soft engine. The guest asks by a socket for the
+ * disc to be changed. Beside them a console and a balloon that {@code nestor device} serves.
+ */
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 class CdAndSocketGuestTest {
     private static final int CHANGE_DISC = 5, ECHO = 7, GUEST_ECHO = 9;
 
     private static final String SCRIPT = """
-        for port in /sys/class/virtio-ports/*; do case "$(cat $port/name 2>/dev/null)" in agent) agent=/dev/${port##*/} ;; esac; done
+        for port in /sys/class/virtio-ports/*; do case "$(cat $port/name 2>/dev/null)" in agent) \
+        agent=/dev/${port##*/} ;; esac; done
         exec 4<>$agent
         echo from the guest >&4
         read line <&4
@@ -54,7 +58,8 @@ class CdAndSocketGuestTest {
         say ballooned "$ballooned"
         """;
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     private static byte[] content(int seed, int sizeBytes) {
         byte[] content = new byte[sizeBytes];
@@ -70,11 +75,14 @@ class CdAndSocketGuestTest {
     private static String talk(Path port) throws IOException {
         try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(port))) {
             GuestSockets.write(channel, "from the host\n".getBytes(StandardCharsets.US_ASCII));
-            return new String(Channels.newInputStream(channel).readNBytes("from the guest\n".length()), StandardCharsets.US_ASCII);
+            return new String(
+                    Channels.newInputStream(channel).readNBytes("from the guest\n".length()),
+                    StandardCharsets.US_ASCII);
         }
     }
 
-    @Test void discsAreReadAndChangedAndSocketsReachBothWays() throws Exception {
+    @Test
+    void discsAreReadAndChangedAndSocketsReachBothWays() throws Exception {
         byte[] first = content(1, 300_000), second = content(2, 1_000_000), question = content(3, 700_000);
         ScsiCdDevice drive = new ScsiCdDevice("cd0", "1");
         drive.insert(new TinyIso("FIRST", "FILE.BIN", first));
@@ -83,20 +91,41 @@ class CdAndSocketGuestTest {
         assumeTrue(program != null, GuestSockets.NEEDED);
         CheckedGuest guest = CheckedGuest.with(directory, SCRIPT, Map.of("vs", program));
         CompletableFuture<Void> changes = GuestSockets.serve(path, CHANGE_DISC, channel -> {
-            Channels.newInputStream(channel).readNBytes("please\n".length());      // who hangs up on a question breaks the pipe that it comes through
+            Channels.newInputStream(channel)
+                    .readNBytes(
+                            "please\n".length()); // who hangs up on a question breaks the pipe that it comes through
             drive.insert(new TinyIso("SECOND", "FILE.BIN", second));
             GuestSockets.write(channel, "done".getBytes(StandardCharsets.US_ASCII));
         });
-        CompletableFuture<Void> echoes = GuestSockets.serve(path, ECHO, channel -> GuestSockets.write(channel, Channels.newInputStream(channel).readAllBytes()));
+        CompletableFuture<Void> echoes = GuestSockets.serve(
+                path,
+                ECHO,
+                channel -> GuestSockets.write(
+                        channel, Channels.newInputStream(channel).readAllBytes()));
         VsockDevice sockets = new VsockDevice("vsock", VsockOptions.parse("cid=42,path=" + path));
-        CompletableFuture<byte[]> answer = GuestSockets.inBackground(() -> GuestSockets.askTheGuest(path, GUEST_ECHO, question));
-        BackEndProcess console = BackEndProcess.start(directory.resolve("console-back-end"), "console", "--virtio-console", "port=agent:" + directory.resolve("agent"));
-        BackEndProcess balloon = BackEndProcess.start(directory.resolve("balloon-back-end"), "balloon", "--balloon", "target=64M");
+        CompletableFuture<byte[]> answer =
+                GuestSockets.inBackground(() -> GuestSockets.askTheGuest(path, GUEST_ECHO, question));
+        BackEndProcess console = BackEndProcess.start(
+                directory.resolve("console-back-end"),
+                "console",
+                "--virtio-console",
+                "port=agent:" + directory.resolve("agent"));
+        BackEndProcess balloon =
+                BackEndProcess.start(directory.resolve("balloon-back-end"), "balloon", "--balloon", "target=64M");
         CompletableFuture<String> heard = GuestSockets.inBackground(() -> talk(directory.resolve("agent")));
-        Map<String, String> said = guest.run(config -> config.withDevice(_ -> drive).withDevice(_ -> sockets)
-            .withDevice(Devices.vhostUser("console", 3, console.socket, Devices.ALL_QUEUES, 128)).withDevice(Devices.vhostUser("balloon", 5, balloon.socket, 5, 128)));
-        assertThat(said).containsEntry("model", "NESTOR CD-ROM ").containsEntry("first", sha256(first)).containsEntry("changed", "done").containsEntry("second", sha256(second))
-            .containsEntry("echo", sha256(second)).containsEntry("served", "0").containsKey("open").containsEntry("reloaded", sha256(second));
+        Map<String, String> said = guest.run(config -> config.withDevice(_ -> drive)
+                .withDevice(_ -> sockets)
+                .withDevice(Devices.vhostUser("console", 3, console.socket, Devices.ALL_QUEUES, 128))
+                .withDevice(Devices.vhostUser("balloon", 5, balloon.socket, 5, 128)));
+        assertThat(said)
+                .containsEntry("model", "NESTOR CD-ROM ")
+                .containsEntry("first", sha256(first))
+                .containsEntry("changed", "done")
+                .containsEntry("second", sha256(second))
+                .containsEntry("echo", sha256(second))
+                .containsEntry("served", "0")
+                .containsKey("open")
+                .containsEntry("reloaded", sha256(second));
         assertThat(said.get("nobody")).contains("Connection reset");
         assertThat(said).containsEntry("agent", "from the host").containsEntry("ballooned", "16384");
         assertThat(heard.get()).isEqualTo("from the guest\n");

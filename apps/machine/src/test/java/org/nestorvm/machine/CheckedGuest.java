@@ -24,13 +24,18 @@ import org.nestorvm.boot.guest.DefaultGuest;
 import org.nestorvm.boot.guest.Initramfs;
 import org.nestorvm.vmm.Engine;
 
-/** The default guest with a script of the test's in place of the shell: each line {@code say NAME TEXT} of it becomes an entry of the result. */
+/**
+ * The default guest with a script of the test's in place of the shell: each line {@code say NAME TEXT} of it becomes an
+ * entry of the result.
+ */
 final class CheckedGuest {
     private static final Pattern SAID = Pattern.compile("(?m)^@@ (\\S+) ?(.*?)\\r?$");
-    private static final String PROLOGUE = "#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin\nsay() { echo \"@@ $*\"; }\n";
+    private static final String PROLOGUE =
+            "#!/bin/sh\nexport PATH=/usr/sbin:/usr/bin:/sbin:/bin\nsay() { echo \"@@ $*\"; }\n";
 
     /** Less than the time limits of the tests, which would not say what stood still. */
     private static final long PATIENCE_MS = 270_000;
+
     private static final String COMMAND_LINE = "console=ttyS0 quiet loglevel=1 mitigations=off";
 
     private final Path kernel, initrd;
@@ -49,13 +54,18 @@ final class CheckedGuest {
     static CheckedGuest with(Path folder, String script, Map<String, byte[]> files) throws IOException {
         DefaultGuest.GuestFiles guest;
         try {
-            guest = new DefaultGuest(DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home")), System.getenv("PATH")).get((done, what) -> { });
+            guest = new DefaultGuest(
+                            DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home")),
+                            System.getenv("PATH"))
+                    .get((done, what) -> {});
         } catch (BootException e) {
             assumeTrue(false, "packages cannot be had: " + e.getMessage());
             throw e;
         }
         // The kernel unpacks archives one after the other; what comes later replaces what was there.
-        Initramfs changes = new Initramfs().file("etc/inittab", 0644, "ttyS0::once:/checks\n").file("checks", 0755, PROLOGUE + script + "\n/etc/links-down\npoweroff -f\n");
+        Initramfs changes = new Initramfs()
+                .file("etc/inittab", 0644, "ttyS0::once:/checks\n")
+                .file("checks", 0755, PROLOGUE + script + "\n/etc/links-down\npoweroff -f\n");
         files.forEach((path, content) -> changes.file(path, 0755, content));
         Path initrd = folder.resolve("initramfs");
         Files.write(initrd, Files.readAllBytes(guest.initrd()));
@@ -69,7 +79,7 @@ final class CheckedGuest {
 
     /** Runs it to its power-off. @return what it said */
     Map<String, String> run(UnaryOperator<MachineConfig> devices) throws Exception {
-        return run(devices, (machine, said) -> { });
+        return run(devices, (machine, said) -> {});
     }
 
     /** @param hears each line that the guest says, as it says it; called on the console's thread */
@@ -96,7 +106,10 @@ final class CheckedGuest {
             Outcome outcome = machine.run();
             watch.interrupt();
             watch.join();
-            assertEquals(Outcome.Kind.POWERED_OFF, outcome.kind(), () -> outcome.detail() + "\n" + standing.getNow("") + "\nThe console:\n" + console);
+            assertEquals(
+                    Outcome.Kind.POWERED_OFF,
+                    outcome.kind(),
+                    () -> outcome.detail() + "\n" + standing.getNow("") + "\nThe console:\n" + console);
         }
         return said(console.toString(StandardCharsets.UTF_8));
     }
@@ -106,20 +119,45 @@ final class CheckedGuest {
         try {
             Thread.sleep(PATIENCE_MS);
         } catch (InterruptedException e) {
-            return;                                                // it has ended
+            return; // it has ended
         }
         standing.complete("Not at its end after " + PATIENCE_MS / 1000 + " s. " + StandStill.describe());
         machine.stop();
     }
 
     /**
-     * The same in QEMU, interpreted. Room for a second processor makes it keep the guest's barriers, without which a notification can be lost to a device that runs beside it: for one it leaves them all out.
+     * The same in QEMU, interpreted. Room for a second processor makes it keep the guest's barriers, without which a
+     * notification can be lost to a device that runs beside it: for one it leaves them all out.
      *
      * @param devices what is added to its command
      */
     Map<String, String> runInQemu(Path qemu, List<String> devices) throws Exception {
-        List<String> command = new ArrayList<>(List.of(qemu.toString(), "-accel", "tcg", "-cpu", "max", "-machine", "q35,memory-backend=memory", "-m", "256M", "-smp", "1,maxcpus=2", "-object", "memory-backend-memfd,id=memory,size=256M,share=on",
-            "-display", "none", "-serial", "stdio", "-no-reboot", "-nodefaults", "-kernel", kernel.toString(), "-initrd", initrd.toString(), "-append", COMMAND_LINE));
+        List<String> command = new ArrayList<>(List.of(
+                qemu.toString(),
+                "-accel",
+                "tcg",
+                "-cpu",
+                "max",
+                "-machine",
+                "q35,memory-backend=memory",
+                "-m",
+                "256M",
+                "-smp",
+                "1,maxcpus=2",
+                "-object",
+                "memory-backend-memfd,id=memory,size=256M,share=on",
+                "-display",
+                "none",
+                "-serial",
+                "stdio",
+                "-no-reboot",
+                "-nodefaults",
+                "-kernel",
+                kernel.toString(),
+                "-initrd",
+                initrd.toString(),
+                "-append",
+                COMMAND_LINE));
         command.addAll(devices);
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         try {
@@ -142,6 +180,9 @@ final class CheckedGuest {
     }
 
     static Engine engine() {
-        return Engines.all().stream().filter(engine -> engine.name().equals("soft")).findAny().orElseThrow();
+        return Engines.all().stream()
+                .filter(engine -> engine.name().equals("soft"))
+                .findAny()
+                .orElseThrow();
     }
 }

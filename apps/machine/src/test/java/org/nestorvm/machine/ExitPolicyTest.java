@@ -10,7 +10,8 @@ import org.nestorvm.vmm.Exit;
 /** Every exit has one defined result, also those that no machine produces on request. */
 class ExitPolicyTest {
     private static Outcome end(Exit exit) {
-        return assertInstanceOf(ExitPolicy.Step.End.class, ExitPolicy.step(1, exit)).outcome();
+        return assertInstanceOf(ExitPolicy.Step.End.class, ExitPolicy.step(1, exit))
+                .outcome();
     }
 
     @Test
@@ -22,7 +23,13 @@ class ExitPolicyTest {
     @Test
     void p26_ends() {
         assertEquals(Outcome.Kind.RESET, end(new Exit.Shutdown()).kind());
-        for (Exit exit : new Exit[] {new Exit.Halt(), new Exit.Debug(0x1234), new Exit.FailEntry(7), new Exit.InternalError(1, "what"), new Exit.Unknown(48)}) {
+        for (Exit exit : new Exit[] {
+            new Exit.Halt(),
+            new Exit.Debug(0x1234),
+            new Exit.FailEntry(7),
+            new Exit.InternalError(1, "what"),
+            new Exit.Unknown(48)
+        }) {
             Outcome outcome = end(exit);
             assertEquals(Outcome.Kind.FAILED, outcome.kind());
             assertThat(outcome.detail()).startsWith("virtual CPU 1: ").doesNotContain("\n");

@@ -23,10 +23,20 @@ import org.nestorvm.vmm.Exit;
 import org.nestorvm.vmm.GuestAddressException;
 import org.nestorvm.vmm.VmRefusedException;
 
-/** A machine with as many devices as its bus has places for. The guest is this test: it does with ports and memory what a driver does. */
+/**
+ * A machine with as many devices as its bus has places for. The guest is this test: it does with ports and memory what
+ * a driver does.
+ */
 @Timeout(60)
 class FullBusTest {
-    private static final int STATUS = 0x14, QUEUE_SIZE = 0x18, QUEUE_ENABLE = 0x1c, DESC = 0x20, AVAIL = 0x28, USED = 0x30, FEATURE_SELECT = 0x08, FEATURE = 0x0c;
+    private static final int STATUS = 0x14,
+            QUEUE_SIZE = 0x18,
+            QUEUE_ENABLE = 0x1c,
+            DESC = 0x20,
+            AVAIL = 0x28,
+            USED = 0x30,
+            FEATURE_SELECT = 0x08,
+            FEATURE = 0x0c;
     private static final int ISR = 0x1000, NOTIFY = 0x3000, RING = 0x10000, RING_BYTES = 0x1000;
 
     /** A device that does nothing but to say when it is closed. */
@@ -39,8 +49,7 @@ class FullBusTest {
         }
 
         @Override
-        protected void process(int index, Virtqueue queue) {
-        }
+        protected void process(int index, Virtqueue queue) {}
 
         @Override
         public void close() {
@@ -52,7 +61,8 @@ class FullBusTest {
     private final ScriptedEngine engine = new ScriptedEngine((cpu, bus) -> new Exit.Halt());
 
     private MachineConfig config() {
-        return MachineConfig.flat("full", engine, 0x1000, new byte[] {(byte) 0xf4}, new CpuState()).withMemory(16 << 20);
+        return MachineConfig.flat("full", engine, 0x1000, new byte[] {(byte) 0xf4}, new CpuState())
+                .withMemory(16 << 20);
     }
 
     private MachineConfig full() {
@@ -77,7 +87,8 @@ class FullBusTest {
         write(machine, window + FEATURE, 4, 1);
         write(machine, window + STATUS, 1, 11);
         write(machine, window + QUEUE_SIZE, 2, 8);
-        for (int[] area : new int[][] {{DESC, 0}, {AVAIL, 0x200}, {USED, 0x400}}) write(machine, window + area[0], 4, ring + area[1]);
+        for (int[] area : new int[][] {{DESC, 0}, {AVAIL, 0x200}, {USED, 0x400}})
+            write(machine, window + area[0], 4, ring + area[1]);
         write(machine, window + QUEUE_ENABLE, 2, 1);
         write(machine, window + STATUS, 1, 15);
         machine.vm().memory().putLong(ring, ring + 0x800);
@@ -90,7 +101,8 @@ class FullBusTest {
         return (int) machine.board().bus().mmioRead(window(machine, device) + ISR, 1);
     }
 
-    @Test void p40_everyDeviceOfAFullBusInterrupts() throws Exception {
+    @Test
+    void p40_everyDeviceOfAFullBusInterrupts() throws Exception {
         try (Machine machine = Machine.create(full())) {
             assertEquals(31, machine.devices().size());
             for (int device = 1; device < PciBus.DEVICES; device++) {
@@ -103,23 +115,31 @@ class FullBusTest {
         }
     }
 
-    @Test void oneDeviceTooManyIsRefused() {
-        assertThatThrownBy(() -> full().withDevice(Devices.rng("one more"))).isInstanceOf(VmRefusedException.class).hasMessageContaining("32 devices").hasMessageContaining("room for 31");
+    @Test
+    void oneDeviceTooManyIsRefused() {
+        assertThatThrownBy(() -> full().withDevice(Devices.rng("one more")))
+                .isInstanceOf(VmRefusedException.class)
+                .hasMessageContaining("32 devices")
+                .hasMessageContaining("room for 31");
     }
 
-    @Test void deviceThatCannotBeMadeLeavesNothingBehind() {
+    @Test
+    void deviceThatCannotBeMadeLeavesNothingBehind() {
         List<String> closed = new ArrayList<>();
-        MachineConfig config = config().withDevice(_ -> new Quiet("first", () -> closed.add("first"))).withDevice(_ -> {
-            throw new IOException("disk x: No such file or directory; give one that is there");
-        });
+        MachineConfig config = config().withDevice(_ -> new Quiet("first", () -> closed.add("first")))
+                .withDevice(_ -> {
+                    throw new IOException("disk x: No such file or directory; give one that is there");
+                });
         assertThatThrownBy(() -> Machine.create(config)).hasMessageStartingWith("disk x");
         assertEquals(List.of("first"), closed);
     }
 
-    @Test void devicesCloseBeforeTheMemoryTheyUse() throws Exception {
+    @Test
+    void devicesCloseBeforeTheMemoryTheyUse() throws Exception {
         ConcurrentHashMap<String, Boolean> memoryThere = new ConcurrentHashMap<>();
         Machine[] made = new Machine[1];
-        MachineConfig config = config().withDevice(_ -> new Quiet("quiet", () -> memoryThere.put("at close", made[0].vm().memory().contains(0, 4096))));
+        MachineConfig config = config().withDevice(_ -> new Quiet(
+                "quiet", () -> memoryThere.put("at close", made[0].vm().memory().contains(0, 4096))));
         made[0] = Machine.create(config);
         made[0].close();
         assertTrue(memoryThere.get("at close"));

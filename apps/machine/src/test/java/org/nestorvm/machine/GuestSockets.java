@@ -15,9 +15,14 @@ import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 
-/** Both ends of sockets between a guest and the host: a program for the guest, and programs of the host that it reaches. */
+/**
+ * Both ends of sockets between a guest and the host: a program for the guest, and programs of the host that it reaches.
+ */
 final class GuestSockets {
-    /** Sends its input to a port of the host and prints what comes back; or sends back to the first who connects what he sends; or opens the tray. */
+    /**
+     * Sends its input to a port of the host and prints what comes back; or sends back to the first who connects what he
+     * sends; or opens the tray.
+     */
     private static final String PROGRAM = """
         #include <sys/socket.h>
         #include <linux/vm_sockets.h>
@@ -37,7 +42,8 @@ final class GuestSockets {
         int main(int argc, char **argv) {
             if (argv[1][0] == 'e') return ioctl(open("/dev/sr0", O_RDONLY | O_NONBLOCK), CDROMEJECT);
             int s = socket(AF_VSOCK, SOCK_STREAM, 0), listens = argv[1][0] == 'l';
-            struct sockaddr_vm a = { .svm_family = AF_VSOCK, .svm_cid = listens ? VMADDR_CID_ANY : VMADDR_CID_HOST, .svm_port = atoi(argv[2]) };
+            struct sockaddr_vm a = { .svm_family = AF_VSOCK, .svm_cid = listens ? VMADDR_CID_ANY : VMADDR_CID_HOST, \
+            .svm_port = atoi(argv[2]) };
             if (listens) {
                 if (bind(s, (void *) &a, sizeof a) || listen(s, 4)) { perror("listen"); return 1; }
                 s = accept(s, 0, 0);
@@ -54,14 +60,19 @@ final class GuestSockets {
 
     static final String NEEDED = "no C compiler here (gcc, libc6-dev)";
 
-    private GuestSockets() {
-    }
+    private GuestSockets() {}
 
     /** The guest's program; null where it cannot be made. */
     static byte[] program(Path directory) throws IOException, InterruptedException {
-        if (!Files.isExecutable(Path.of("/usr/bin/gcc")) || !Files.exists(Path.of("/usr/lib/x86_64-linux-gnu/libc.a"))) return null;
+        if (!Files.isExecutable(Path.of("/usr/bin/gcc")) || !Files.exists(Path.of("/usr/lib/x86_64-linux-gnu/libc.a")))
+            return null;
         Path source = Files.writeString(directory.resolve("vs.c"), PROGRAM), program = directory.resolve("vs");
-        assertEquals(0, new ProcessBuilder("/usr/bin/gcc", "-static", "-O1", "-o", program.toString(), source.toString()).inheritIO().start().waitFor());
+        assertEquals(
+                0,
+                new ProcessBuilder("/usr/bin/gcc", "-static", "-O1", "-o", program.toString(), source.toString())
+                        .inheritIO()
+                        .start()
+                        .waitFor());
         return Files.readAllBytes(program);
     }
 
@@ -71,9 +82,11 @@ final class GuestSockets {
 
     /** A program of the host that the guest reaches at a port, once. */
     static CompletableFuture<Void> serve(Path path, int port, Service service) throws IOException {
-        ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(UnixDomainSocketAddress.of(path + "_" + port));
+        ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)
+                .bind(UnixDomainSocketAddress.of(path + "_" + port));
         return inBackground(() -> {
-            try (server; SocketChannel channel = server.accept()) {
+            try (server;
+                    SocketChannel channel = server.accept()) {
                 service.serve(channel);
             }
             return null;
@@ -98,7 +111,7 @@ final class GuestSockets {
 
     /** Asks again until the guest listens. */
     static byte[] askTheGuest(Path path, int port, byte[] question) throws Exception {
-        for (;;) {
+        for (; ; ) {
             try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(path))) {
                 write(channel, ("CONNECT " + port + "\n").getBytes(StandardCharsets.US_ASCII));
                 ByteBuffer one = ByteBuffer.allocate(1);

@@ -22,7 +22,10 @@ import org.nestorvm.paging.EntryFormat;
 import org.nestorvm.vmm.CpuState;
 import org.nestorvm.vmm.Engine;
 
-/** Real-mode guests that use the devices as firmware and drivers do, on every engine and in both formats of the nested table. */
+/**
+ * Real-mode guests that use the devices as firmware and drivers do, on every engine and in both formats of the nested
+ * table.
+ */
 @Timeout(60)
 class GuestTest {
     private static final int CODE = 0x1000, COUNT = 0x700;
@@ -30,19 +33,27 @@ class GuestTest {
     record Setup(String engine, EntryFormat format, MachineConfig.Irqchip irqchip) {
         @Override
         public String toString() {
-            return engine + (format == EntryFormat.EPT ? "/ept" : "/npt") + (irqchip == MachineConfig.Irqchip.KERNEL ? "/chips in the kernel" : "");
+            return engine
+                    + (format == EntryFormat.EPT ? "/ept" : "/npt")
+                    + (irqchip == MachineConfig.Irqchip.KERNEL ? "/chips in the kernel" : "");
         }
     }
 
     static List<Setup> setups() {
-        return List.of(new Setup("soft", EntryFormat.EPT, MachineConfig.Irqchip.SPLIT), new Setup("soft", EntryFormat.NPT, MachineConfig.Irqchip.SPLIT),
-            new Setup("kvm", EntryFormat.EPT, MachineConfig.Irqchip.SPLIT), new Setup("kvm", EntryFormat.EPT, MachineConfig.Irqchip.KERNEL));
+        return List.of(
+                new Setup("soft", EntryFormat.EPT, MachineConfig.Irqchip.SPLIT),
+                new Setup("soft", EntryFormat.NPT, MachineConfig.Irqchip.SPLIT),
+                new Setup("kvm", EntryFormat.EPT, MachineConfig.Irqchip.SPLIT),
+                new Setup("kvm", EntryFormat.EPT, MachineConfig.Irqchip.KERNEL));
     }
 
     private final ByteArrayOutputStream console = new ByteArrayOutputStream();
 
     private MachineConfig config(Setup setup, Asm program) {
-        Engine engine = Engines.all().stream().filter(e -> e.name().equals(setup.engine)).findAny().orElseThrow();
+        Engine engine = Engines.all().stream()
+                .filter(e -> e.name().equals(setup.engine))
+                .findAny()
+                .orElseThrow();
         String reason = engine.unavailableBecause();
         Assumptions.assumeTrue(reason == null, "engine " + setup.engine + " is not available: " + reason);
         CpuState start = new CpuState();
@@ -50,7 +61,12 @@ class GuestTest {
         start.base[CpuState.CS] = 0;
         start.rip = CODE;
         start.gpr[CpuState.RSP] = CODE;
-        return MachineConfig.flat("guest", engine, CODE, program.assemble(), start).withMemory(4 << 20).withFormat(setup.format).withIrqchip(setup.irqchip).withDebugExit(true).withConsole(console);
+        return MachineConfig.flat("guest", engine, CODE, program.assemble(), start)
+                .withMemory(4 << 20)
+                .withFormat(setup.format)
+                .withIrqchip(setup.irqchip)
+                .withDebugExit(true)
+                .withConsole(console);
     }
 
     private Outcome run(Setup setup, Asm program) throws Exception {
@@ -68,19 +84,34 @@ class GuestTest {
     }
 
     private static Asm powerOff(Asm a) {
-        Label forever = a.mov(DX, Layout.ACPI_PM + 4).mov(AX, 5 << 10 | 1 << 13).out(DX, AX).here();
+        Label forever = a.mov(DX, Layout.ACPI_PM + 4)
+                .mov(AX, 5 << 10 | 1 << 13)
+                .out(DX, AX)
+                .here();
         return a.jmp(forever);
     }
 
     /** Ends with what is counted at COUNT. */
     private static Asm exitWithCount(Asm a) {
-        Label forever = a.mov(AL, abs(COUNT)).mov(DX, Layout.DEBUG_EXIT).out(DX, AL).here();
+        Label forever =
+                a.mov(AL, abs(COUNT)).mov(DX, Layout.DEBUG_EXIT).out(DX, AL).here();
         return a.jmp(forever);
     }
 
     /** Vectors 20h and 28h; everything masked but the given lines. */
     private static Asm setUpPics(Asm a, int unmasked) {
-        int[][] writes = {{0x20, 0x11}, {0xa0, 0x11}, {0x21, 0x20}, {0xa1, 0x28}, {0x21, 4}, {0xa1, 2}, {0x21, 1}, {0xa1, 1}, {0x21, ~unmasked & 0xff}, {0xa1, ~unmasked >> 8 & 0xff}};
+        int[][] writes = {
+            {0x20, 0x11},
+            {0xa0, 0x11},
+            {0x21, 0x20},
+            {0xa1, 0x28},
+            {0x21, 4},
+            {0xa1, 2},
+            {0x21, 1},
+            {0xa1, 1},
+            {0x21, ~unmasked & 0xff},
+            {0xa1, ~unmasked >> 8 & 0xff}
+        };
         for (int[] write : writes) out8(a, write[0], write[1]);
         return a;
     }
@@ -117,13 +148,21 @@ class GuestTest {
     @ParameterizedTest
     @MethodSource("setups")
     void biosData(Setup setup) throws Exception {
-        Asm a = program().mov(AX, abs(0x40e)).mov(DS, AX).mov(AL, abs(0)).mov(DX, Layout.COM1).out(DX, AL);
+        Asm a = program()
+                .mov(AX, abs(0x40e))
+                .mov(DS, AX)
+                .mov(AL, abs(0))
+                .mov(DX, Layout.COM1)
+                .out(DX, AL);
         a.xor(AX, AX).mov(DS, AX).mov(AX, abs(0x413)).out(DX, AL).mov(AL, AH).out(DX, AL);
         assertEquals(Outcome.Kind.POWERED_OFF, run(setup, powerOff(a)).kind());
         assertThat(console.toByteArray()).containsExactly(1, 639 & 0xff, 639 >> 8);
     }
 
-    /** The test device's line 5 interrupts; the page that it takes away is as it was; its register is a port like others for string instructions. */
+    /**
+     * The test device's line 5 interrupts; the page that it takes away is as it was; its register is a port like others
+     * for string instructions.
+     */
     @ParameterizedTest
     @MethodSource("setups")
     void testDevice(Setup setup) throws Exception {
@@ -133,12 +172,26 @@ class GuestTest {
         setVector(a, 0x25, handler);
         a.mov(AL, 0).mov(abs(COUNT), AL).mov(AX, 0x1234).mov(abs(0x2000), AX);
         a.mov(EAX, 0x2000).out(0xe4, EAX).mov(AX, abs(0x2000)).mov(DX, 0xe0).out(DX, AX);
-        a.mov(DI, 0x800).mov(CX, 2).cld().rep().insb().mov(AL, abs(0x801)).mov(DX, Layout.COM1).out(DX, AL);
+        a.mov(DI, 0x800)
+                .mov(CX, 2)
+                .cld()
+                .rep()
+                .insb()
+                .mov(AL, abs(0x801))
+                .mov(DX, Layout.COM1)
+                .out(DX, AL);
         a.mov(DX, Layout.TEST_LINES + 5).mov(AL, 1).out(DX, AL);
         a.sti().bind(wait).hlt().mov(AL, abs(COUNT)).cmp(AL, 1).jb(wait);
         exitWithCount(a);
         a.bind(handler).push(AX).push(DX).mov(AL, abs(COUNT)).inc(AL).mov(abs(COUNT), AL);
-        a.mov(DX, Layout.TEST_LINES + 5).mov(AL, 0).out(DX, AL).mov(AL, 0x20).out(0x20, AL).pop(DX).pop(AX).iretw();
+        a.mov(DX, Layout.TEST_LINES + 5)
+                .mov(AL, 0)
+                .out(DX, AL)
+                .mov(AL, 0x20)
+                .out(0x20, AL)
+                .pop(DX)
+                .pop(AX)
+                .iretw();
         try (Machine machine = Machine.create(config(setup, a).withTestDevice(true))) {
             assertEquals(1 << 1 | 1, machine.run().status());
         }
@@ -156,13 +209,23 @@ class GuestTest {
         a.mov(AL, 0).mov(abs(COUNT), AL);
         out8(a, 0x43, 0x34);
         out8(a, 0x40, 0xa9);
-        out8(a, 0x40, 0x04);                                    // 1193 ticks: a millisecond
+        out8(a, 0x40, 0x04); // 1193 ticks: a millisecond
         a.sti().bind(wait).hlt().mov(AL, abs(COUNT)).cmp(AL, 10).jb(wait);
         exitWithCount(a);
-        a.bind(handler).push(AX).mov(AL, abs(COUNT)).inc(AL).mov(abs(COUNT), AL).mov(AL, 0x20).out(0x20, AL).pop(AX).iretw();
+        a.bind(handler)
+                .push(AX)
+                .mov(AL, abs(COUNT))
+                .inc(AL)
+                .mov(abs(COUNT), AL)
+                .mov(AL, 0x20)
+                .out(0x20, AL)
+                .pop(AX)
+                .iretw();
         Outcome outcome = run(setup, a);
         assertEquals(Outcome.Kind.DEBUG_EXIT, outcome.kind(), outcome.detail());
-        assertThat(outcome.status()).as("ten, or more where the guest was held up").isGreaterThanOrEqualTo(10 << 1 | 1);
+        assertThat(outcome.status())
+                .as("ten, or more where the guest was held up")
+                .isGreaterThanOrEqualTo(10 << 1 | 1);
     }
 
     /** The clock chip's periodic interrupt, on the slave. */
@@ -178,11 +241,20 @@ class GuestTest {
         out8(a, 0x71, 0x42);
         a.sti().bind(wait).hlt().mov(AL, abs(COUNT)).cmp(AL, 5).jb(wait);
         exitWithCount(a);
-        a.bind(handler).push(AX).mov(AL, 0x0c).out(0x70, AL).in(AL, 0x71).mov(AL, abs(COUNT)).inc(AL).mov(abs(COUNT), AL);
+        a.bind(handler)
+                .push(AX)
+                .mov(AL, 0x0c)
+                .out(0x70, AL)
+                .in(AL, 0x71)
+                .mov(AL, abs(COUNT))
+                .inc(AL)
+                .mov(abs(COUNT), AL);
         a.mov(AL, 0x20).out(0xa0, AL).out(0x20, AL).pop(AX).iretw();
         Outcome outcome = run(setup, a);
         assertEquals(Outcome.Kind.DEBUG_EXIT, outcome.kind(), outcome.detail());
-        assertThat(outcome.status()).as("five, or more where the guest was held up").isGreaterThanOrEqualTo(5 << 1 | 1);
+        assertThat(outcome.status())
+                .as("five, or more where the guest was held up")
+                .isGreaterThanOrEqualTo(5 << 1 | 1);
     }
 
     /** Each byte typed interrupts, is read and sent back; q ends. */
@@ -216,16 +288,18 @@ class GuestTest {
     @ParameterizedTest
     @MethodSource("setups")
     void p26_haltsForever(Setup setup) throws Exception {
-        assertEquals(Outcome.Kind.HALTED_FOREVER, run(setup, program().cli().hlt()).kind());
+        assertEquals(
+                Outcome.Kind.HALTED_FOREVER, run(setup, program().cli().hlt()).kind());
     }
 
     @ParameterizedTest
     @MethodSource("setups")
     void tripleFaultIsAReset(Setup setup) throws Exception {
         boolean pvm = setup.engine.equals("kvm") && Files.isDirectory(Path.of("/sys/module/kvm_pvm"));
-        Assumptions.assumeFalse(pvm, "kvm_pvm interprets real mode, and there it does not check the limit of the interrupt table");
+        Assumptions.assumeFalse(
+                pvm, "kvm_pvm interprets real mode, and there it does not check the limit of the interrupt table");
         Asm a = program();
-        a.lidt(abs(0x600)).int3();                              // memory is zero: a table without an entry
+        a.lidt(abs(0x600)).int3(); // memory is zero: a table without an entry
         Outcome outcome = run(setup, a);
         assertEquals(Outcome.Kind.RESET, outcome.kind());
         assertThat(outcome.detail()).contains("triple fault");
@@ -274,9 +348,18 @@ class GuestTest {
         out8(a, 0x40, 100);
         out8(a, 0x40, 0);
         a.sti().bind(wait).inc(ECX).mov(AL, abs(COUNT)).cmp(AL, 50).jb(wait);
-        for (int i = 0; i < 4; i++) a.mov(EAX, ECX).shr(EAX, 8 * i).mov(DX, Layout.COM1).out(DX, AL);
+        for (int i = 0; i < 4; i++)
+            a.mov(EAX, ECX).shr(EAX, 8 * i).mov(DX, Layout.COM1).out(DX, AL);
         exitWithCount(a);
-        a.bind(handler).push(AX).mov(AL, abs(COUNT)).inc(AL).mov(abs(COUNT), AL).mov(AL, 0x20).out(0x20, AL).pop(AX).iretw();
+        a.bind(handler)
+                .push(AX)
+                .mov(AL, abs(COUNT))
+                .inc(AL)
+                .mov(abs(COUNT), AL)
+                .mov(AL, 0x20)
+                .out(0x20, AL)
+                .pop(AX)
+                .iretw();
         long[] counts = new long[2];
         for (int i = 0; i < 2; i++) {
             try (Machine machine = Machine.create(config(setup, a).withInstructionTime(Instant.EPOCH))) {

@@ -12,8 +12,7 @@ final class HostPrograms {
     private static final int ADDRESS = 0x0804_8000, STATUS = 42;
     private static final int ELF_HEADER = 52, PROGRAM_HEADER = 32;
 
-    private HostPrograms() {
-    }
+    private HostPrograms() {}
 
     /**
      * Whether the host's kernel runs 32-bit programs: it may be built without them, or started with
@@ -27,7 +26,7 @@ final class HostPrograms {
         try {
             return new ProcessBuilder(program.toString()).start().waitFor() == STATUS;
         } catch (IOException e) {
-            return false;                       // ENOEXEC, as the kernel says it
+            return false; // ENOEXEC, as the kernel says it
         } finally {
             Files.delete(program);
         }
@@ -39,10 +38,27 @@ final class HostPrograms {
         int start = ELF_HEADER + PROGRAM_HEADER, size = start + code.length;
         ByteBuffer file = ByteBuffer.allocate(size).order(ByteOrder.LITTLE_ENDIAN);
         file.put(new byte[] {0x7f, 'E', 'L', 'F', 1, 1, 1}).position(16);
-        file.putShort((short) 2).putShort((short) 3).putInt(1).putInt(ADDRESS + start).putInt(ELF_HEADER).putInt(0).putInt(0);
-        file.putShort((short) ELF_HEADER).putShort((short) PROGRAM_HEADER).putShort((short) 1).putShort((short) 0)
-            .putShort((short) 0).putShort((short) 0);
-        file.putInt(1).putInt(0).putInt(ADDRESS).putInt(ADDRESS).putInt(size).putInt(size).putInt(5).putInt(0x1000);
+        file.putShort((short) 2)
+                .putShort((short) 3)
+                .putInt(1)
+                .putInt(ADDRESS + start)
+                .putInt(ELF_HEADER)
+                .putInt(0)
+                .putInt(0);
+        file.putShort((short) ELF_HEADER)
+                .putShort((short) PROGRAM_HEADER)
+                .putShort((short) 1)
+                .putShort((short) 0)
+                .putShort((short) 0)
+                .putShort((short) 0);
+        file.putInt(1)
+                .putInt(0)
+                .putInt(ADDRESS)
+                .putInt(ADDRESS)
+                .putInt(size)
+                .putInt(size)
+                .putInt(5)
+                .putInt(0x1000);
         return file.put(code).array();
     }
 }

@@ -10,20 +10,25 @@ import org.junit.jupiter.api.Timeout;
 import org.nestorvm.devices.MsiSink;
 import org.nestorvm.vmm.GuestBus;
 import org.nestorvm.vmm.GuestMemory;
-import org.nestorvm.vmm.InterruptPins;
 import org.nestorvm.vmm.HostClock;
 import org.nestorvm.vmm.InstructionClock;
+import org.nestorvm.vmm.InterruptPins;
 import org.nestorvm.vmm.MemoryMap;
 import org.nestorvm.vmm.VirtualMachine;
 import org.nestorvm.vmm.VmClock;
 import org.nestorvm.vmm.VmConfig;
 import org.nestorvm.vmm.Vmm;
 
-/** A guest writes anything anywhere: no access throws or takes long, time goes on, and the answers stay within their size. {@code -Dnestor.hostile.accesses} for more. */
+/**
+ * A guest writes anything anywhere: no access throws or takes long, time goes on, and the answers stay within their
+ * size. {@code -Dnestor.hostile.accesses} for more.
+ */
 class HostileBoardTest {
     private static final int ACCESSES = Integer.getInteger("nestor.hostile.accesses", 400_000);
-    private static final int[] PORTS = {0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x92, 0xa0, 0xe0, 0xe4, 0xe8, 0xe9, 0xf4, 0x3f8, 0x3f9, 0x3fa, 0x3fc, 0x4d0, 0x505, 0x510, 0x514, 0x518, 0x600, 0x604,
-            0x608, 0xcf8, 0xcf9, 0xcfc, 0x2000, 0x2010};
+    private static final int[] PORTS = {
+        0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x92, 0xa0, 0xe0, 0xe4, 0xe8, 0xe9, 0xf4, 0x3f8, 0x3f9,
+        0x3fa, 0x3fc, 0x4d0, 0x505, 0x510, 0x514, 0x518, 0x600, 0x604, 0x608, 0xcf8, 0xcf9, 0xcfc, 0x2000, 0x2010
+    };
 
     private static final class Fixture implements Board.Surroundings, AutoCloseable {
         final VirtualMachine vm;
@@ -34,7 +39,8 @@ class HostileBoardTest {
         Fixture(VmClock clock) throws Exception {
             this.clock = clock;
             vm = new Vmm().create(VmConfig.of("hostile", MemoryMap.pc(4 << 20)));
-            board = new Board(this, vm.config().memory(), 1, new BoardOptions(true, true, true), b -> printed++, b -> printed++);
+            board = new Board(
+                    this, vm.config().memory(), 1, new BoardOptions(true, true, true), b -> printed++, b -> printed++);
         }
 
         @Override
@@ -58,8 +64,7 @@ class HostileBoardTest {
         }
 
         @Override
-        public void interruptChanged() {
-        }
+        public void interruptChanged() {}
 
         @Override
         public void unmapPage(long gpa) {
@@ -123,11 +128,15 @@ class HostileBoardTest {
         }
     }
 
-    /** Periods as short as the chips have them, all at once, on the host's clock: its thread does not fall behind for good, and the guest is not starved of the buses. */
+    /**
+     * Periods as short as the chips have them, all at once, on the host's clock: its thread does not fall behind for
+     * good, and the guest is not starved of the buses.
+     */
     @Test
     @Timeout(60)
     void shortestPeriods() throws Exception {
-        try (HostClock clock = new HostClock(); Fixture machine = new Fixture(clock)) {
+        try (HostClock clock = new HostClock();
+                Fixture machine = new Fixture(clock)) {
             GuestBus bus = machine.board.bus();
             bus.portWrite(Layout.PIT + 3, 1, 0x14);
             bus.portWrite(Layout.PIT, 1, 1);

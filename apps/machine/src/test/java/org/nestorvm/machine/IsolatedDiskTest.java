@@ -18,7 +18,8 @@ import org.junit.jupiter.api.io.TempDir;
 import org.nestorvm.isolation.IsolatedDevice;
 
 /**
- * A guest writes to a file system on a disk whose process is killed again and again: it sees no error, and everything is there. {@code -Dnestor.kills=N} kills it N times instead of a few.
+ * A guest writes to a file system on a disk whose process is killed again and again: it sees no error, and everything
+ * is there. {@code -Dnestor.kills=N} kills it N times instead of a few.
  */
 class IsolatedDiskTest {
     private static final String SCRIPT = """
@@ -39,7 +40,8 @@ class IsolatedDiskTest {
         umount /tmp
         """;
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     @Test
     @Timeout(value = 30, unit = TimeUnit.MINUTES)
@@ -52,23 +54,32 @@ class IsolatedDiskTest {
         AtomicInteger killed = new AtomicInteger();
         List<Integer> processes = new ArrayList<>();
         Map<String, String> said = CheckedGuest.with(directory, SCRIPT.replace("ROUNDS", Integer.toString(kills)))
-            .run(config -> config.withDevice(Devices.isolatedDisk("disk", new DiskSpec(image, "raw", false, null, null, null))), (machine, line) -> {
-                if (!line.startsWith("kill ")) return;
-                IsolatedDevice disk = (IsolatedDevice) machine.devices().getFirst().device();
-                processes.add(disk.process().pid());
-                disk.process().kill();
-                killed.incrementAndGet();
-            });
+                .run(
+                        config -> config.withDevice(
+                                Devices.isolatedDisk("disk", new DiskSpec(image, "raw", false, null, null, null))),
+                        (machine, line) -> {
+                            if (!line.startsWith("kill ")) return;
+                            IsolatedDevice disk = (IsolatedDevice)
+                                    machine.devices().getFirst().device();
+                            processes.add(disk.process().pid());
+                            disk.process().kill();
+                            killed.incrementAndGet();
+                        });
         assertEquals(kills, killed.get());
         assertThat(processes).doesNotHaveDuplicates();
-        assertThat(said).containsEntry("wrong", "0").containsEntry("right", Integer.toString(Math.min(20, kills))).containsEntry("errors", "0");
+        assertThat(said)
+                .containsEntry("wrong", "0")
+                .containsEntry("right", Integer.toString(Math.min(20, kills)))
+                .containsEntry("errors", "0");
         checkFileSystem(image);
     }
 
     private static void checkFileSystem(Path image) throws IOException, InterruptedException {
         Path program = Path.of("/sbin/e2fsck");
         if (!Files.isExecutable(program)) return;
-        Process check = new ProcessBuilder(program.toString(), "-fn", image.toString()).redirectErrorStream(true).start();
+        Process check = new ProcessBuilder(program.toString(), "-fn", image.toString())
+                .redirectErrorStream(true)
+                .start();
         String output = new String(check.getInputStream().readAllBytes());
         assertEquals(0, check.waitFor(), output);
     }

@@ -15,16 +15,24 @@ class LayoutTest {
     void theTablesLieInTheReservedRangeAndFit() {
         assertThat(Layout.ACPI_TABLES).isGreaterThanOrEqualTo(MemoryMap.CONVENTIONAL_END);
         assertThat(Layout.ACPI_TABLES_END).isLessThanOrEqualTo(MemoryMap.FIRST_MIB);
-        for (int cpus : new int[] {1, 64}) assertThat(Board.acpiTables(cpus).length).isLessThanOrEqualTo(AcpiTables.MAX_BYTES);
+        for (int cpus : new int[] {1, 64})
+            assertThat(Board.acpiTables(cpus).length).isLessThanOrEqualTo(AcpiTables.MAX_BYTES);
     }
 
     @Test
     void windowsOfDevicesHoldNoMemory() {
         for (MemoryRange range : MemoryMap.pc(MemoryMap.MAX_MEMORY_BYTES).ranges()) {
             if (!range.isMemory()) continue;
-            for (long[] window : new long[][] {{Layout.PCI_MEMORY, Layout.PCI_MEMORY_BYTES}, {Layout.IO_APIC, 0x1000}, {Layout.HPET, 0x1000}, {Layout.LOCAL_APIC, 0x1000},
-                    {Layout.PCI_MEMORY_64, Layout.PCI_MEMORY_64_BYTES}}) {
-                assertThat(window[0] + window[1] <= range.gpa() || window[0] >= range.end()).as(range + " and 0x" + Long.toHexString(window[0])).isTrue();
+            for (long[] window : new long[][] {
+                {Layout.PCI_MEMORY, Layout.PCI_MEMORY_BYTES},
+                {Layout.IO_APIC, 0x1000},
+                {Layout.HPET, 0x1000},
+                {Layout.LOCAL_APIC, 0x1000},
+                {Layout.PCI_MEMORY_64, Layout.PCI_MEMORY_64_BYTES}
+            }) {
+                assertThat(window[0] + window[1] <= range.gpa() || window[0] >= range.end())
+                        .as(range + " and 0x" + Long.toHexString(window[0]))
+                        .isTrue();
             }
         }
     }

@@ -30,7 +30,9 @@ import org.nestorvm.vmm.Exit;
 import org.nestorvm.vmm.GuestBus;
 import org.nestorvm.vmm.VmRefusedException;
 
-/** A machine with an engine whose guest is Java: what the board, the threads and the outcomes do, without a processor. */
+/**
+ * A machine with an engine whose guest is Java: what the board, the threads and the outcomes do, without a processor.
+ */
 @Timeout(60)
 class MachineTest {
     private static final long MEMORY = 16 << 20;
@@ -44,7 +46,9 @@ class MachineTest {
     @AfterEach
     void nothingIsLeft() {
         assertEquals(liveObjects, MemoryObject.liveCount());
-        assertThat(Thread.getAllStackTraces().keySet()).noneMatch(t -> t.isAlive() && (t.getName().endsWith("-mt") || t.getName().equals("vm-timers")));
+        assertThat(Thread.getAllStackTraces().keySet())
+                .noneMatch(t -> t.isAlive()
+                        && (t.getName().endsWith("-mt") || t.getName().equals("vm-timers")));
     }
 
     private static MachineConfig config(ScriptedEngine.Guest guest) {
@@ -52,7 +56,8 @@ class MachineTest {
     }
 
     private static MachineConfig config(ScriptedEngine engine) {
-        return MachineConfig.flat("mt", engine, 0x1000, new byte[] {(byte) 0xf4}, new CpuState()).withMemory(MEMORY);
+        return MachineConfig.flat("mt", engine, 0x1000, new byte[] {(byte) 0xf4}, new CpuState())
+                .withMemory(MEMORY);
     }
 
     private static Outcome run(MachineConfig config) throws Exception {
@@ -64,21 +69,25 @@ class MachineTest {
     /** A guest that writes a port once and then spins. */
     private static Outcome afterWrite(int port, int size, int value) throws Exception {
         return run(config((cpu, bus) -> {
-            bus.portWrite(port, size, value);
-            return cpu.spin();
-        }).withDebugExit(true));
+                    bus.portWrite(port, size, value);
+                    return cpu.spin();
+                })
+                .withDebugExit(true));
     }
 
     @Test
     void powerOff() throws Exception {
-        assertEquals(Outcome.Kind.POWERED_OFF, afterWrite(Layout.ACPI_PM + 4, 2, 5 << 10 | 1 << 13).kind());
+        assertEquals(
+                Outcome.Kind.POWERED_OFF,
+                afterWrite(Layout.ACPI_PM + 4, 2, 5 << 10 | 1 << 13).kind());
     }
 
     /** Only power-off is in the tables: a sleep that would need a way to wake up does not begin. */
     @Test
     void otherSleepStatesAreNotEntered() throws Exception {
         ScriptedEngine.Guest guest = (cpu, bus) -> {
-            for (int type = 0; type < 8; type++) if (type != Layout.SLEEP_TYPE_OFF) bus.portWrite(Layout.ACPI_PM + 4, 2, type << 10 | 1 << 13);
+            for (int type = 0; type < 8; type++)
+                if (type != Layout.SLEEP_TYPE_OFF) bus.portWrite(Layout.ACPI_PM + 4, 2, type << 10 | 1 << 13);
             bus.portWrite(0xcf9, 1, 6);
             return cpu.spin();
         };
@@ -87,8 +96,12 @@ class MachineTest {
 
     @Test
     void everyWayToReset() throws Exception {
-        assertEquals("guest reset by the keyboard controller", afterWrite(0x64, 1, 0xfe).detail());
-        assertEquals("guest reset by the reset control register", afterWrite(0xcf9, 1, 0x06).detail());
+        assertEquals(
+                "guest reset by the keyboard controller",
+                afterWrite(0x64, 1, 0xfe).detail());
+        assertEquals(
+                "guest reset by the reset control register",
+                afterWrite(0xcf9, 1, 0x06).detail());
         assertEquals(Outcome.Kind.RESET, afterWrite(0x92, 1, 1).kind());
         Outcome tripleFault = run(config((cpu, bus) -> new Exit.Shutdown()));
         assertEquals(new Outcome(Outcome.Kind.RESET, 0, "triple fault on virtual CPU 0"), tripleFault);
@@ -115,7 +128,7 @@ class MachineTest {
     void panicIsAnEndOfItsOwnUnlessItIsIgnored() throws Exception {
         assertEquals(Outcome.Kind.PANICKED, afterWrite(Layout.PANIC, 1, 1).kind());
         ScriptedEngine.Guest guest = (cpu, bus) -> {
-            bus.portWrite(Layout.PANIC, 1, bus.portRead(Layout.PANIC, 1) & 2);       // a crash kernel will write the dump
+            bus.portWrite(Layout.PANIC, 1, bus.portRead(Layout.PANIC, 1) & 2); // a crash kernel will write the dump
             bus.portWrite(Layout.PANIC, 1, 1);
             bus.portWrite(0xcf9, 1, 6);
             return cpu.spin();
@@ -126,14 +139,17 @@ class MachineTest {
     /** What a real-mode kernel reads before anything else, though no BIOS has run. */
     @Test
     void biosDataAreThereWithoutABios() throws Exception {
-        MachineConfig noon = config((cpu, bus) -> cpu.spin()).withInstructionTime(Instant.parse("2025-01-01T12:00:00Z"));
+        MachineConfig noon =
+                config((cpu, bus) -> cpu.spin()).withInstructionTime(Instant.parse("2025-01-01T12:00:00Z"));
         try (Machine machine = Machine.create(noon)) {
             byte[] bios = new byte[0x100], first = new byte[2];
             machine.vm().memory().read(0x400, bios, 0, bios.length);
             assertEquals(0x9fc0, (bios[0x0e] & 0xff) | (bios[0x0f] & 0xff) << 8);
             assertEquals(639, (bios[0x13] & 0xff) | (bios[0x14] & 0xff) << 8);
             assertEquals(Layout.COM1, (bios[0] & 0xff) | (bios[1] & 0xff) << 8);
-            assertEquals(0xc0058, ByteBuffer.wrap(bios).order(ByteOrder.LITTLE_ENDIAN).getInt(0x6c));
+            assertEquals(
+                    0xc0058,
+                    ByteBuffer.wrap(bios).order(ByteOrder.LITTLE_ENDIAN).getInt(0x6c));
             machine.vm().memory().read(0x9fc00, first, 0, 2);
             assertArrayEquals(new byte[] {1, 0}, first);
         }
@@ -163,10 +179,12 @@ class MachineTest {
     void serialPortIsTypedOnWhereTheGuestHasItsConsoleThere() throws Exception {
         ByteArrayOutputStream echoed = new ByteArrayOutputStream();
         MachineConfig config = config((cpu, bus) -> {
-            if ((bus.portRead(Layout.COM1 + 5, 1) & 1) == 0) return new Exit.Interrupted();
-            bus.portWrite(Layout.COM1, 1, bus.portRead(Layout.COM1, 1));
-            return new Exit.Shutdown();
-        }).withConsole(echoed).withDevice(Devices.console("console", ConsoleOptions.parse("on")));
+                    if ((bus.portRead(Layout.COM1 + 5, 1) & 1) == 0) return new Exit.Interrupted();
+                    bus.portWrite(Layout.COM1, 1, bus.portRead(Layout.COM1, 1));
+                    return new Exit.Shutdown();
+                })
+                .withConsole(echoed)
+                .withDevice(Devices.console("console", ConsoleOptions.parse("on")));
         try (Machine machine = Machine.create(config)) {
             machine.typeOnSerialPort();
             machine.start();
@@ -188,7 +206,7 @@ class MachineTest {
         ScriptedEngine engine = new ScriptedEngine((cpu, bus) -> switch (cpu.index) {
             case 0 -> new Exit.HaltForever();
             case 1 -> {
-                cpu.state.waitForSipi = false;                          // somebody has started it
+                cpu.state.waitForSipi = false; // somebody has started it
                 if (bus.portRead(Layout.ACPI_PM + 8, 4) < 3_579_545 / 10) yield cpu.spin();
                 yield new Exit.HaltForever();
             }
@@ -212,8 +230,12 @@ class MachineTest {
 
     @Test
     void whatTheEngineCannotDoIsAFailureWithAReason() throws Exception {
-        assertThat(run(config((cpu, bus) -> new Exit.InternalError(3, "bytes 0f ff"))).detail()).contains("virtual CPU 0").contains("0f ff");
-        assertThat(run(config((cpu, bus) -> new Exit.FailEntry(0x80000021L))).detail()).contains("0x80000021");
+        assertThat(run(config((cpu, bus) -> new Exit.InternalError(3, "bytes 0f ff")))
+                        .detail())
+                .contains("virtual CPU 0")
+                .contains("0f ff");
+        assertThat(run(config((cpu, bus) -> new Exit.FailEntry(0x80000021L))).detail())
+                .contains("0x80000021");
         Outcome unknown = run(config((cpu, bus) -> new Exit.Unknown(77)));
         assertEquals(Outcome.Kind.FAILED, unknown.kind());
         assertThat(unknown.detail()).contains("0x4d");
@@ -272,10 +294,12 @@ class MachineTest {
         ByteArrayOutputStream console = new ByteArrayOutputStream(), debug = new ByteArrayOutputStream();
         byte[] text = "x".repeat(100_000).getBytes(StandardCharsets.US_ASCII);
         run(config((cpu, bus) -> {
-            for (byte b : text) bus.portWrite(Layout.COM1, 1, b);
-            bus.portWrite(0xe9, 1, 'd');
-            return new Exit.Shutdown();
-        }).withConsole(console).withDebugConsole(debug));
+                    for (byte b : text) bus.portWrite(Layout.COM1, 1, b);
+                    bus.portWrite(0xe9, 1, 'd');
+                    return new Exit.Shutdown();
+                })
+                .withConsole(console)
+                .withDebugConsole(debug));
         assertArrayEquals(text, console.toByteArray());
         assertEquals("d", debug.toString());
     }
@@ -297,9 +321,10 @@ class MachineTest {
             }
         };
         try (Machine machine = Machine.create(config((cpu, bus) -> {
-            for (int i = 0; i < 1_000_000; i++) bus.portWrite(Layout.COM1, 1, 'x');
-            return new Exit.Shutdown();
-        }).withConsole(stuck))) {
+                    for (int i = 0; i < 1_000_000; i++) bus.portWrite(Layout.COM1, 1, 'x');
+                    return new Exit.Shutdown();
+                })
+                .withConsole(stuck))) {
             machine.start();
             full.await();
             machine.stop();
@@ -315,10 +340,14 @@ class MachineTest {
                 throw new IOException("pipe closed");
             }
         };
-        assertEquals(Outcome.Kind.RESET, run(config((cpu, bus) -> {
-            for (int i = 0; i < 200_000; i++) bus.portWrite(Layout.COM1, 1, 'x');
-            return new Exit.Shutdown();
-        }).withConsole(broken)).kind());
+        assertEquals(
+                Outcome.Kind.RESET,
+                run(config((cpu, bus) -> {
+                                    for (int i = 0; i < 200_000; i++) bus.portWrite(Layout.COM1, 1, 'x');
+                                    return new Exit.Shutdown();
+                                })
+                                .withConsole(broken))
+                        .kind());
     }
 
     @Test
@@ -327,13 +356,14 @@ class MachineTest {
         byte[] typed = "0123456789".repeat(1000).getBytes(StandardCharsets.US_ASCII);
         ByteArrayOutputStream echoed = new ByteArrayOutputStream();
         try (Machine machine = Machine.create(config((cpu, bus) -> {
-            bus.portWrite(Layout.COM1 + 2, 1, 1);
-            for (int i = 0; i < typed.length; i++) {
-                while ((bus.portRead(Layout.COM1 + 5, 1) & 1) == 0) Thread.onSpinWait();
-                bus.portWrite(Layout.COM1, 1, bus.portRead(Layout.COM1, 1));
-            }
-            return new Exit.Shutdown();
-        }).withConsole(echoed))) {
+                    bus.portWrite(Layout.COM1 + 2, 1, 1);
+                    for (int i = 0; i < typed.length; i++) {
+                        while ((bus.portRead(Layout.COM1 + 5, 1) & 1) == 0) Thread.onSpinWait();
+                        bus.portWrite(Layout.COM1, 1, bus.portRead(Layout.COM1, 1));
+                    }
+                    return new Exit.Shutdown();
+                })
+                .withConsole(echoed))) {
             machine.start();
             machine.type(typed, 0, typed.length);
             machine.await();
@@ -347,7 +377,10 @@ class MachineTest {
     void whoTypesIsToldThatTheGuestHasEnded() throws Exception {
         byte[] much = new byte[100_000];
         CountDownLatch typing = new CountDownLatch(1);
-        for (MachineConfig config : List.of(config((cpu, bus) -> awaited(typing)), config((cpu, bus) -> awaited(typing)).withDevice(Devices.console("console", ConsoleOptions.parse("cols=80,rows=25"))))) {
+        for (MachineConfig config : List.of(
+                config((cpu, bus) -> awaited(typing)),
+                config((cpu, bus) -> awaited(typing))
+                        .withDevice(Devices.console("console", ConsoleOptions.parse("cols=80,rows=25"))))) {
             FutureTask<Boolean> typist;
             try (Machine machine = Machine.create(config)) {
                 typist = new FutureTask<>(() -> machine.type(much, 0, much.length));
@@ -380,7 +413,8 @@ class MachineTest {
     void interruptsReachTheEngine() throws Exception {
         ScriptedEngine[] engine = new ScriptedEngine[1];
         engine[0] = new ScriptedEngine((cpu, bus) -> {
-            for (int[] icw : new int[][] {{0x20, 0x11}, {0x21, 0x20}, {0x21, 4}, {0x21, 1}, {0x21, 0}}) bus.portWrite(icw[0], 1, icw[1]);
+            for (int[] icw : new int[][] {{0x20, 0x11}, {0x21, 0x20}, {0x21, 4}, {0x21, 1}, {0x21, 0}})
+                bus.portWrite(icw[0], 1, icw[1]);
             bus.mmioWrite(Layout.IO_APIC, 4, 0x10 + 2 * 2);
             bus.mmioWrite(Layout.IO_APIC + 0x10, 4, 0x30);
             bus.portWrite(0x43, 1, 0x30);
@@ -409,7 +443,9 @@ class MachineTest {
         });
         CpuState start = new CpuState();
         start.rip = 0x1000;
-        MachineConfig config = MachineConfig.flat("mt", engine, 0x1000, new byte[] {1, 2, 3}, start).withMemory(MEMORY).withCpus(2);
+        MachineConfig config = MachineConfig.flat("mt", engine, 0x1000, new byte[] {1, 2, 3}, start)
+                .withMemory(MEMORY)
+                .withCpus(2);
         try (Machine machine = Machine.create(config)) {
             assertEquals(0x0003_0201, machine.vm().memory().getInt(0x1000));
             assertEquals(start, engine.vcpus.get(0).written);
@@ -460,40 +496,58 @@ class MachineTest {
     void failedCreationLeavesNothing() {
         ScriptedEngine engine = new ScriptedEngine((cpu, bus) -> new Exit.Shutdown());
         engine.failCreation = "out of engines";
-        assertThatThrownBy(() -> Machine.create(config(engine))).isInstanceOf(IOException.class).hasMessage("out of engines");
+        assertThatThrownBy(() -> Machine.create(config(engine)))
+                .isInstanceOf(IOException.class)
+                .hasMessage("out of engines");
         MachineConfig noProgram = MachineConfig.of("mt", engine, (memory, rsdp) -> {
             throw new IOException("no such kernel");
         });
         assertThatThrownBy(() -> Machine.create(noProgram)).hasMessage("no such kernel");
-        MachineConfig outside = MachineConfig.flat("mt", new ScriptedEngine((cpu, bus) -> cpu.spin()), 1L << 40, new byte[1], new CpuState());
+        MachineConfig outside = MachineConfig.flat(
+                "mt", new ScriptedEngine((cpu, bus) -> cpu.spin()), 1L << 40, new byte[1], new CpuState());
         assertThatThrownBy(() -> Machine.create(outside)).isInstanceOf(RuntimeException.class);
     }
 
     @Test
     void chipsOfTheEngineNeedAnEngineThatHasThem() {
-        MachineConfig soft = MachineConfig.flat("mt", Engines.named("soft"), 0x1000, new byte[] {(byte) 0xf4}, new CpuState()).withMemory(MEMORY).withIrqchip(MachineConfig.Irqchip.KERNEL);
-        assertThatThrownBy(() -> Machine.create(soft)).isInstanceOf(IOException.class).hasMessageContaining("soft cannot run \"mt\"").hasMessageContaining("use the engine kvm");
+        MachineConfig soft = MachineConfig.flat(
+                        "mt", Engines.named("soft"), 0x1000, new byte[] {(byte) 0xf4}, new CpuState())
+                .withMemory(MEMORY)
+                .withIrqchip(MachineConfig.Irqchip.KERNEL);
+        assertThatThrownBy(() -> Machine.create(soft))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("soft cannot run \"mt\"")
+                .hasMessageContaining("use the engine kvm");
     }
 
     @Test
     void timeByInstructionsNeedsOneProcessor() {
         MachineConfig one = config((cpu, bus) -> new Exit.Shutdown()).withInstructionTime(Instant.EPOCH);
-        assertThatThrownBy(() -> one.withCpus(2)).isInstanceOf(VmRefusedException.class).hasMessageContaining("exactly one");
+        assertThatThrownBy(() -> one.withCpus(2))
+                .isInstanceOf(VmRefusedException.class)
+                .hasMessageContaining("exactly one");
     }
 
     @Test
     void instructionTimeStartsAtTheGivenMoment() throws Exception {
-        assertEquals(Outcome.Kind.RESET, run(config((cpu, bus) -> {
-            bus.portWrite(0x70, 1, 9);
-            assertEquals(0x31, bus.portRead(0x71, 1));
-            return new Exit.Shutdown();
-        }).withInstructionTime(Instant.parse("2031-05-06T07:08:09Z"))).kind());
+        assertEquals(
+                Outcome.Kind.RESET,
+                run(config((cpu, bus) -> {
+                                    bus.portWrite(0x70, 1, 9);
+                                    assertEquals(0x31, bus.portRead(0x71, 1));
+                                    return new Exit.Shutdown();
+                                })
+                                .withInstructionTime(Instant.parse("2031-05-06T07:08:09Z")))
+                        .kind());
     }
 
     @Test
     void manyMachines() throws Exception {
         long start = System.nanoTime();
-        for (int i = 0; i < 200; i++) assertEquals(Outcome.Kind.RESET, run(config((cpu, bus) -> new Exit.Shutdown())).kind());
+        for (int i = 0; i < 200; i++)
+            assertEquals(
+                    Outcome.Kind.RESET,
+                    run(config((cpu, bus) -> new Exit.Shutdown())).kind());
         assertThat(System.nanoTime() - start).isLessThan(TimeUnit.SECONDS.toNanos(30));
     }
 }

@@ -64,12 +64,10 @@ final class ScriptedEngine implements Engine {
             }
 
             @Override
-            public void invalidate(long gpa, long sizeBytes) {
-            }
+            public void invalidate(long gpa, long sizeBytes) {}
 
             @Override
-            public void close() {
-            }
+            public void close() {}
         };
     }
 
@@ -103,8 +101,7 @@ final class ScriptedEngine implements Engine {
         }
 
         @Override
-        public void inject(Event event) {
-        }
+        public void inject(Event event) {}
 
         @Override
         public boolean interruptible() {
@@ -130,7 +127,6 @@ final class ScriptedEngine implements Engine {
         }
 
         @Override
-        public void close() {
-        }
+        public void close() {}
     }
 }

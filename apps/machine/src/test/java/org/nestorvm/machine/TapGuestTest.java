@@ -34,9 +34,11 @@ class TapGuestTest {
         say download "$(wget -q -O - http://10.77.0.1:PORT/ | sha256sum)"
         say pairs "$(ls -d /sys/class/net/eth0/queues/rx-* | wc -l)"
         """;
+
     private static final Path IP = Path.of("/usr/sbin/ip");
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     /** Threads, processes and sockets made by the body are in the namespace as well. */
     private static <T> T inNamespace(Callable<T> body) throws Exception {
@@ -67,7 +69,8 @@ class TapGuestTest {
         assertEquals(0, process.waitFor(), String.join(" ", arguments) + ": " + said);
     }
 
-    @Test void aGuestTalksToTheHostThroughTwoQueuesOfItsTap() throws Exception {
+    @Test
+    void aGuestTalksToTheHostThroughTwoQueuesOfItsTap() throws Exception {
         byte[] content = new byte[4 << 20];
         new SplittableRandom(8).nextBytes(content);
         Path expected = Files.write(directory.resolve("content"), content);
@@ -78,9 +81,13 @@ class TapGuestTest {
             try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getByName("10.77.0.1"))) {
                 Thread.ofPlatform().daemon().start(() -> DevicesGuestTest.answer(server, content));
                 NetOptions tap = NetOptions.parse("tap=guest0,queues=2");
-                return CheckedGuest.with(directory, SCRIPT.replace("PORT", Integer.toString(server.getLocalPort()))).run(config -> config.withCpus(2).withDevice(Devices.net("net", tap)));
+                return CheckedGuest.with(directory, SCRIPT.replace("PORT", Integer.toString(server.getLocalPort())))
+                        .run(config -> config.withCpus(2).withDevice(Devices.net("net", tap)));
             }
         });
-        assertThat(said).containsEntry("ping", "3").containsEntry("download", DevicesGuestTest.sha256(expected)).containsEntry("pairs", "2");
+        assertThat(said)
+                .containsEntry("ping", "3")
+                .containsEntry("download", DevicesGuestTest.sha256(expected))
+                .containsEntry("pairs", "2");
     }
 }

@@ -8,7 +8,14 @@ import org.nestorvm.virtio.scsi.Medium;
 
 /** An ISO 9660 image (ECMA-119) with one file in its root directory. */
 final class TinyIso implements Medium {
-    private static final int BLOCK = 2048, DESCRIPTOR = 16, TERMINATOR = 17, PATHS_LITTLE = 18, PATHS_BIG = 19, ROOT = 20, FILE = 21, DIRECTORY = 2;
+    private static final int BLOCK = 2048,
+            DESCRIPTOR = 16,
+            TERMINATOR = 17,
+            PATHS_LITTLE = 18,
+            PATHS_BIG = 19,
+            ROOT = 20,
+            FILE = 21,
+            DIRECTORY = 2;
 
     private final byte[] image;
     private final ByteBuffer to;
@@ -19,8 +26,12 @@ final class TinyIso implements Medium {
         to = ByteBuffer.wrap(image).order(ByteOrder.LITTLE_ENDIAN);
         descriptor(label, blocks);
         text(TERMINATOR * BLOCK, "\u00ffCD001\u0001");
-        to.put(PATHS_LITTLE * BLOCK, (byte) 1).putInt(PATHS_LITTLE * BLOCK + 2, ROOT).putShort(PATHS_LITTLE * BLOCK + 6, (short) 1);
-        to.put(PATHS_BIG * BLOCK, (byte) 1).putInt(PATHS_BIG * BLOCK + 2, Integer.reverseBytes(ROOT)).putShort(PATHS_BIG * BLOCK + 6, (short) 0x100);
+        to.put(PATHS_LITTLE * BLOCK, (byte) 1)
+                .putInt(PATHS_LITTLE * BLOCK + 2, ROOT)
+                .putShort(PATHS_LITTLE * BLOCK + 6, (short) 1);
+        to.put(PATHS_BIG * BLOCK, (byte) 1)
+                .putInt(PATHS_BIG * BLOCK + 2, Integer.reverseBytes(ROOT))
+                .putShort(PATHS_BIG * BLOCK + 6, (short) 0x100);
         int at = record(ROOT * BLOCK, ROOT, BLOCK, DIRECTORY, "\0");
         at = record(at, ROOT, BLOCK, DIRECTORY, "\u0001");
         record(at, FILE, content.length, 0, fileName + ";1");
@@ -39,7 +50,7 @@ final class TinyIso implements Medium {
         both32(at + 132, 10);
         to.putInt(at + 140, PATHS_LITTLE).putInt(at + 148, Integer.reverseBytes(PATHS_BIG));
         record(at + 156, ROOT, BLOCK, DIRECTORY, "\0");
-        to.put(at + 881, (byte) 1);                                  // version of the structure
+        to.put(at + 881, (byte) 1); // version of the structure
     }
 
     /** A directory's entry. @return where the next begins */
@@ -48,7 +59,7 @@ final class TinyIso implements Medium {
         to.put(at, (byte) length);
         both32(at + 2, block);
         both32(at + 10, sizeBytes);
-        text(at + 18, "\u007d\u0001\u0001\0\0\0\0");                  // 1 January 2025
+        text(at + 18, "\u007d\u0001\u0001\0\0\0\0"); // 1 January 2025
         to.put(at + 25, (byte) flags);
         both16(at + 28, 1);
         to.put(at + 32, (byte) name.length());

@@ -34,9 +34,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Debian's programs print in a guest on the soft engine, under Debian's kernel, what they print on the host: the same files,
- * on the host in a changed root. Where the host runs no 32-bit programs, a record stands in for it: see {@link #takeRecords}.
- * With {@code -Dnestor.userland=full} also the large set of packages, with a compiler; {@code -Dnestor.userland=none} leaves both out.
+ * Debian's programs print in a guest on the soft engine, under Debian's kernel, what they print on the host: the same
+ * files, on the host in a changed root. Where the host runs no 32-bit programs, a record stands in for it: see
+ * {@link #takeRecords}. With {@code -Dnestor.userland=full} also the large set of packages, with a compiler;
+ * {@code -Dnestor.userland=none} leaves both out.
  */
 class UserlandTest {
     private static final Logger LOG = LoggerFactory.getLogger(UserlandTest.class);
@@ -45,10 +46,10 @@ class UserlandTest {
     private static final Instant START = Instant.parse("2026-01-01T00:00:00Z");
 
     /** @param status of the program, in decimal */
-    private record Result(String output, int status) {
-    }
+    private record Result(String output, int status) {}
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     @Test
     @Timeout(value = 10, unit = TimeUnit.MINUTES)
@@ -73,8 +74,8 @@ class UserlandTest {
         Initramfs root;
         DefaultGuest.GuestFiles guest;
         try {
-            guest = new DefaultGuest(cache, System.getenv("PATH")).get((done, what) -> { });
-            root = new Userland(cache, System.getenv("PATH")).make(packages, (done, what) -> { });
+            guest = new DefaultGuest(cache, System.getenv("PATH")).get((done, what) -> {});
+            root = new Userland(cache, System.getenv("PATH")).make(packages, (done, what) -> {});
         } catch (BootException e) {
             assumeTrue(false, "packages cannot be had: " + e.getMessage());
             return;
@@ -89,7 +90,8 @@ class UserlandTest {
         assertThat(actual.keySet()).containsExactlyElementsOf(expected.keySet()).isNotEmpty();
         if (!HostPrograms.run32Bit(directory)) takeRecords(expected, actual);
         List<String> differences = new ArrayList<>();
-        for (Map.Entry<String, Result> each : expected.entrySet()) differ(each.getKey(), each.getValue(), actual.get(each.getKey()), differences);
+        for (Map.Entry<String, Result> each : expected.entrySet())
+            differ(each.getKey(), each.getValue(), actual.get(each.getKey()), differences);
         assertThat(differences).isEmpty();
     }
 
@@ -102,8 +104,12 @@ class UserlandTest {
             if (!name.contains("i386")) continue;
             Result record = record(name);
             boolean fits = record != null && firstLine(record).equals(firstLine(actual.get(name)));
-            LOG.warn("{}: this host runs no 32-bit programs; the guest's output is {}", name, fits
-                ? "compared with the recorded one" : "not compared, since no record is from its version of glibc");
+            LOG.warn(
+                    "{}: this host runs no 32-bit programs; the guest's output is {}",
+                    name,
+                    fits
+                            ? "compared with the recorded one"
+                            : "not compared, since no record is from its version of glibc");
             if (fits) expected.put(name, record);
             else expected.remove(name);
             Files.writeString(kept().resolve(name + ".guest"), actual.get(name).output);
@@ -126,21 +132,29 @@ class UserlandTest {
 
     private static void addChecks(Initramfs root, String name) throws Exception {
         String only = System.getProperty("nestor.userland.check", "");
-        try (Stream<Path> files = Files.list(Path.of(UserlandTest.class.getResource("/userland/" + name).toURI()))) {
-            for (Path file : files.filter(each -> each.toString().contains(only)).toList()) root.file("checks/" + file.getFileName(), 0755, Files.readAllBytes(file));
+        try (Stream<Path> files = Files.list(
+                Path.of(UserlandTest.class.getResource("/userland/" + name).toURI()))) {
+            for (Path file :
+                    files.filter(each -> each.toString().contains(only)).toList())
+                root.file("checks/" + file.getFileName(), 0755, Files.readAllBytes(file));
         }
     }
 
     /** The first lines that are not the same; the whole outputs are kept beside the build's reports, for diff. */
-    private static void differ(String name, Result expected, Result actual, List<String> differences) throws IOException {
+    private static void differ(String name, Result expected, Result actual, List<String> differences)
+            throws IOException {
         Files.writeString(kept().resolve(name + ".host"), expected.output);
         Files.writeString(kept().resolve(name + ".guest"), actual.output);
-        if (expected.status != actual.status) differences.add(name + " ended with status " + actual.status + ", on the host " + expected.status);
-        List<String> wanted = expected.output.lines().toList(), got = actual.output.lines().toList();
+        if (expected.status != actual.status)
+            differences.add(name + " ended with status " + actual.status + ", on the host " + expected.status);
+        List<String> wanted = expected.output.lines().toList(),
+                got = actual.output.lines().toList();
         int limit = differences.size() + SHOWN;
         for (int i = 0; i < Math.max(wanted.size(), got.size()) && differences.size() < limit; i++) {
-            String want = i < wanted.size() ? wanted.get(i) : "(nothing)", have = i < got.size() ? got.get(i) : "(nothing)";
-            if (!want.equals(have)) differences.add(name + " line " + (i + 1) + "\n  host  " + want + "\n  guest " + have);
+            String want = i < wanted.size() ? wanted.get(i) : "(nothing)",
+                    have = i < got.size() ? got.get(i) : "(nothing)";
+            if (!want.equals(have))
+                differences.add(name + " line " + (i + 1) + "\n  host  " + want + "\n  guest " + have);
         }
     }
 
@@ -153,9 +167,16 @@ class UserlandTest {
         Matcher check = CHECK.matcher(console);
         while (check.find()) {
             results.put(check.group(1), new Result(check.group(2), Integer.parseInt(check.group(3))));
-            if (guest) LOG.info("{}: {} lines, ended at {} s of the guest's time, which is as many G instructions", check.group(1), check.group(2).lines().count(), check.group(4));
+            if (guest)
+                LOG.info(
+                        "{}: {} lines, ended at {} s of the guest's time, which is as many G instructions",
+                        check.group(1),
+                        check.group(2).lines().count(),
+                        check.group(4));
         }
-        assertThat(results).as("output: %s", console.substring(Math.max(0, console.length() - 2000))).isNotEmpty();
+        assertThat(results)
+                .as("output: %s", console.substring(Math.max(0, console.length() - 2000)))
+                .isNotEmpty();
         return results;
     }
 
@@ -163,19 +184,27 @@ class UserlandTest {
         Path tree = Files.createDirectory(directory.resolve("tree"));
         root.unpack(tree);
         boolean privileged = Files.getOwner(tree).getName().equals("root");
-        String enter = "mount --rbind /proc \"$1/proc\" && mount --rbind /dev \"$1/dev\" && exec chroot \"$1\" /usr/bin/env -i /run-checks";
+        String enter = "mount --rbind /proc \"$1/proc\" && mount --rbind /dev \"$1/dev\" && exec chroot \"$1\" "
+                + "/usr/bin/env -i /run-checks";
         Path output = directory.resolve("host-output"), errors = directory.resolve("host-errors");
         Process process;
         try {
-            process = new ProcessBuilder("unshare", privileged ? "-m" : "-rm", "/bin/sh", "-c", enter, "enter", tree.toString()).redirectInput(Path.of("/dev/null").toFile())
-                .redirectOutput(output.toFile()).redirectError(errors.toFile()).start();
+            process = new ProcessBuilder(
+                            "unshare", privileged ? "-m" : "-rm", "/bin/sh", "-c", enter, "enter", tree.toString())
+                    .redirectInput(Path.of("/dev/null").toFile())
+                    .redirectOutput(output.toFile())
+                    .redirectError(errors.toFile())
+                    .start();
         } catch (IOException e) {
             assumeTrue(false, "this host has no unshare to change the root with: " + e.getMessage());
             throw e;
         }
         int status = process.waitFor();
         delete(tree);
-        assumeTrue(status == 0, "this host lets nobody change the root: " + Files.readString(errors).strip());
+        assumeTrue(
+                status == 0,
+                "this host lets nobody change the root: "
+                        + Files.readString(errors).strip());
         return Files.readString(output);
     }
 
@@ -188,12 +217,23 @@ class UserlandTest {
 
     private static String inGuest(Path kernel, Path image, long memoryBytes) throws Exception {
         ByteArrayOutputStream console = new ByteArrayOutputStream();
-        MachineConfig config = MachineConfig.kernel("userland", engine(), kernel, image.toString(), "console=ttyS0 quiet loglevel=1 mitigations=off")
-            .withMemory(memoryBytes).withConsole(console).withInstructionTime(START);
+        MachineConfig config = MachineConfig.kernel(
+                        "userland",
+                        engine(),
+                        kernel,
+                        image.toString(),
+                        "console=ttyS0 quiet loglevel=1 mitigations=off")
+                .withMemory(memoryBytes)
+                .withConsole(console)
+                .withInstructionTime(START);
         long startNs = System.nanoTime();
         try (Machine machine = Machine.create(config)) {
             Outcome outcome = machine.run();
-            LOG.info("{} after {} s, {} M instructions", outcome.detail(), TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - startNs), machine.counters().instructions() / 1_000_000);
+            LOG.info(
+                    "{} after {} s, {} M instructions",
+                    outcome.detail(),
+                    TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - startNs),
+                    machine.counters().instructions() / 1_000_000);
             String text = console.toString(StandardCharsets.UTF_8).replace("\r\n", "\n");
             assertEquals(Outcome.Kind.POWERED_OFF, outcome.kind(), outcome.detail() + "\n" + text);
             return text;
@@ -201,6 +241,9 @@ class UserlandTest {
     }
 
     private static Engine engine() {
-        return Engines.all().stream().filter(engine -> engine.name().equals("soft")).findAny().orElseThrow();
+        return Engines.all().stream()
+                .filter(engine -> engine.name().equals("soft"))
+                .findAny()
+                .orElseThrow();
     }
 }

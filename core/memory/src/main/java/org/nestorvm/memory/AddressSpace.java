@@ -11,14 +11,14 @@ public final class AddressSpace {
     private static final AtomicInteger SEALED = new AtomicInteger();
     private static final AtomicLong SEALED_BYTES = new AtomicLong();
 
-    private AddressSpace() {
-    }
+    private AddressSpace() {}
 
     /**
-     * Maps all of the object where the kernel chooses. The reference for the mapping is taken before the mapping exists, so that the
-     * object cannot go in between; after a failure mapping and reference are gone.
+     * Maps all of the object where the kernel chooses. The reference for the mapping is taken before the mapping
+     * exists, so that the object cannot go in between; after a failure mapping and reference are gone.
      *
-     * @param seal make it immutable where the kernel can (see {@link Mapping#sealed}): only for a process that ends with its VM
+     * @param seal make it immutable where the kernel can (see {@link Mapping#sealed}): only for a process that ends
+     *     with its VM
      * @throws IllegalStateException when the last reference to the object was dropped already
      */
     public static Mapping map(MemoryObject object, boolean seal) throws IOException {
@@ -66,7 +66,10 @@ public final class AddressSpace {
         return MAPPED_BYTES.get();
     }
 
-    /** Sealed mappings made by this process so far; each stays, with one reference to its object, until the process ends. */
+    /**
+     * Sealed mappings made by this process so far; each stays, with one reference to its object, until the process
+     * ends.
+     */
     public static int sealedCount() {
         return SEALED.get();
     }

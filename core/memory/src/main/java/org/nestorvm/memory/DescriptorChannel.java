@@ -22,8 +22,9 @@ import org.nestorvm.memory.sys.Sockets;
 /**
  * A Unix stream socket over which processes pass bytes and descriptors: memory objects, eventfds, files.
  *
- * <p>One message at a time goes out and one comes in, whichever threads ask; {@link #close} ends calls that wait. Descriptors travel with
- * the first byte they are sent with, so a receiver gets them with the message that begins there.
+ * <p>One message at a time goes out and one comes in, whichever threads ask; {@link #close} ends calls that wait.
+ * Descriptors travel with the first byte they are sent with, so a receiver gets them with the message that begins
+ * there.
  */
 public final class DescriptorChannel implements Closeable {
     private static final int CLOSED = 1 << 30;
@@ -32,7 +33,8 @@ public final class DescriptorChannel implements Closeable {
     private final int socket;
     private final ReentrantLock sending = new ReentrantLock();
     private final ReentrantLock receiving = new ReentrantLock();
-    // Calls under way, plus CLOSED. The descriptor is closed by the last of them, so that no call ever meets its successor.
+    // Calls under way, plus CLOSED. The descriptor is closed by the last of them, so that no call ever meets its
+    // successor.
     private final AtomicInteger users = new AtomicInteger();
 
     private DescriptorChannel(String name, int socket) {
@@ -65,18 +67,21 @@ public final class DescriptorChannel implements Closeable {
     }
 
     /**
-     * Sends all of the bytes, and descriptors with the first of them. The descriptors stay the caller's; the peer gets its own.
+     * Sends all of the bytes, and descriptors with the first of them. The descriptors stay the caller's; the peer gets
+     * its own.
      *
      * @param bytes at least one
      * @throws ErrnoException EPIPE or ECONNRESET when the peer has closed
      */
     public void send(byte[] bytes, int... descriptors) throws IOException {
         sending.lock();
-        try (Use _ = use(); Arena arena = Arena.ofConfined()) {
+        try (Use _ = use();
+                Arena arena = Arena.ofConfined()) {
             MemorySegment buffer = arena.allocate(bytes.length);
             HostMemory.copyIn(bytes, 0, buffer.address(), bytes.length);
             long sent = SocketMessages.send(name, socket, buffer.address(), bytes.length, descriptors);
-            while (sent < bytes.length) sent += SocketMessages.send(name, socket, buffer.address() + sent, bytes.length - sent);
+            while (sent < bytes.length)
+                sent += SocketMessages.send(name, socket, buffer.address() + sent, bytes.length - sent);
         } finally {
             sending.unlock();
         }
@@ -103,21 +108,29 @@ public final class DescriptorChannel implements Closeable {
         if (leastBytes < 1) throw new IllegalArgumentException("a message has at least one byte: size=" + leastBytes);
         receiving.lock();
         List<Integer> descriptors = new ArrayList<>();
-        try (Use _ = use(); Arena arena = Arena.ofConfined()) {
+        try (Use _ = use();
+                Arena arena = Arena.ofConfined()) {
             MemorySegment buffer = arena.allocate(limitBytes);
             int received = 0;
             while (received < leastBytes) {
-                SocketMessages.Received part = SocketMessages.receive(name, socket, buffer.address() + received, limitBytes - received,
-                    descriptorLimit - descriptors.size());
+                SocketMessages.Received part = SocketMessages.receive(
+                        name,
+                        socket,
+                        buffer.address() + received,
+                        limitBytes - received,
+                        descriptorLimit - descriptors.size());
                 for (int descriptor : part.descriptors()) descriptors.add(descriptor);
                 if (part.sizeBytes() == 0) break;
                 received += (int) part.sizeBytes();
             }
             if (received == 0 && descriptors.isEmpty()) return null;
-            if (received < leastBytes) throw new EOFException(name + " was closed by the peer after " + received + " of " + leastBytes + " bytes");
+            if (received < leastBytes)
+                throw new EOFException(
+                        name + " was closed by the peer after " + received + " of " + leastBytes + " bytes");
             byte[] bytes = new byte[received];
             HostMemory.copyOut(buffer.address(), bytes, 0, received);
-            return new Message(bytes, descriptors.stream().mapToInt(Integer::intValue).toArray());
+            return new Message(
+                    bytes, descriptors.stream().mapToInt(Integer::intValue).toArray());
         } catch (Throwable t) {
             descriptors.forEach(Descriptors::close);
             throw t;
@@ -126,12 +139,18 @@ public final class DescriptorChannel implements Closeable {
         }
     }
 
-    /** Waits until a message, or the end, can be received. @param timeoutMs negative for ever. @return false after the time */
+    /**
+     * Waits until a message, or the end, can be received. @param timeoutMs negative for ever. @return false after the
+     * time
+     */
     public boolean awaitMessage(int timeoutMs) throws IOException {
         return await(Events.POLLIN, timeoutMs);
     }
 
-    /** Waits until a message of a few hundred bytes can be sent without waiting, or the peer is gone. @return false after the time: the peer does not read */
+    /**
+     * Waits until a message of a few hundred bytes can be sent without waiting, or the peer is gone. @return false
+     * after the time: the peer does not read
+     */
     public boolean awaitRoom(int timeoutMs) throws IOException {
         return await(Events.POLLOUT, timeoutMs);
     }
@@ -149,7 +168,10 @@ public final class DescriptorChannel implements Closeable {
         }
     }
 
-    /** Ends the connection and every call that waits on it, as {@link #close} does, but leaves the descriptor to whoever still has it in an epoll set. */
+    /**
+     * Ends the connection and every call that waits on it, as {@link #close} does, but leaves the descriptor to whoever
+     * still has it in an epoll set.
+     */
     public void end() {
         int now = users.getAndUpdate(count -> (count & CLOSED) != 0 ? count : count + 1);
         if ((now & CLOSED) != 0) return;
@@ -170,7 +192,8 @@ public final class DescriptorChannel implements Closeable {
     }
 
     /** Ends the connection and every call that waits on it. A second call does nothing. */
-    @Override public void close() {
+    @Override
+    public void close() {
         // The closer is a user too: nobody else closes the descriptor before its shutdown.
         int before = users.getAndUpdate(now -> (now & CLOSED) != 0 ? now : now + 1 | CLOSED);
         if ((before & CLOSED) != 0) return;
@@ -178,7 +201,8 @@ public final class DescriptorChannel implements Closeable {
         unuse();
     }
 
-    @Override public String toString() {
+    @Override
+    public String toString() {
         return name;
     }
 
@@ -194,7 +218,8 @@ public final class DescriptorChannel implements Closeable {
 
     @FunctionalInterface
     private interface Use extends AutoCloseable {
-        @Override void close();
+        @Override
+        void close();
     }
 
     /** Bytes, and descriptors that are closed with the message unless somebody takes them. */
@@ -216,15 +241,20 @@ public final class DescriptorChannel implements Closeable {
             return descriptors.length;
         }
 
-        /** Hands a descriptor over: it is the caller's from now on. @throws IllegalStateException when it was taken already */
+        /**
+         * Hands a descriptor over: it is the caller's from now on. @throws IllegalStateException when it was taken
+         * already
+         */
         public int take(int index) {
             int descriptor = descriptors[index];
-            if (descriptor == TAKEN) throw new IllegalStateException("descriptor " + index + " of the message was taken already");
+            if (descriptor == TAKEN)
+                throw new IllegalStateException("descriptor " + index + " of the message was taken already");
             descriptors[index] = TAKEN;
             return descriptor;
         }
 
-        @Override public void close() {
+        @Override
+        public void close() {
             for (int i = 0; i < descriptors.length; i++) {
                 if (descriptors[i] != TAKEN) Descriptors.close(take(i));
             }

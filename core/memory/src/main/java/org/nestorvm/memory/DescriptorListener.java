@@ -11,7 +11,10 @@ import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.Sockets;
 
-/** A path in the file system at which other processes connect a {@link DescriptorChannel}. Only processes of the same user may. */
+/**
+ * A path in the file system at which other processes connect a {@link DescriptorChannel}. Only processes of the same
+ * user may.
+ */
 public final class DescriptorListener implements Closeable {
     private static final int BACKLOG = 16;
     private static final int OWNER_ONLY = 0600;
@@ -32,7 +35,8 @@ public final class DescriptorListener implements Closeable {
         int socket = Sockets.stream(name);
         boolean bound = false;
         try {
-            // The mode of the socket becomes the mode of the path, so that there is no moment in which others can connect.
+            // The mode of the socket becomes the mode of the path, so that there is no moment in which others can
+            // connect.
             Descriptors.fchmod(name, socket, OWNER_ONLY);
             Sockets.bind(socket, name);
             bound = true;
@@ -69,7 +73,8 @@ public final class DescriptorListener implements Closeable {
     }
 
     /** Ends waiting calls and removes the path. A second call does nothing. */
-    @Override public void close() throws IOException {
+    @Override
+    public void close() throws IOException {
         int before = users.getAndUpdate(now -> (now & CLOSED) != 0 ? now : now + 1 | CLOSED);
         if ((before & CLOSED) != 0) return;
         Sockets.tryShutdown(socket, Sockets.SHUT_RDWR);

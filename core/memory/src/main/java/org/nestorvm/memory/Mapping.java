@@ -12,9 +12,11 @@ import org.nestorvm.memory.sys.MemoryCalls;
 import org.nestorvm.memory.sys.Primitive;
 
 /**
- * A memory object seen in this process: shared, read/write, not inherited, kept out of core dumps, optionally immutable. Holds a reference.
+ * A memory object seen in this process: shared, read/write, not inherited, kept out of core dumps, optionally
+ * immutable. Holds a reference.
  *
- * <p>Nothing here stops an access after {@link #unmap}: who hands out addresses keeps the mapping until their users are gone.
+ * <p>Nothing here stops an access after {@link #unmap}: who hands out addresses keeps the mapping until their users are
+ * gone.
  */
 public final class Mapping {
     private static final int MAPPED = 0, UNMAPPED = 1, SEALED = 2;
@@ -55,8 +57,9 @@ public final class Mapping {
     }
 
     /**
-     * Makes the mapping immutable from now on, for whoever has to map first and can be sure only later that it will not have to unmap again:
-     * there is no way back. A second call does nothing, and so does any where the kernel has no mseal(2): see {@link #sealed}.
+     * Makes the mapping immutable from now on, for whoever has to map first and can be sure only later that it will not
+     * have to unmap again: there is no way back. A second call does nothing, and so does any where the kernel has no
+     * mseal(2): see {@link #sealed}.
      *
      * @throws ErrnoException when the kernel refuses; then the mapping is as before
      * @throws IllegalStateException when it was unmapped: its addresses may be somebody else's by now
@@ -65,7 +68,8 @@ public final class Mapping {
         if (!Primitive.MSEAL.present()) return;
         // Claimed first, so that an unmap at the same time either comes before or leaves it alone.
         if (!STATE.compareAndSet(this, MAPPED, SEALED)) {
-            if (state == UNMAPPED) throw new IllegalStateException("a mapping of " + object + " is sealed after it was unmapped");
+            if (state == UNMAPPED)
+                throw new IllegalStateException("a mapping of " + object + " is sealed after it was unmapped");
             return;
         }
         try {
@@ -78,15 +82,18 @@ public final class Mapping {
     }
 
     /**
-     * Unmaps and drops the reference; a second call does nothing. A sealed mapping cannot go: it keeps its address space, its reference
-     * and so the object's pages until the process ends, and {@link AddressSpace#sealedCount} goes on counting it.
+     * Unmaps and drops the reference; a second call does nothing. A sealed mapping cannot go: it keeps its address
+     * space, its reference and so the object's pages until the process ends, and {@link AddressSpace#sealedCount} goes
+     * on counting it.
      *
      * @throws ErrnoException when the kernel refuses; then the mapping is as before
      */
     public void unmap() throws IOException {
         if (!STATE.compareAndSet(this, MAPPED, UNMAPPED)) return;
-        // Pages made resident by madvise count as used once; munmap would count the second use and move each to the active list, just before it is freed. The
-        // kernel leaves that out for mappings of random access: a third of the time for 4 GiB. It is advice, and nothing depends on it.
+        // Pages made resident by madvise count as used once; munmap would count the second use and move each to the
+        // active list, just before it is freed. The
+        // kernel leaves that out for mappings of random access: a third of the time for 4 GiB. It is advice, and
+        // nothing depends on it.
         MemoryCalls.tryMadvise(hostAddress, object.sizeBytes(), MemoryCalls.MADV_RANDOM);
         try {
             MemoryCalls.munmap(object, hostAddress, object.sizeBytes());
@@ -99,9 +106,9 @@ public final class Mapping {
     }
 
     /**
-     * Makes the pages of a range resident and entered in this process's page table, so that an access to them neither faults nor fails.
-     * Where the host has no memory left that is an exception here, and not a signal later. One system call, which costs about what the page
-     * fault costs that it saves; less for several pages at a time.
+     * Makes the pages of a range resident and entered in this process's page table, so that an access to them neither
+     * faults nor fails. Where the host has no memory left that is an exception here, and not a signal later. One system
+     * call, which costs about what the page fault costs that it saves; less for several pages at a time.
      *
      * @throws ErrnoException ENOMEM, ENOSPC or EFAULT when there is no page to be had, EHWPOISON when one is broken
      */
@@ -139,16 +146,19 @@ public final class Mapping {
     }
 
     /**
-     * Makes one page resident by touching it: one page fault and no system call. Where the host has no page left the fault is a
-     * SIGBUS, which HotSpot turns into an InternalError in this thread, soon after but not exactly here: prefer {@link #tryMakeResident}.
+     * Makes one page resident by touching it: one page fault and no system call. Where the host has no page left the
+     * fault is a SIGBUS, which HotSpot turns into an InternalError in this thread, soon after but not exactly here:
+     * prefer {@link #tryMakeResident}.
      */
     public void touch(long offset) {
         object.checkRange(offset, 1);
-        // Adds nothing, atomically: unlike a load it cannot be optimized away, and it cannot undo what another thread writes.
+        // Adds nothing, atomically: unlike a load it cannot be optimized away, and it cannot undo what another thread
+        // writes.
         int _ = (int) HostMemory.ATOMIC_INT.getAndAdd(HostMemory.ALL, hostAddress + offset & -Integer.BYTES, 0);
     }
 
-    @Override public String toString() {
+    @Override
+    public String toString() {
         return object + " at 0x" + Long.toHexString(hostAddress) + (sealed() ? ", sealed" : "");
     }
 
@@ -156,7 +166,13 @@ public final class Mapping {
     static Mapping create(MemoryObject object) throws ErrnoException {
         FaultPoints.allocation("mapping");
         long size = object.sizeBytes();
-        long address = MemoryCalls.mmap(object, size, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, object.descriptor(), 0);
+        long address = MemoryCalls.mmap(
+                object,
+                size,
+                MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE,
+                MemoryCalls.MAP_SHARED,
+                object.descriptor(),
+                0);
         try {
             // Before any seal: there are kernels that refuse these on a sealed mapping.
             advise(object, address, size);

@@ -19,11 +19,13 @@ import org.nestorvm.memory.sys.MemoryCalls;
 import org.nestorvm.memory.sys.Primitive;
 
 /**
- * Anonymous memory of a fixed size that several processes can map: a sealed memory file, memfd_create(2), with a count of references.
+ * Anonymous memory of a fixed size that several processes can map: a sealed memory file, memfd_create(2), with a count
+ * of references.
  *
- * <p>The seals make the size final, so that no holder of the descriptor can shorten the file under a mapping (an access beyond the end is
- * SIGBUS); holes can still be punched, which is how memory is given back. A page exists from its first touch. Every slot and every mapping
- * holds a reference; the last to be dropped closes the descriptor, and the kernel frees the pages when no process has the file open or mapped.
+ * <p>The seals make the size final, so that no holder of the descriptor can shorten the file under a mapping (an access
+ * beyond the end is SIGBUS); holes can still be punched, which is how memory is given back. A page exists from its
+ * first touch. Every slot and every mapping holds a reference; the last to be dropped closes the descriptor, and the
+ * kernel frees the pages when no process has the file open or mapped.
  */
 public final class MemoryObject {
     private static final int SIZE_SEALS = F_SEAL_GROW | F_SEAL_SHRINK;
@@ -57,13 +59,17 @@ public final class MemoryObject {
         LIVE_BYTES.addAndGet(sizeBytes);
     }
 
-    /** Creates an object of ordinary pages with one reference, held by the caller; see {@link #create(String, long, Pages)}. */
+    /**
+     * Creates an object of ordinary pages with one reference, held by the caller; see {@link #create(String, long,
+     * Pages)}.
+     */
     public static MemoryObject create(String name, long sizeBytes) throws IOException {
         return create(name, sizeBytes, Pages.SMALL);
     }
 
     /**
-     * Creates an object with one reference, held by the caller. No page is allocated until touched. After a failure nothing is left.
+     * Creates an object with one reference, held by the caller. No page is allocated until touched. After a failure
+     * nothing is left.
      *
      * @param name shows in /proc as {@code memfd:NAME}; 1 to 249 bytes of UTF-8, without NUL
      * @param sizeBytes at least one page, a multiple of the page size
@@ -89,13 +95,13 @@ public final class MemoryObject {
     }
 
     /**
-     * Makes an object of a descriptor that came from another process. The descriptor belongs to the object from now on; it is closed
-     * when the object is refused.
+     * Makes an object of a descriptor that came from another process. The descriptor belongs to the object from now on;
+     * it is closed when the object is refused.
      *
      * @param name for messages; the name in /proc is the creator's
      * @param sizeBytes the size that the sender announced
-     * @throws UntrustedMemoryException when it is no memory file, not of that size, not open for reading and writing, or not sealed against
-     *     shrinking: then its sender could make any access to it a SIGBUS
+     * @throws UntrustedMemoryException when it is no memory file, not of that size, not open for reading and writing,
+     *     or not sealed against shrinking: then its sender could make any access to it a SIGBUS
      */
     public static MemoryObject adopt(String name, int descriptor, long sizeBytes) throws IOException {
         try {
@@ -104,11 +110,13 @@ public final class MemoryObject {
             FaultPoints.allocation("memory object");
             FileStatus status = FileStatus.of(label, descriptor);
             if (!status.isMemoryFile()) throw new UntrustedMemoryException(label, "it is not a memory file");
-            if (status.sizeBytes() != sizeBytes) throw new UntrustedMemoryException(label, "its size is " + status.sizeBytes() + " bytes");
+            if (status.sizeBytes() != sizeBytes)
+                throw new UntrustedMemoryException(label, "its size is " + status.sizeBytes() + " bytes");
             Pages pages = pages(label, status);
             checkSize(name, sizeBytes, pages.bytes());
             int seals = seals(label, descriptor);
-            if ((seals & F_SEAL_SHRINK) == 0) throw new UntrustedMemoryException(label, "it is not sealed against shrinking");
+            if ((seals & F_SEAL_SHRINK) == 0)
+                throw new UntrustedMemoryException(label, "it is not sealed against shrinking");
             checkAccess(label, descriptor, seals);
             return new MemoryObject(name, sizeBytes, pages, descriptor, true);
         } catch (Throwable t) {
@@ -118,24 +126,29 @@ public final class MemoryObject {
     }
 
     /**
-     * Makes an object of a memory file of another program that may not seal its files: all of it, whatever its size. A file that its creator left open for seals is sealed here. Where that is not possible
-     * either ({@link #sizeIsFinal}), the sender can make accesses of this process fail by shortening the file: that is for processes that work for this sender alone. The descriptor belongs to the object
-     * from now on; it is closed when the object is refused.
+     * Makes an object of a memory file of another program that may not seal its files: all of it, whatever its size. A
+     * file that its creator left open for seals is sealed here. Where that is not possible either
+     * ({@link #sizeIsFinal}), the sender can make accesses of this process fail by shortening the file: that is for
+     * processes that work for this sender alone. The descriptor belongs to the object from now on; it is closed when
+     * the object is refused.
      *
      * @param name for messages
-     * @throws UntrustedMemoryException when it is no memory file of whole pages, not open for reading and writing, or sealed against writing
+     * @throws UntrustedMemoryException when it is no memory file of whole pages, not open for reading and writing, or
+     *     sealed against writing
      */
     public static MemoryObject adoptForeign(String name, int descriptor) throws IOException {
         try {
             checkName(name);
             FaultPoints.allocation("memory object");
             int seals = seals(name, descriptor);
-            boolean sealed = (seals & F_SEAL_SHRINK) != 0 || trySeal(name, descriptor);         // first: from here on the size is what it is
+            boolean sealed = (seals & F_SEAL_SHRINK) != 0
+                    || trySeal(name, descriptor); // first: from here on the size is what it is
             FileStatus status = FileStatus.of(name, descriptor);
             String label = describe(name, status.sizeBytes());
             if (!status.isMemoryFile()) throw new UntrustedMemoryException(label, "it is not a memory file");
             Pages pages = pages(label, status);
-            if (status.sizeBytes() <= 0 || status.sizeBytes() % pages.bytes() != 0) throw new UntrustedMemoryException(label, "its size is not a multiple of " + pages.bytes() + " bytes");
+            if (status.sizeBytes() <= 0 || status.sizeBytes() % pages.bytes() != 0)
+                throw new UntrustedMemoryException(label, "its size is not a multiple of " + pages.bytes() + " bytes");
             checkAccess(label, descriptor, seals);
             return new MemoryObject(name, status.sizeBytes(), pages, descriptor, sealed);
         } catch (Throwable t) {
@@ -149,7 +162,8 @@ public final class MemoryObject {
             Descriptors.fcntl(label, descriptor, Descriptors.F_ADD_SEALS, F_SEAL_SHRINK);
             return true;
         } catch (ErrnoException e) {
-            if (e.errno() == Errno.EINVAL || e.errno() == Errno.EPERM) return false;   // no memfd, or one that takes no seals
+            if (e.errno() == Errno.EINVAL || e.errno() == Errno.EPERM)
+                return false; // no memfd, or one that takes no seals
             throw e;
         }
     }
@@ -165,7 +179,8 @@ public final class MemoryObject {
         int writeSeals = Descriptors.F_SEAL_WRITE | Descriptors.F_SEAL_FUTURE_WRITE;
         if ((seals & writeSeals) != 0) throw new UntrustedMemoryException(label, "it is sealed against writing");
         int flags = Descriptors.fcntl(label, descriptor, Descriptors.F_GETFL, 0);
-        if ((flags & Descriptors.O_ACCMODE) != Descriptors.O_RDWR) throw new UntrustedMemoryException(label, "it is not open for reading and writing");
+        if ((flags & Descriptors.O_ACCMODE) != Descriptors.O_RDWR)
+            throw new UntrustedMemoryException(label, "it is not open for reading and writing");
         Descriptors.fcntl(label, descriptor, Descriptors.F_SETFD, Descriptors.FD_CLOEXEC);
     }
 
@@ -181,14 +196,16 @@ public final class MemoryObject {
 
     private static void checkName(String name) {
         int bytes = name.getBytes(StandardCharsets.UTF_8).length;
-        String rule = "the name of a memory object has 1 to " + NAME_BYTES + " bytes and no NUL: \"" + name.replace("\0", "\\0") + '"';
+        String rule = "the name of a memory object has 1 to " + NAME_BYTES + " bytes and no NUL: \""
+                + name.replace("\0", "\\0") + '"';
         if (bytes == 0 || bytes > NAME_BYTES) throw new IllegalArgumentException(rule + " has " + bytes);
         if (name.indexOf('\0') >= 0) throw new IllegalArgumentException(rule);
     }
 
     private static void checkSize(String name, long sizeBytes, long pageBytes) {
         if (sizeBytes <= 0 || sizeBytes % pageBytes != 0) {
-            String rule = "the size of memory object \"" + name + "\" must be a positive multiple of " + pageBytes + " bytes";
+            String rule =
+                    "the size of memory object \"" + name + "\" must be a positive multiple of " + pageBytes + " bytes";
             throw new IllegalArgumentException(rule + ": size=" + sizeBytes);
         }
     }
@@ -197,13 +214,16 @@ public final class MemoryObject {
     public MemoryObject reference() {
         while (true) {
             int now = references;
-            if (now == 0) throw new IllegalStateException("a reference to " + this + " is taken after the last one was dropped");
+            if (now == 0)
+                throw new IllegalStateException("a reference to " + this + " is taken after the last one was dropped");
             if (now == Integer.MAX_VALUE) throw new IllegalStateException("too many references to " + this);
             if (REFERENCES.compareAndSet(this, now, now + 1)) return this;
         }
     }
 
-    /** Drops one reference; the last one closes the descriptor. @throws IllegalStateException when there is none to drop */
+    /**
+     * Drops one reference; the last one closes the descriptor. @throws IllegalStateException when there is none to drop
+     */
     public void release() {
         while (true) {
             int now = references;
@@ -248,13 +268,17 @@ public final class MemoryObject {
         return descriptor;
     }
 
-    /** Bytes that hold pages now (st_blocks of the memory file), in whichever process they were touched. The caller holds a reference. */
+    /**
+     * Bytes that hold pages now (st_blocks of the memory file), in whichever process they were touched. The caller
+     * holds a reference.
+     */
     public long residentBytes() throws IOException {
         return FileStatus.of(this, descriptor).allocatedBytes();
     }
 
     /**
-     * Gives pages back to the host: the range reads zero afterwards, in every process (FALLOC_FL_PUNCH_HOLE). The caller holds a reference.
+     * Gives pages back to the host: the range reads zero afterwards, in every process (FALLOC_FL_PUNCH_HOLE). The
+     * caller holds a reference.
      *
      * @throws IllegalArgumentException when the range is empty, not page aligned, or not inside the object
      */
@@ -264,13 +288,21 @@ public final class MemoryObject {
             String rule = "a range of whole pages of " + pages.bytes() + " bytes is needed";
             throw new IllegalArgumentException(rule + ": offset=" + offset + " size=" + sizeBytes);
         }
-        Descriptors.fallocate(this, descriptor, Descriptors.FALLOC_FL_PUNCH_HOLE | Descriptors.FALLOC_FL_KEEP_SIZE, offset, sizeBytes);
+        Descriptors.fallocate(
+                this,
+                descriptor,
+                Descriptors.FALLOC_FL_PUNCH_HOLE | Descriptors.FALLOC_FL_KEEP_SIZE,
+                offset,
+                sizeBytes);
     }
 
-    /** @throws IllegalArgumentException unless all of the range lies inside the object; empty ranges up to the end do */
+    /**
+     * @throws IllegalArgumentException unless all of the range lies inside the object; empty ranges up to the end do
+     */
     void checkRange(long offset, long sizeBytes) {
         if (offset < 0 || sizeBytes < 0 || offset > this.sizeBytes - sizeBytes) {
-            throw new IllegalArgumentException("the range is not inside " + this + ": offset=" + offset + " size=" + sizeBytes);
+            throw new IllegalArgumentException(
+                    "the range is not inside " + this + ": offset=" + offset + " size=" + sizeBytes);
         }
     }
 
@@ -284,7 +316,8 @@ public final class MemoryObject {
         return LIVE_BYTES.get();
     }
 
-    @Override public String toString() {
+    @Override
+    public String toString() {
         return describe(name, sizeBytes);
     }
 

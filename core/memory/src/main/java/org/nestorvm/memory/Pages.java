@@ -7,7 +7,10 @@ import org.nestorvm.memory.sys.MemoryCalls;
 public enum Pages {
     /** 4 KiB, allocated one by one. */
     SMALL(MemoryCalls.PAGE_BYTES, 0),
-    /** 4 KiB, with the advice to use huge ones; /sys/kernel/mm/transparent_hugepage/shmem_enabled must say advise, within_size or always. */
+    /**
+     * 4 KiB, with the advice to use huge ones; /sys/kernel/mm/transparent_hugepage/shmem_enabled must say advise,
+     * within_size or always.
+     */
     TRANSPARENT_HUGE(MemoryCalls.PAGE_BYTES, 0),
     /** 2 MiB of the host's reserved pool (vm.nr_hugepages). Mapping reserves them all, or fails with ENOMEM. */
     HUGE_2M(2L << 20, MemoryCalls.MFD_HUGETLB | MemoryCalls.MFD_HUGE_2MB),

@@ -19,7 +19,8 @@ class CleanFailureTest {
     private static final String NAME = "clean-failure";
 
     /** P4, P5: a failed create or map leaves address space, descriptors, objects and references exactly as before. */
-    @Test void p4_p5_everyFailingStepOfCreateAndMapLeavesNothing() throws IOException {
+    @Test
+    void p4_p5_everyFailingStepOfCreateAndMapLeavesNothing() throws IOException {
         for (boolean seal : new boolean[] {false, true}) {
             Proc.Leftovers before = Proc.Leftovers.of(NAME);
             List<String> failed = new ArrayList<>();
@@ -37,9 +38,18 @@ class CleanFailureTest {
                 }
                 assertEquals(before, Proc.Leftovers.of(NAME), "after " + failed);
             }
-            List<String> steps = List.of("injected: memory object", "memfd_create", "ftruncate", "fcntl", "injected: mapping", "mmap", "madvise", "madvise");
+            List<String> steps = List.of(
+                    "injected: memory object",
+                    "memfd_create",
+                    "ftruncate",
+                    "fcntl",
+                    "injected: mapping",
+                    "mmap",
+                    "madvise",
+                    "madvise");
             assertThat(failed).startsWith(steps.toArray(String[]::new));
-            assertEquals(steps.size() + (seal && org.nestorvm.memory.sys.Primitive.MSEAL.present() ? 1 : 0), failed.size());
+            assertEquals(
+                    steps.size() + (seal && org.nestorvm.memory.sys.Primitive.MSEAL.present() ? 1 : 0), failed.size());
         }
     }
 
@@ -53,7 +63,8 @@ class CleanFailureTest {
     }
 
     /** P17: 10,000 rounds, in each of which the steps succeed, and one fails. */
-    @Test void p17_tenThousandRoundsStayFlat() throws IOException {
+    @Test
+    void p17_tenThousandRoundsStayFlat() throws IOException {
         createAndMap(false);
         Proc.Leftovers before = Proc.Leftovers.of(NAME);
         int failures = 0;
@@ -70,8 +81,12 @@ class CleanFailureTest {
         assertEquals(before, Proc.Leftovers.of(NAME));
     }
 
-    /** P17 for pages: memory that was touched comes back each time. 2,000 rounds of 4 MiB would not fit if one in four stayed behind unnoticed. */
-    @Test void p17_touchedMemoryComesBack() throws IOException {
+    /**
+     * P17 for pages: memory that was touched comes back each time. 2,000 rounds of 4 MiB would not fit if one in four
+     * stayed behind unnoticed.
+     */
+    @Test
+    void p17_touchedMemoryComesBack() throws IOException {
         long before = Proc.sharedMemoryOfThisProcess();
         for (int round = 0; round < 2000; round++) {
             MemoryObject object = MemoryObject.create(NAME, 4 << 20);
@@ -80,6 +95,8 @@ class CleanFailureTest {
             mapping.unmap();
             object.release();
         }
-        assertTrue(Proc.sharedMemoryOfThisProcess() <= before + (1 << 20), "resident shared memory grew from " + before + " to " + Proc.sharedMemoryOfThisProcess());
+        assertTrue(
+                Proc.sharedMemoryOfThisProcess() <= before + (1 << 20),
+                "resident shared memory grew from " + before + " to " + Proc.sharedMemoryOfThisProcess());
     }
 }

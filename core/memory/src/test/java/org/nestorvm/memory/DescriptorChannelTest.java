@@ -39,20 +39,23 @@ class DescriptorChannelTest {
     private DescriptorChannel here;
     private DescriptorChannel there;
 
-    @BeforeEach void connect() throws IOException {
+    @BeforeEach
+    void connect() throws IOException {
         descriptorsBefore = Proc.descriptorCount();
         List<DescriptorChannel> pair = DescriptorChannel.pair("test");
         here = pair.get(0);
         there = pair.get(1);
     }
 
-    @AfterEach void nothingLeaks() throws IOException {
+    @AfterEach
+    void nothingLeaks() throws IOException {
         here.close();
         there.close();
         assertEquals(descriptorsBefore, Proc.descriptorCount(), "descriptors");
     }
 
-    @Test void descriptorArrivesAsAnotherOfTheSameFileAndIsNotInherited() throws IOException {
+    @Test
+    void descriptorArrivesAsAnotherOfTheSameFileAndIsNotInherited() throws IOException {
         int eventfd = Events.eventfd("test", 0, Events.EFD_NONBLOCK);
         here.send(bytes("take this"), eventfd);
         try (Message message = there.receive(9, 1)) {
@@ -68,7 +71,8 @@ class DescriptorChannelTest {
         Descriptors.close(eventfd);
     }
 
-    @Test void descriptorsThatNobodyTakesAreClosedWithTheMessage() throws IOException {
+    @Test
+    void descriptorsThatNobodyTakesAreClosedWithTheMessage() throws IOException {
         int eventfd = Events.eventfd("test", 0, 0);
         here.send(bytes("x"), eventfd, eventfd, eventfd);
         try (Message message = there.receive(1, 3)) {
@@ -79,20 +83,24 @@ class DescriptorChannelTest {
     }
 
     /** One past every limit, odd and even: the padding of control data must not let one more in. */
-    @ParameterizedTest @ValueSource(ints = {0, 1, 2, 3, 4, 252})
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2, 3, 4, 252})
     void moreDescriptorsThanExpectedAreRefusedAndClosed(int limit) throws IOException {
         int eventfd = Events.eventfd("test", 0, 0);
         int[] many = new int[limit + 1];
         Arrays.fill(many, eventfd);
         here.send(bytes("too many"), many);
         int held = Proc.descriptorCount();
-        assertThatThrownBy(() -> there.receive(8, limit)).isInstanceOfSatisfying(ErrnoException.class, e -> assertEquals(Errno.EMSGSIZE, e.errno()))
-            .hasMessageContaining("test").hasMessageContaining("more than " + limit);
+        assertThatThrownBy(() -> there.receive(8, limit))
+                .isInstanceOfSatisfying(ErrnoException.class, e -> assertEquals(Errno.EMSGSIZE, e.errno()))
+                .hasMessageContaining("test")
+                .hasMessageContaining("more than " + limit);
         assertEquals(held, Proc.descriptorCount());
         Descriptors.close(eventfd);
     }
 
-    @Test void asManyDescriptorsAsTheKernelAllowsArriveInOrder() throws IOException {
+    @Test
+    void asManyDescriptorsAsTheKernelAllowsArriveInOrder() throws IOException {
         int[] many = new int[SocketMessages.DESCRIPTORS_MAX];
         for (int i = 0; i < many.length; i++) many[i] = Events.eventfd("test", i + 1, Events.EFD_NONBLOCK);
         here.send(bytes("all"), many);
@@ -104,10 +112,12 @@ class DescriptorChannelTest {
             }
         }
         for (int descriptor : many) Descriptors.close(descriptor);
-        assertThatThrownBy(() -> here.send(bytes("x"), new int[SocketMessages.DESCRIPTORS_MAX + 1])).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> here.send(bytes("x"), new int[SocketMessages.DESCRIPTORS_MAX + 1]))
+                .isInstanceOf(IllegalArgumentException.class);
     }
 
-    @Test void messageLargerThanTheSocketBufferArrivesWhole() throws Exception {
+    @Test
+    void messageLargerThanTheSocketBufferArrivesWhole() throws Exception {
         byte[] large = new byte[4 << 20];
         for (int i = 0; i < large.length; i++) large[i] = (byte) (i * 31 >> 3);
         int eventfd = Events.eventfd("test", 0, 0);
@@ -123,17 +133,22 @@ class DescriptorChannelTest {
         Descriptors.close(eventfd);
     }
 
-    @Test void endOfStreamIsNullBetweenMessagesAndAnErrorWithinOne() throws IOException {
+    @Test
+    void endOfStreamIsNullBetweenMessagesAndAnErrorWithinOne() throws IOException {
         int eventfd = Events.eventfd("test", 0, 0);
         here.send(bytes("half"), eventfd);
         here.close();
-        assertThatThrownBy(() -> there.receive(8, 1)).isInstanceOf(EOFException.class).hasMessageContaining("4 of 8");
+        assertThatThrownBy(() -> there.receive(8, 1))
+                .isInstanceOf(EOFException.class)
+                .hasMessageContaining("4 of 8");
         assertNull(there.receive(8, 1));
-        assertThatThrownBy(() -> there.send(bytes("x"))).isInstanceOfSatisfying(ErrnoException.class, e -> assertEquals(Errno.EPIPE, e.errno()));
+        assertThatThrownBy(() -> there.send(bytes("x")))
+                .isInstanceOfSatisfying(ErrnoException.class, e -> assertEquals(Errno.EPIPE, e.errno()));
         Descriptors.close(eventfd);
     }
 
-    @Test void closeEndsAThreadThatWaits() throws Exception {
+    @Test
+    void closeEndsAThreadThatWaits() throws Exception {
         FutureTask<Message> receiver = start(() -> there.receive(1, 0));
         FutureTask<Message> second = start(() -> there.receive(1, 0));
         assertFalse(here.awaitMessage(20));
@@ -143,31 +158,38 @@ class DescriptorChannelTest {
             try {
                 assertNull(task.get(10, TimeUnit.SECONDS));
             } catch (ExecutionException e) {
-                assertThat(e.getCause()).isInstanceOf(ClosedChannelException.class);       // it had not begun to wait
+                assertThat(e.getCause()).isInstanceOf(ClosedChannelException.class); // it had not begun to wait
             }
         }
         assertTrue(here.awaitMessage(-1), "the end is something to receive");
         assertThatThrownBy(() -> there.send(bytes("x"))).isInstanceOf(ClosedChannelException.class);
     }
 
-    @Test void listenerAcceptsProcessesOfThisUserOnly(@TempDir Path directory) throws Exception {
+    @Test
+    void listenerAcceptsProcessesOfThisUserOnly(@TempDir Path directory) throws Exception {
         Path path = directory.resolve("vm.sock");
         try (DescriptorListener listener = DescriptorListener.listen(path)) {
             assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(path)));
             FutureTask<DescriptorChannel> accepting = start(listener::accept);
-            try (DescriptorChannel client = DescriptorChannel.connect(path); DescriptorChannel server = accepting.get()) {
+            try (DescriptorChannel client = DescriptorChannel.connect(path);
+                    DescriptorChannel server = accepting.get()) {
                 assertEquals(ProcessHandle.current().pid(), server.peer().pid());
                 client.send(bytes("hello"));
                 assertThat(server.receiveSome(100, 0).bytes()).isEqualTo(bytes("hello"));
             }
-            assertThatThrownBy(() -> DescriptorListener.listen(path)).isInstanceOfSatisfying(ErrnoException.class, e -> assertEquals(Errno.EADDRINUSE, e.errno()));
+            assertThatThrownBy(() -> DescriptorListener.listen(path))
+                    .isInstanceOfSatisfying(ErrnoException.class, e -> assertEquals(Errno.EADDRINUSE, e.errno()));
             assertTrue(Files.exists(path), "a failed listen leaves the other's path alone");
         }
         assertFalse(Files.exists(path));
-        assertThatThrownBy(() -> DescriptorChannel.connect(path)).isInstanceOf(ErrnoException.class).hasMessageContaining(path.toString()).hasMessageContaining("ENOENT");
+        assertThatThrownBy(() -> DescriptorChannel.connect(path))
+                .isInstanceOf(ErrnoException.class)
+                .hasMessageContaining(path.toString())
+                .hasMessageContaining("ENOENT");
     }
 
-    @Test void closingAListenerEndsTheWaitForAPeer(@TempDir Path directory) throws Exception {
+    @Test
+    void closingAListenerEndsTheWaitForAPeer(@TempDir Path directory) throws Exception {
         DescriptorListener listener = DescriptorListener.listen(directory.resolve("s"));
         FutureTask<DescriptorChannel> accepting = start(listener::accept);
         listener.close();
@@ -175,10 +197,15 @@ class DescriptorChannelTest {
         assertThatThrownBy(() -> accepting.get(10, TimeUnit.SECONDS)).hasCauseInstanceOf(ClosedChannelException.class);
     }
 
-    @Test void pathsThatDoNotFitAreRefused(@TempDir Path directory) throws IOException {
+    @Test
+    void pathsThatDoNotFitAreRefused(@TempDir Path directory) throws IOException {
         Path path = directory.resolve("p".repeat(120));
-        assertThatThrownBy(() -> DescriptorListener.listen(path)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("107");
-        assertThatThrownBy(() -> DescriptorChannel.connect(path)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("107");
+        assertThatThrownBy(() -> DescriptorListener.listen(path))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("107");
+        assertThatThrownBy(() -> DescriptorChannel.connect(path))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("107");
     }
 
     private static byte[] bytes(String text) {

@@ -9,20 +9,26 @@ import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.MemoryCalls;
 
 /**
- * The main class of the second process of {@link SecondProcessTest}. It connects to the path it is given and then does what it is told:
- * a message is a command and two numbers, 24 bytes, the answer one number, 8 bytes.
+ * The main class of the second process of {@link SecondProcessTest}. It connects to the path it is given and then does
+ * what it is told: a message is a command and two numbers, 24 bytes, the answer one number, 8 bytes.
  */
 final class GuestMemoryPeer {
     static final int COMMAND_BYTES = 24, ANSWER_BYTES = 8;
 
     enum Command {
-        /** Adopts the descriptor that comes along, of this size, and maps it; sealed if the second number is 1. Answers whether it is sealed. */
+        /**
+         * Adopts the descriptor that comes along, of this size, and maps it; sealed if the second number is 1. Answers
+         * whether it is sealed.
+         */
         MAP,
         /** Creates an object of this size, maps it unsealed, and answers 0 with its descriptor. */
         CREATE,
-        READ, WRITE,
+        READ,
+        WRITE,
         /** Answers the errno of munmap, mprotect or a read-only mapping placed over it, 0 for success. */
-        UNMAP, PROTECT, MAP_OVER,
+        UNMAP,
+        PROTECT,
+        MAP_OVER,
         /** Makes this many bytes resident, from the start. */
         FILL,
         /** Answers 1 if the kernel shows all of sl, dc and dd for the mapping. */
@@ -32,8 +38,7 @@ final class GuestMemoryPeer {
     private MemoryObject object;
     private Mapping mapping;
 
-    private GuestMemoryPeer() {
-    }
+    private GuestMemoryPeer() {}
 
     public static void main(String[] arguments) throws IOException {
         GuestMemoryPeer peer = new GuestMemoryPeer();
@@ -43,7 +48,9 @@ final class GuestMemoryPeer {
                 try (DescriptorChannel.Message request = message) {
                     ByteBuffer numbers = ByteBuffer.wrap(request.bytes());
                     Command command = Command.values()[(int) numbers.getLong()];
-                    byte[] answer = ByteBuffer.allocate(ANSWER_BYTES).putLong(peer.obey(command, numbers.getLong(), numbers.getLong(), request)).array();
+                    byte[] answer = ByteBuffer.allocate(ANSWER_BYTES)
+                            .putLong(peer.obey(command, numbers.getLong(), numbers.getLong(), request))
+                            .array();
                     if (command == Command.CREATE) channel.send(answer, peer.object.descriptor());
                     else channel.send(answer);
                 }
@@ -74,8 +81,16 @@ final class GuestMemoryPeer {
             }
             case UNMAP -> -MemoryCalls.tryMunmap(mapping.hostAddress() + first, second);
             case PROTECT -> protect(first, second);
-            case MAP_OVER -> -Math.min(0, MemoryCalls.tryMmap(mapping.hostAddress() + first, second, MemoryCalls.PROT_READ,
-                MemoryCalls.MAP_FIXED | MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0));
+            case MAP_OVER ->
+                -Math.min(
+                        0,
+                        MemoryCalls.tryMmap(
+                                mapping.hostAddress() + first,
+                                second,
+                                MemoryCalls.PROT_READ,
+                                MemoryCalls.MAP_FIXED | MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS,
+                                -1,
+                                0));
             case FLAGS_SHOWN -> Proc.flags(mapping.hostAddress()).containsAll(List.of("sl", "dc", "dd")) ? 1 : 0;
         };
     }

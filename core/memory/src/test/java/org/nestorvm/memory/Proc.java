@@ -12,14 +12,17 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 
-/** What the kernel says about this process, read back from /proc: the other side of every claim that these tests make. */
+/**
+ * What the kernel says about this process, read back from /proc: the other side of every claim that these tests make.
+ */
 final class Proc {
-    private Proc() {
-    }
+    private Proc() {}
 
     /** Mappings of memory files whose name contains {@code name}: lines of /proc/self/maps. */
     static List<String> maps(String name) throws IOException {
-        return Files.readAllLines(Path.of("/proc/self/maps")).stream().filter(line -> line.contains("memfd:" + name)).toList();
+        return Files.readAllLines(Path.of("/proc/self/maps")).stream()
+                .filter(line -> line.contains("memfd:" + name))
+                .toList();
     }
 
     /** Descriptor number to target, for descriptors of memory files whose name contains {@code name}. */
@@ -31,9 +34,14 @@ final class Proc {
         return found;
     }
 
-    /** Sockets, eventfds, pipes and memory files: what these tests open. The JVM itself opens jars and random devices when it likes. */
+    /**
+     * Sockets, eventfds, pipes and memory files: what these tests open. The JVM itself opens jars and random devices
+     * when it likes.
+     */
     static int descriptorCount() throws IOException {
-        return (int) descriptors().values().stream().filter(target -> target.matches("(socket:|anon_inode:|pipe:|/memfd:).*")).count();
+        return (int) descriptors().values().stream()
+                .filter(target -> target.matches("(socket:|anon_inode:|pipe:|/memfd:).*"))
+                .count();
     }
 
     static Map<Integer, String> descriptors() throws IOException {
@@ -41,7 +49,8 @@ final class Proc {
         try (Stream<Path> entries = Files.list(Path.of("/proc/self/fd"))) {
             for (Path entry : entries.toList()) {
                 String target = linkOf(entry);
-                if (target != null) found.put(Integer.valueOf(entry.getFileName().toString()), target);
+                if (target != null)
+                    found.put(Integer.valueOf(entry.getFileName().toString()), target);
             }
         }
         return found;
@@ -58,7 +67,10 @@ final class Proc {
         }
     }
 
-    /** The two-letter flags of the mapping that starts at the address: dc do not copy on fork, dd do not dump, sl sealed, ... See proc_pid_smaps(5). */
+    /**
+     * The two-letter flags of the mapping that starts at the address: dc do not copy on fork, dd do not dump, sl
+     * sealed, ... See proc_pid_smaps(5).
+     */
     static Set<String> flags(long hostAddress) throws IOException {
         return new TreeSet<>(List.of(entry(hostAddress).get("VmFlags").trim().split(" ")));
     }
@@ -79,7 +91,9 @@ final class Proc {
             if (starts) inside = line.startsWith(head);
             else if (inside) fields.put(line.substring(0, line.indexOf(':')), line.substring(line.indexOf(':') + 1));
         }
-        if (fields.isEmpty()) throw new AssertionError("no mapping starts at 0x" + Long.toHexString(hostAddress) + ": " + new ArrayList<>(lines.subList(0, 5)));
+        if (fields.isEmpty())
+            throw new AssertionError("no mapping starts at 0x" + Long.toHexString(hostAddress) + ": "
+                    + new ArrayList<>(lines.subList(0, 5)));
         return fields;
     }
 
@@ -99,15 +113,31 @@ final class Proc {
     }
 
     private static long number(Path file, String field) throws IOException {
-        String line = Files.readAllLines(file).stream().filter(candidate -> candidate.startsWith(field)).findFirst().orElseThrow();
+        String line = Files.readAllLines(file).stream()
+                .filter(candidate -> candidate.startsWith(field))
+                .findFirst()
+                .orElseThrow();
         return Long.parseLong(line.replaceAll("\\D", ""));
     }
 
     /** Everything that creating, mapping and sharing may leave behind. */
-    record Leftovers(List<String> maps, Map<Integer, String> files, int descriptors, int objects, long objectBytes, int mapped, int sealed) {
+    record Leftovers(
+            List<String> maps,
+            Map<Integer, String> files,
+            int descriptors,
+            int objects,
+            long objectBytes,
+            int mapped,
+            int sealed) {
         static Leftovers of(String name) throws IOException {
-            return new Leftovers(Proc.maps(name), Proc.memoryFiles(name), Proc.descriptorCount(), MemoryObject.liveCount(), MemoryObject.liveBytes(),
-                AddressSpace.mappedCount(), AddressSpace.sealedCount());
+            return new Leftovers(
+                    Proc.maps(name),
+                    Proc.memoryFiles(name),
+                    Proc.descriptorCount(),
+                    MemoryObject.liveCount(),
+                    MemoryObject.liveBytes(),
+                    AddressSpace.mappedCount(),
+                    AddressSpace.sealedCount());
         }
     }
 }

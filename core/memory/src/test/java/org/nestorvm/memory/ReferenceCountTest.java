@@ -23,25 +23,32 @@ class ReferenceCountTest {
     private static final long STRESS_NS = Long.getLong("nestor.stress.seconds", 2) * 1_000_000_000L;
 
     /**
-     * P3: one thread makes objects and drops them, others map them meanwhile and unmap them again. A mapping that succeeds is of the object
-     * that was asked for, even though descriptor numbers are reused all the time, and stays usable until its own unmap.
+     * P3: one thread makes objects and drops them, others map them meanwhile and unmap them again. A mapping that
+     * succeeds is of the object that was asked for, even though descriptor numbers are reused all the time, and stays
+     * usable until its own unmap.
      */
-    @Test @Timeout(120) void p3_mappingWhileTheOwnerLetsGoIsSafe() throws Exception {
+    @Test
+    @Timeout(120)
+    void p3_mappingWhileTheOwnerLetsGoIsSafe() throws Exception {
         Proc.Leftovers before = Proc.Leftovers.of("racing");
         AtomicReference<MemoryObject> published = new AtomicReference<>();
         AtomicLong mappedAlive = new AtomicLong(), cameTooLate = new AtomicLong(), serial = new AtomicLong();
         long deadline = System.nanoTime() + STRESS_NS;
         try (ExecutorService threads = Executors.newCachedThreadPool()) {
             List<Future<?>> all = new ArrayList<>();
-            for (int i = 0; i < 2; i++) all.add(threads.submit(until(deadline, () -> own(published, serial.incrementAndGet()))));
-            for (int i = 0; i < 3; i++) all.add(threads.submit(until(deadline, () -> {
-                MemoryObject object = published.get();
-                if (object != null) (share(object) ? mappedAlive : cameTooLate).incrementAndGet();
-                return null;
-            })));
+            for (int i = 0; i < 2; i++)
+                all.add(threads.submit(until(deadline, () -> own(published, serial.incrementAndGet()))));
+            for (int i = 0; i < 3; i++)
+                all.add(threads.submit(until(deadline, () -> {
+                    MemoryObject object = published.get();
+                    if (object != null) (share(object) ? mappedAlive : cameTooLate).incrementAndGet();
+                    return null;
+                })));
             for (Future<?> each : all) each.get();
         }
-        assertTrue(mappedAlive.get() > 100 && cameTooLate.get() > 10, "the race must have happened both ways: mapped=" + mappedAlive + " late=" + cameTooLate);
+        assertTrue(
+                mappedAlive.get() > 100 && cameTooLate.get() > 10,
+                "the race must have happened both ways: mapped=" + mappedAlive + " late=" + cameTooLate);
         assertEquals(before, Proc.Leftovers.of("racing"));
     }
 
@@ -74,8 +81,12 @@ class ReferenceCountTest {
         };
     }
 
-    /** Unmapped from two threads at once, the reference is dropped once: a second drop would throw, or free the object under the holder. */
-    @Test void concurrentUnmapDropsOneReference() throws Exception {
+    /**
+     * Unmapped from two threads at once, the reference is dropped once: a second drop would throw, or free the object
+     * under the holder.
+     */
+    @Test
+    void concurrentUnmapDropsOneReference() throws Exception {
         MemoryObject object = MemoryObject.create("unmap-race", PAGE);
         try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
             for (int round = 0; round < 2000; round++) {

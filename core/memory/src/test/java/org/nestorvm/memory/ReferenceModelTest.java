@@ -14,10 +14,16 @@ import org.nestorvm.memory.sys.MemoryCalls;
 class ReferenceModelTest {
     private static final int PAGE = MemoryCalls.PAGE_BYTES;
 
-    enum Action { REFERENCE, RELEASE, MAP, UNMAP }
+    enum Action {
+        REFERENCE,
+        RELEASE,
+        MAP,
+        UNMAP
+    }
 
     /** Against a model that is a number and a list: the object lives exactly as long as the number is above zero. */
-    @Property(tries = 300) void followsTheModel(@ForAll List<Action> actions) throws IOException {
+    @Property(tries = 300)
+    void followsTheModel(@ForAll List<Action> actions) throws IOException {
         int live = MemoryObject.liveCount();
         int mapped = AddressSpace.mappedCount();
         MemoryObject object = MemoryObject.create("model", PAGE);
@@ -55,16 +61,22 @@ class ReferenceModelTest {
         assertEquals(live, MemoryObject.liveCount());
     }
 
-    @Property void rangeIsAcceptedExactlyWhenAllOfItLiesInside(@ForAll @LongRange(min = -3, max = 12) long offset, @ForAll @LongRange(min = -3, max = 12) long size) throws IOException {
+    @Property
+    void rangeIsAcceptedExactlyWhenAllOfItLiesInside(
+            @ForAll @LongRange(min = -3, max = 12) long offset, @ForAll @LongRange(min = -3, max = 12) long size)
+            throws IOException {
         MemoryObject object = MemoryObject.create("range", 8 * PAGE);
         boolean inside = offset >= 0 && size >= 0 && offset + size <= 8;
         assertEquals(inside, accepts(object, offset * PAGE, size * PAGE));
         object.release();
     }
 
-    @Property void extremeRangesNeverPass(@ForAll long offset, @ForAll long size) throws IOException {
+    @Property
+    void extremeRangesNeverPass(@ForAll long offset, @ForAll long size) throws IOException {
         MemoryObject object = MemoryObject.create("range", 8 * PAGE);
-        boolean inside = offset >= 0 && size >= 0 && Math.addExact(Math.min(offset, 1L << 40), Math.min(size, 1L << 40)) <= 8 * PAGE;
+        boolean inside = offset >= 0
+                && size >= 0
+                && Math.addExact(Math.min(offset, 1L << 40), Math.min(size, 1L << 40)) <= 8 * PAGE;
         assertEquals(inside, accepts(object, offset, size));
         object.release();
     }

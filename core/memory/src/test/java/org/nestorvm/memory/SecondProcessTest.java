@@ -30,9 +30,11 @@ class SecondProcessTest {
     private static final int SIZE = 64 * PAGE;
     /** What the owner calls its object, told apart from other runs of this test. */
     private static final String OWNED = "owner" + ProcessHandle.current().pid();
+
     private static final int SIGKILL_STATUS = 128 + 9;
 
-    @Test void peerSeesWritesBothWaysAndKeepsItsPagesAfterTheOwnerLetsGo(@TempDir Path directory) throws Exception {
+    @Test
+    void peerSeesWritesBothWaysAndKeepsItsPagesAfterTheOwnerLetsGo(@TempDir Path directory) throws Exception {
         MemoryObject object = MemoryObject.create("shared", SIZE);
         Mapping mapping = AddressSpace.map(object, false);
         HostMemory.putLong(mapping.hostAddress() + 8 * PAGE, 0x1234_5678_9abc_def0L);
@@ -56,7 +58,8 @@ class SecondProcessTest {
         }
     }
 
-    @Test void peerCannotUnmapOrReprotectASealedMapping(@TempDir Path directory) throws Exception {
+    @Test
+    void peerCannotUnmapOrReprotectASealedMapping(@TempDir Path directory) throws Exception {
         assumeTrue(Primitive.MSEAL.present(), "this kernel has no mseal(2), which came with Linux 6.10");
         MemoryObject object = MemoryObject.create("shared", SIZE);
         try (Peer peer = Peer.start(directory)) {
@@ -75,7 +78,8 @@ class SecondProcessTest {
     }
 
     /** The control of the test above: without the seal every one of these succeeds. */
-    @Test void peerCanDoAllThatToAMappingWithoutSeal(@TempDir Path directory) throws Exception {
+    @Test
+    void peerCanDoAllThatToAMappingWithoutSeal(@TempDir Path directory) throws Exception {
         MemoryObject object = MemoryObject.create("shared", SIZE);
         try (Peer peer = Peer.start(directory)) {
             assertEquals(0, peer.ask(Command.MAP, SIZE, 0, object.descriptor()));
@@ -89,10 +93,12 @@ class SecondProcessTest {
     }
 
     /**
-     * P25: the owner is killed. Who maps its memory keeps it; when the last of them ends, the kernel has it back. Other programs take and give
-     * shared memory while this looks at the sum, so that it may look again; memory that is never freed fails each time.
+     * P25: the owner is killed. Who maps its memory keeps it; when the last of them ends, the kernel has it back. Other
+     * programs take and give shared memory while this looks at the sum, so that it may look again; memory that is never
+     * freed fails each time.
      */
-    @Test void p25_memoryOfAKilledOwnerGoesWithTheLastMapper(@TempDir Path directory) throws Exception {
+    @Test
+    void p25_memoryOfAKilledOwnerGoesWithTheLastMapper(@TempDir Path directory) throws Exception {
         long size = 256L << 20;
         long freed = 0;
         for (int attempt = 0; attempt < 5 && freed < size / 2; attempt++) {
@@ -113,7 +119,8 @@ class SecondProcessTest {
 
     private static MemoryObject objectOfAKilledOwner(Path directory, long size) throws Exception {
         try (Peer owner = Peer.start(directory)) {
-            MemoryObject adopted = owner.askForObject(size, ProcessHandle.current().pid());
+            MemoryObject adopted =
+                    owner.askForObject(size, ProcessHandle.current().pid());
             assertEquals(size, owner.ask(Command.FILL, size, 0));
             owner.ask(Command.WRITE, 100 * PAGE, 0xfeed);
             owner.kill();
@@ -122,9 +129,12 @@ class SecondProcessTest {
     }
 
     /** The same when all of them are killed: nobody is left to clean up, and nothing is left. */
-    @Test void p25_memoryGoesWhenOwnerAndMapperAreBothKilled(@TempDir Path directory) throws Exception {
-        try (Peer owner = Peer.start(directory); Peer mapper = Peer.start(directory)) {
-            MemoryObject adopted = owner.askForObject(SIZE, ProcessHandle.current().pid());
+    @Test
+    void p25_memoryGoesWhenOwnerAndMapperAreBothKilled(@TempDir Path directory) throws Exception {
+        try (Peer owner = Peer.start(directory);
+                Peer mapper = Peer.start(directory)) {
+            MemoryObject adopted =
+                    owner.askForObject(SIZE, ProcessHandle.current().pid());
             mapper.ask(Command.MAP, SIZE, 1, adopted.descriptor());
             adopted.release();
             owner.ask(Command.WRITE, 0, 3);
@@ -137,7 +147,8 @@ class SecondProcessTest {
         assertThat(holders(OWNED)).isEmpty();
     }
 
-    @Test void peerThatDiesInTheMiddleIsAnErrorHere(@TempDir Path directory) throws Exception {
+    @Test
+    void peerThatDiesInTheMiddleIsAnErrorHere(@TempDir Path directory) throws Exception {
         MemoryObject object = MemoryObject.create("shared", SIZE);
         try (Peer peer = Peer.start(directory)) {
             peer.ask(Command.MAP, SIZE, 1, object.descriptor());
@@ -151,7 +162,10 @@ class SecondProcessTest {
     /** Processes that have a memory file of this name open or mapped. */
     private static List<Long> holders(String name) throws IOException {
         try (Stream<ProcessHandle> processes = ProcessHandle.allProcesses()) {
-            return processes.map(ProcessHandle::pid).filter(pid -> holds(pid, name)).toList();
+            return processes
+                    .map(ProcessHandle::pid)
+                    .filter(pid -> holds(pid, name))
+                    .toList();
         }
     }
 
@@ -162,7 +176,7 @@ class SecondProcessTest {
             if (descriptors.anyMatch(each -> linksTo(each, target))) return true;
             return Files.readAllLines(process.resolve("maps")).stream().anyMatch(line -> line.endsWith(target));
         } catch (IOException | UncheckedIOException gone) {
-            return false;                                            // it ended, or belongs to another user
+            return false; // it ended, or belongs to another user
         }
     }
 
@@ -180,9 +194,21 @@ class SecondProcessTest {
             Path path = directory.resolve("peer" + System.nanoTime());
             Path java = Path.of(System.getProperty("java.home"), "bin", "java");
             try (DescriptorListener listener = DescriptorListener.listen(path)) {
-                Process process = new ProcessBuilder(java.toString(), "--enable-native-access=ALL-UNNAMED", "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                    "-cp", System.getProperty("java.class.path"), GuestMemoryPeer.class.getName(), path.toString()).inheritIO().start();
-                process.onExit().thenRun(() -> closeQuietly(listener));     // a process that cannot start must not leave accept waiting
+                Process process = new ProcessBuilder(
+                                java.toString(),
+                                "--enable-native-access=ALL-UNNAMED",
+                                "-Xmx64m",
+                                "-XX:+UseSerialGC",
+                                "-XX:TieredStopAtLevel=1",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                GuestMemoryPeer.class.getName(),
+                                path.toString())
+                        .inheritIO()
+                        .start();
+                process.onExit()
+                        .thenRun(() ->
+                                closeQuietly(listener)); // a process that cannot start must not leave accept waiting
                 return new Peer(process, listener.accept());
             }
         }
@@ -211,8 +237,15 @@ class SecondProcessTest {
             }
         }
 
-        private DescriptorChannel.Message exchange(Command command, long first, long second, int limit, int... descriptors) throws IOException {
-            channel.send(ByteBuffer.allocate(GuestMemoryPeer.COMMAND_BYTES).putLong(command.ordinal()).putLong(first).putLong(second).array(), descriptors);
+        private DescriptorChannel.Message exchange(
+                Command command, long first, long second, int limit, int... descriptors) throws IOException {
+            channel.send(
+                    ByteBuffer.allocate(GuestMemoryPeer.COMMAND_BYTES)
+                            .putLong(command.ordinal())
+                            .putLong(first)
+                            .putLong(second)
+                            .array(),
+                    descriptors);
             DescriptorChannel.Message answer = channel.receive(GuestMemoryPeer.ANSWER_BYTES, limit);
             if (answer == null) throw new IOException("the peer ended without an answer");
             return answer;
@@ -229,7 +262,8 @@ class SecondProcessTest {
             assertEquals(SIGKILL_STATUS, process.waitFor());
         }
 
-        @Override public void close() {
+        @Override
+        public void close() {
             channel.close();
             process.destroyForcibly();
         }

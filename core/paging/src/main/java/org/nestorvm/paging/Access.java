@@ -5,6 +5,5 @@ public final class Access {
     public static final int READ = 1, WRITE = 2, EXECUTE = 4;
     public static final int ALL = READ | WRITE | EXECUTE;
 
-    private Access() {
-    }
+    private Access() {}
 }

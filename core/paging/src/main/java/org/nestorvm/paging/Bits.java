@@ -1,8 +1,8 @@
 package org.nestorvm.paging;
 
 /**
- * One field of a 64-bit entry. The fields of an entry are declared in order, each from the one before, so that a wrong width shows in the
- * position of the last one.
+ * One field of a 64-bit entry. The fields of an entry are declared in order, each from the one before, so that a wrong
+ * width shows in the position of the last one.
  */
 record Bits(int shift, int width) {
     static Bits at(int shift, int width) {

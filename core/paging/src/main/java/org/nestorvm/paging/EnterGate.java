@@ -5,13 +5,14 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
- * A lock that many threads pass at once without touching each other's cache lines, until one wants to be alone. A thread that passes counts itself
- * in a stripe of its own and then looks whether somebody is alone; one that wants to be alone says so and then looks at all stripes. Both
- * are full fences, so that at least one of the two sees the other. Not reentrant.
+ * A lock that many threads pass at once without touching each other's cache lines, until one wants to be alone. A
+ * thread that passes counts itself in a stripe of its own and then looks whether somebody is alone; one that wants to
+ * be alone says so and then looks at all stripes. Both are full fences, so that at least one of the two sees the other.
+ * Not reentrant.
  */
 final class EnterGate {
-    private static final int STRIPES = 16;                           // a power of two
-    private static final int STRIDE = 32;                            // two cache lines of ints, for the prefetcher takes pairs
+    private static final int STRIPES = 16; // a power of two
+    private static final int STRIDE = 32; // two cache lines of ints, for the prefetcher takes pairs
     private static final int SPINS = 200;
 
     private final AtomicIntegerArray inside = new AtomicIntegerArray(STRIPES * STRIDE + STRIDE);
@@ -21,11 +22,11 @@ final class EnterGate {
     /** @return the stripe, for {@link #leave} */
     int pass() {
         int stripe = STRIDE + ((int) Thread.currentThread().threadId() & STRIPES - 1) * STRIDE;
-        for (;;) {
+        for (; ; ) {
             inside.getAndIncrement(stripe);
             if (!closed) return stripe;
             inside.getAndDecrement(stripe);
-            alone.lock();                                            // wait until the other is done
+            alone.lock(); // wait until the other is done
             alone.unlock();
         }
     }
@@ -41,7 +42,7 @@ final class EnterGate {
         for (int stripe = 0; stripe < STRIPES; stripe++) {
             for (int spins = 0; inside.get(STRIDE + stripe * STRIDE) != 0; spins++) {
                 if (spins < SPINS) Thread.onSpinWait();
-                else LockSupport.parkNanos(1_000);                   // it was preempted inside
+                else LockSupport.parkNanos(1_000); // it was preempted inside
             }
         }
     }

@@ -4,18 +4,19 @@ import static org.nestorvm.paging.Access.READ;
 import static org.nestorvm.paging.Access.WRITE;
 
 /**
- * Intel's extended page tables, SDM vol. 3C, 29.3.2, tables 29-1 to 29-7, with accessed and dirty flags enabled (29.3.5). Mode-based execute control,
- * sub-page write permissions, paging-write control, shadow-stack control and #VE are off, so that their bits are ignored.
+ * Intel's extended page tables, SDM vol. 3C, 29.3.2, tables 29-1 to 29-7, with accessed and dirty flags enabled
+ * (29.3.5). Mode-based execute control, sub-page write permissions, paging-write control, shadow-stack control and #VE
+ * are off, so that their bits are ignored.
  */
 public final class EptFormat extends EntryFormat {
     static final Bits READABLE = Bits.at(0, 1);
     static final Bits WRITABLE_BIT = READABLE.then(1);
     static final Bits EXECUTABLE = WRITABLE_BIT.then(1);
-    static final Bits MEMORY_TYPE = EXECUTABLE.then(3);              // leaves; reserved in other entries
-    static final Bits IGNORE_PAT = MEMORY_TYPE.then(1);              // leaves; reserved in other entries
-    static final Bits LARGE = IGNORE_PAT.then(1);                    // levels 3 and 2; reserved at 4, ignored at 1
+    static final Bits MEMORY_TYPE = EXECUTABLE.then(3); // leaves; reserved in other entries
+    static final Bits IGNORE_PAT = MEMORY_TYPE.then(1); // leaves; reserved in other entries
+    static final Bits LARGE = IGNORE_PAT.then(1); // levels 3 and 2; reserved at 4, ignored at 1
     static final Bits ACCESSED = LARGE.then(1);
-    static final Bits DIRTY = ACCESSED.then(1);                      // leaves; ignored in other entries
+    static final Bits DIRTY = ACCESSED.then(1); // leaves; ignored in other entries
     static final Bits USER_EXECUTE = DIRTY.then(1);
     static final Bits IGNORED_11 = USER_EXECUTE.then(1);
     static final Bits ADDRESS = IGNORED_11.then(40);
@@ -31,7 +32,7 @@ public final class EptFormat extends EntryFormat {
     static final int UNCACHEABLE = 0, WRITE_COMBINING = 1, WRITE_THROUGH = 4, WRITE_PROTECTED = 5, WRITE_BACK = 6;
 
     static final Bits EPTP_MEMORY_TYPE = Bits.at(0, 3);
-    static final Bits EPTP_WALK_LENGTH = EPTP_MEMORY_TYPE.then(3);   // minus one
+    static final Bits EPTP_WALK_LENGTH = EPTP_MEMORY_TYPE.then(3); // minus one
     static final Bits EPTP_ACCESSED_DIRTY = EPTP_WALK_LENGTH.then(1);
     static final Bits EPTP_SHADOW_STACK = EPTP_ACCESSED_DIRTY.then(1);
     static final Bits EPTP_RESERVED = EPTP_SHADOW_STACK.then(4);
@@ -53,7 +54,14 @@ public final class EptFormat extends EntryFormat {
 
     /** @param executeOnly whether the processor allows entries with X and without R: IA32_VMX_EPT_VPID_CAP bit 0 */
     public EptFormat(boolean executeOnly) {
-        super(Access.ALL, ACCESSED.mask(), DIRTY.mask(), forbiddenCombinations(executeOnly), Access.ALL, Access.ALL, reservedBits());
+        super(
+                Access.ALL,
+                ACCESSED.mask(),
+                DIRTY.mask(),
+                forbiddenCombinations(executeOnly),
+                Access.ALL,
+                Access.ALL,
+                reservedBits());
         this.executeOnly = executeOnly;
     }
 
@@ -70,7 +78,10 @@ public final class EptFormat extends EntryFormat {
         return reserved;
     }
 
-    /** SDM vol. 3C, 29.3.3.1. In an entry that is not a leaf the memory type is reserved, so that here it is 0, which every rule below allows. */
+    /**
+     * SDM vol. 3C, 29.3.3.1. In an entry that is not a leaf the memory type is reserved, so that here it is 0, which
+     * every rule below allows.
+     */
     private static long forbiddenCombinations(boolean executeOnly) {
         long forbidden = 0;
         for (int low = 0; low < 64; low++) {
@@ -119,11 +130,12 @@ public final class EptFormat extends EntryFormat {
     /**
      * {@inheritDoc}
      *
-     * <p>With accessed and dirty flags enabled, accesses to guest paging-structure entries count as writes, and set bits 0 and 1 both, but for the loads of
-     * PDPTEs by MOV to CR, which are reads.
+     * <p>With accessed and dirty flags enabled, accesses to guest paging-structure entries count as writes, and set
+     * bits 0 and 1 both, but for the loads of PDPTEs by MOV to CR, which are reads.
      */
     @Override
-    public long faultInfo(NestedWalk walk, int access, boolean guestLinearValid, boolean finalTranslation, boolean userAccess) {
+    public long faultInfo(
+            NestedWalk walk, int access, boolean guestLinearValid, boolean finalTranslation, boolean userAccess) {
         if (walk.misconfigured) return 0;
         boolean guestTableWalk = guestLinearValid && !finalTranslation;
         return QUALIFICATION_ACCESS.of(guestTableWalk ? READ | WRITE : access & Access.ALL)
@@ -149,11 +161,12 @@ public final class EptFormat extends EntryFormat {
 
     @Override
     public boolean faultIsMisconfiguration(long faultInfo) {
-        return QUALIFICATION_ACCESS.get(faultInfo) == 0;             // a violation always has an access
+        return QUALIFICATION_ACCESS.get(faultInfo) == 0; // a violation always has an access
     }
 
     @Override
     public boolean faultIsGuestTableWalk(long faultInfo) {
-        return (faultInfo & (QUALIFICATION_LINEAR_VALID.mask() | QUALIFICATION_FINAL.mask())) == QUALIFICATION_LINEAR_VALID.mask();
+        return (faultInfo & (QUALIFICATION_LINEAR_VALID.mask() | QUALIFICATION_FINAL.mask()))
+                == QUALIFICATION_LINEAR_VALID.mask();
     }
 }

@@ -5,28 +5,32 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * Guest-physical to host page: a four-level radix tree in the architecture's own entry format. A "host page" is a page of this process:
- * the address field of an entry holds its host-virtual address. Guest-physical addresses have 48 bits.
+ * Guest-physical to host page: a four-level radix tree in the architecture's own entry format. A "host page" is a page
+ * of this process: the address field of an entry holds its host-virtual address. Guest-physical addresses have 48 bits.
  *
- * <p><b>Threads.</b> {@link #walk}, {@link #lookup} and {@link #extract} take no lock (see {@link RadixTree}). {@link #enter} of pages that
- * are not there yet, which is what nested faults do, runs in many threads at once (see {@link EnterGate}): the tables that are missing are built
- * aside and hung in with one compare-and-set. Everything that takes something away has the table for itself, readers excepted.
+ * <p><b>Threads.</b> {@link #walk}, {@link #lookup} and {@link #extract} take no lock (see {@link RadixTree}).
+ * {@link #enter} of pages that are not there yet, which is what nested faults do, runs in many threads at once (see
+ * {@link EnterGate}): the tables that are missing are built aside and hung in with one compare-and-set. Everything that
+ * takes something away has the table for itself, readers excepted.
  *
- * <p><b>Invalidation.</b> The {@link InvalidationListener} runs in the thread of the call that took rights away, after the change and without any lock of
- * this table, so that a virtual CPU it waits for may walk or enter meanwhile. A call that finds nothing to take tells the listener all the same while
- * another thread is still telling it: when it returns, no stale translation of its range is left, whoever removed it.
+ * <p><b>Invalidation.</b> The {@link InvalidationListener} runs in the thread of the call that took rights away, after
+ * the change and without any lock of this table, so that a virtual CPU it waits for may walk or enter meanwhile. A call
+ * that finds nothing to take tells the listener all the same while another thread is still telling it: when it returns,
+ * no stale translation of its range is left, whoever removed it.
  *
- * <p><b>Memory.</b> Table pages live outside the guest and belong to this table alone. Tables that become empty go back to the pool at once, the
- * pool goes back to the host in {@link #close}. A call that finds no memory throws {@link TableMemoryException} and leaves the table as it was.
+ * <p><b>Memory.</b> Table pages live outside the guest and belong to this table alone. Tables that become empty go back
+ * to the pool at once, the pool goes back to the host in {@link #close}. A call that finds no memory throws
+ * {@link TableMemoryException} and leaves the table as it was.
  */
 public final class NestedPageTable implements AutoCloseable {
     /** Guest-physical addresses end here. */
     public static final long GPA_END = 1L << RadixTree.GPA_WIDTH;
 
     /**
-     * Told after entries lost rights, before the call that took them returns: removal, replacement, write protection, clearing of A/D bits, and the change
-     * of a page's size. When {@code invalidate} returns, no processor may hold a translation of the range from before, nor be between the
-     * walk that gave it one and the moment it keeps it. It may call the table, but must not wait for a thread that waits for it.
+     * Told after entries lost rights, before the call that took them returns: removal, replacement, write protection,
+     * clearing of A/D bits, and the change of a page's size. When {@code invalidate} returns, no processor may hold a
+     * translation of the range from before, nor be between the walk that gave it one and the moment it keeps it. It may
+     * call the table, but must not wait for a thread that waits for it.
      */
     public interface InvalidationListener {
         void invalidate(long gpa, long sizeBytes);
@@ -42,8 +46,9 @@ public final class NestedPageTable implements AutoCloseable {
     private final TablePool pool;
     /** {@link #enter} passes as long as it only adds; everything else that writes closes it. */
     private final EnterGate gate = new EnterGate();
+
     private final AtomicInteger invalidating = new AtomicInteger();
-    private volatile InvalidationListener listener = (gpa, sizeBytes) -> { };
+    private volatile InvalidationListener listener = (gpa, sizeBytes) -> {};
     private boolean closed;
 
     /** @throws TableMemoryException no memory for the root table */
@@ -51,7 +56,10 @@ public final class NestedPageTable implements AutoCloseable {
         this(format, TableMemory.HOST);
     }
 
-    /** As the constructor, for callers that report a host that failed as an {@link IOException}: the one of the call that failed. */
+    /**
+     * As the constructor, for callers that report a host that failed as an {@link IOException}: the one of the call
+     * that failed.
+     */
     public static NestedPageTable create(EntryFormat format) throws IOException {
         try {
             return new NestedPageTable(format);
@@ -72,7 +80,7 @@ public final class NestedPageTable implements AutoCloseable {
 
     /** @param listener takes the place of the one before; null for none */
     public void setInvalidationListener(InvalidationListener listener) {
-        this.listener = listener != null ? listener : (gpa, sizeBytes) -> { };
+        this.listener = listener != null ? listener : (gpa, sizeBytes) -> {};
     }
 
     /** Host address of the root table page: the address field of EPTP or nCR3. See {@link EntryFormat#rootPointer}. */
@@ -81,9 +89,9 @@ public final class NestedPageTable implements AutoCloseable {
     }
 
     /**
-     * Enters one page with memory type write-back and A and D clear. Entering what is there already, be it as part of a larger page, changes nothing;
-     * entering the same page with more rights adds them and keeps A and D. Anything else that was there is replaced: smaller pages go, a larger
-     * page is split around the new one.
+     * Enters one page with memory type write-back and A and D clear. Entering what is there already, be it as part of a
+     * larger page, changes nothing; entering the same page with more rights adds them and keeps A and D. Anything else
+     * that was there is replaced: smaller pages go, a larger page is split around the new one.
      *
      * @param gpa a multiple of the page size, below 2^48
      * @param hostPage a multiple of the page size, below 2^47, not 0
@@ -107,7 +115,7 @@ public final class NestedPageTable implements AutoCloseable {
 
     private void replace(long gpa, long leaf, PageSize size) {
         change(gpa, gpa + size.bytes(), -1L, () -> {
-            if (editor.enterConcurrently(gpa, leaf, size.level())) return false;    // another thread replaced it meanwhile
+            if (editor.enterConcurrently(gpa, leaf, size.level())) return false; // another thread replaced it meanwhile
             editor.replace(gpa, leaf, size.level());
             return true;
         });
@@ -125,10 +133,12 @@ public final class NestedPageTable implements AutoCloseable {
     }
 
     /**
-     * The processor's walk: returns the host address behind {@code gpa} and sets accessed (and for a write, dirty) bits, or returns -1 when {@code access} is
-     * not allowed; {@code out} says what was found either way. A guest-physical address beyond 48 bits is never present.
+     * The processor's walk: returns the host address behind {@code gpa} and sets accessed (and for a write, dirty)
+     * bits, or returns -1 when {@code access} is not allowed; {@code out} says what was found either way. A
+     * guest-physical address beyond 48 bits is never present.
      *
-     * @param access bits of {@link Access}; accesses to the guest's own page tables are READ and WRITE (both formats demand it)
+     * @param access bits of {@link Access}; accesses to the guest's own page tables are READ and WRITE (both formats
+     *     demand it)
      */
     public long walk(long gpa, int access, NestedWalk out) {
         if (outside(gpa)) return outside(out);
@@ -162,10 +172,12 @@ public final class NestedPageTable implements AutoCloseable {
     }
 
     /**
-     * Reads and clears the dirty bits of a range. A dirty large page that reaches beyond it is split, and stays dirty there.
+     * Reads and clears the dirty bits of a range. A dirty large page that reaches beyond it is split, and stays dirty
+     * there.
      *
-     * @param bitmap gets a bit set for every dirty 4 KiB page, bit 0 of the first element for the first page of the range; other bits stay; may be null.
-     *     The pages' contents may be read once this call has returned: what is written later is found by the next call
+     * @param bitmap gets a bit set for every dirty 4 KiB page, bit 0 of the first element for the first page of the
+     *     range; other bits stay; may be null. The pages' contents may be read once this call has returned: what is
+     *     written later is found by the next call
      * @return number of dirty 4 KiB pages
      */
     public long clearDirty(long gpa, long sizeBytes, long[] bitmap) {
@@ -180,7 +192,8 @@ public final class NestedPageTable implements AutoCloseable {
     private long clear(long gpa, long sizeBytes, long mask, long[] bitmap) {
         checkRange(gpa, sizeBytes);
         if (bitmap != null && (sizeBytes >>> 12) > 64L * bitmap.length) {
-            throw new IllegalArgumentException("bitmap must have a bit per page: " + bitmap.length * 64L + " bits for " + (sizeBytes >>> 12) + " pages");
+            throw new IllegalArgumentException("bitmap must have a bit per page: " + bitmap.length * 64L + " bits for "
+                    + (sizeBytes >>> 12) + " pages");
         }
         long[] had = new long[1];
         change(gpa, gpa + sizeBytes, mask, () -> {
@@ -190,18 +203,22 @@ public final class NestedPageTable implements AutoCloseable {
         return had[0];
     }
 
-    /** Splits the large page that maps {@code gpa} into 512 of the next smaller size. @return false when no large page maps it */
+    /**
+     * Splits the large page that maps {@code gpa} into 512 of the next smaller size. @return false when no large page
+     * maps it
+     */
     public boolean split(long gpa) {
         checkGpa(gpa);
         boolean[] done = new boolean[1];
-        long base = gpa & -PageSize.SIZE_1G.bytes();                 // no page is larger, and which it is shows only with the gate closed
+        long base =
+                gpa & -PageSize.SIZE_1G.bytes(); // no page is larger, and which it is shows only with the gate closed
         change(base, base + PageSize.SIZE_1G.bytes(), 0, () -> done[0] = editor.splitLeafAt(gpa));
         return done[0];
     }
 
     /**
-     * Makes one page of {@code size} of the smaller pages that map its range, if they map one aligned piece of host memory with the same rights. Accessed and
-     * dirty bits are joined.
+     * Makes one page of {@code size} of the smaller pages that map its range, if they map one aligned piece of host
+     * memory with the same rights. Accessed and dirty bits are joined.
      *
      * @param gpa a multiple of {@code size}
      * @return whether one page of that size or larger maps the range now
@@ -212,7 +229,7 @@ public final class NestedPageTable implements AutoCloseable {
         boolean[] done = new boolean[1];
         change(gpa, gpa + size.bytes(), 0, () -> {
             done[0] = editor.merge(gpa, size.level());
-            return true;                                             // 2 MiB pages may have come about on the way to a 1 GiB page that did not
+            return true; // 2 MiB pages may have come about on the way to a 1 GiB page that did not
         });
         return done[0];
     }
@@ -238,10 +255,11 @@ public final class NestedPageTable implements AutoCloseable {
     }
 
     /**
-     * Gives all table pages back. Walks that begin later find nothing, writers get an {@link IllegalStateException}. The listener is told that
-     * everything is gone, and when it returns no processor may be in a walk that began before: the pages it stands in are unmapped next. Other
-     * callers of {@link #extract} and {@link #lookup} have to be through by then, as by a reference that they hold on the machine. A second call
-     * does nothing, and may return before the first one has.
+     * Gives all table pages back. Walks that begin later find nothing, writers get an {@link IllegalStateException}.
+     * The listener is told that everything is gone, and when it returns no processor may be in a walk that began
+     * before: the pages it stands in are unmapped next. Other callers of {@link #extract} and {@link #lookup} have to
+     * be through by then, as by a reference that they hold on the machine. A second call does nothing, and may return
+     * before the first one has.
      */
     @Override
     public void close() {
@@ -261,7 +279,10 @@ public final class NestedPageTable implements AutoCloseable {
         }
     }
 
-    /** Splits at the edges what has a bit of {@code mask}, makes the change, then tells the listener if something was lost, or is being lost elsewhere. */
+    /**
+     * Splits at the edges what has a bit of {@code mask}, makes the change, then tells the listener if something was
+     * lost, or is being lost elsewhere.
+     */
     private void change(long from, long to, long mask, Change change) {
         boolean tell;
         long low = from, high = to;
@@ -300,24 +321,28 @@ public final class NestedPageTable implements AutoCloseable {
         checkAligned("gpa", gpa, size);
         checkAligned("hostPage", hostPage, size);
         if (hostPage <= 0 || hostPage >>> EntryFormat.HOST_ADDRESS_WIDTH != 0) {
-            throw new IllegalArgumentException("hostPage must be above 0 and below 2^" + EntryFormat.HOST_ADDRESS_WIDTH + ": " + hex("hostPage", hostPage));
+            throw new IllegalArgumentException("hostPage must be above 0 and below 2^" + EntryFormat.HOST_ADDRESS_WIDTH
+                    + ": " + hex("hostPage", hostPage));
         }
     }
 
     private static void checkAligned(String name, long address, PageSize size) {
         if ((address & size.bytes() - 1) != 0) {
-            throw new IllegalArgumentException(name + " must be a multiple of the page size: " + hex(name, address) + " size=" + size);
+            throw new IllegalArgumentException(
+                    name + " must be a multiple of the page size: " + hex(name, address) + " size=" + size);
         }
     }
 
     private static void checkGpa(long gpa) {
-        if (outside(gpa)) throw new IllegalArgumentException("gpa must be below 2^" + RadixTree.GPA_WIDTH + ": " + hex("gpa", gpa));
+        if (outside(gpa))
+            throw new IllegalArgumentException("gpa must be below 2^" + RadixTree.GPA_WIDTH + ": " + hex("gpa", gpa));
     }
 
     private static void checkRange(long gpa, long sizeBytes) {
         checkGpa(gpa);
         if (((gpa | sizeBytes) & 0xfff) != 0) {
-            throw new IllegalArgumentException("range must be page aligned: " + hex("gpa", gpa) + " " + hex("sizeBytes", sizeBytes));
+            throw new IllegalArgumentException(
+                    "range must be page aligned: " + hex("gpa", gpa) + " " + hex("sizeBytes", sizeBytes));
         }
         if (sizeBytes < 0 || sizeBytes > GPA_END - gpa) {
             String range = hex("gpa", gpa) + " " + hex("sizeBytes", sizeBytes);

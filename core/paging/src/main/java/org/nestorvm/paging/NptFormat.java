@@ -5,8 +5,9 @@ import static org.nestorvm.paging.Access.READ;
 import static org.nestorvm.paging.Access.WRITE;
 
 /**
- * AMD's nested page tables: the long-mode page tables of the host, APM vol. 2, 5.3.3 and 15.25.5. Every access counts as a user access, so
- * that U/S must be set all the way. Guest mode execute trap, supervisor shadow stacks and protection keys are off.
+ * AMD's nested page tables: the long-mode page tables of the host, APM vol. 2, 5.3.3 and 15.25.5. Every access counts
+ * as a user access, so that U/S must be set all the way. Guest mode execute trap, supervisor shadow stacks and
+ * protection keys are off.
  */
 public final class NptFormat extends EntryFormat {
     static final Bits P = Bits.at(0, 1);
@@ -15,13 +16,13 @@ public final class NptFormat extends EntryFormat {
     static final Bits PWT = US.then(1);
     static final Bits PCD = PWT.then(1);
     static final Bits A = PCD.then(1);
-    static final Bits D = A.then(1);                                 // leaves; ignored in other entries
-    static final Bits PS = D.then(1);                                // levels 3 and 2; MBZ at 4, PAT at 1
-    static final Bits G = PS.then(1);                                // leaves; MBZ at 4, ignored in other tables' references
+    static final Bits D = A.then(1); // leaves; ignored in other entries
+    static final Bits PS = D.then(1); // levels 3 and 2; MBZ at 4, PAT at 1
+    static final Bits G = PS.then(1); // leaves; MBZ at 4, ignored in other tables' references
     static final Bits AVL_11_9 = G.then(3);
     static final Bits ADDRESS = AVL_11_9.then(40);
     static final Bits AVL_58_52 = ADDRESS.then(7);
-    static final Bits MPK = AVL_58_52.then(4);                       // available to software without protection keys
+    static final Bits MPK = AVL_58_52.then(4); // available to software without protection keys
     static final Bits NX = MPK.then(1);
 
     static final Bits PAT_4K = Bits.at(7, 1);
@@ -39,9 +40,18 @@ public final class NptFormat extends EntryFormat {
 
     private final boolean noExecute;
 
-    /** @param noExecute whether the host runs with EFER.NXE; without it bit 63 is reserved and every page is executable */
+    /**
+     * @param noExecute whether the host runs with EFER.NXE; without it bit 63 is reserved and every page is executable
+     */
     public NptFormat(boolean noExecute) {
-        super(P.mask(), A.mask(), D.mask(), 0, P.mask() | RW.mask() | US.mask() | NX.mask(), P.mask() | RW.mask() | US.mask(), reservedBits(noExecute));
+        super(
+                P.mask(),
+                A.mask(),
+                D.mask(),
+                0,
+                P.mask() | RW.mask() | US.mask() | NX.mask(),
+                P.mask() | RW.mask() | US.mask(),
+                reservedBits(noExecute));
         this.noExecute = noExecute;
     }
 
@@ -66,7 +76,9 @@ public final class NptFormat extends EntryFormat {
 
     @Override
     long leaf(long hostPage, PageSize size, int rights) {
-        return hostPage | P.mask() | US.mask()
+        return hostPage
+                | P.mask()
+                | US.mask()
                 | ((rights & WRITE) != 0 ? RW.mask() : 0)
                 | ((rights & EXECUTE) != 0 ? 0 : NX.mask())
                 | (size == PageSize.SIZE_4K ? 0 : PS.mask());
@@ -101,10 +113,12 @@ public final class NptFormat extends EntryFormat {
     /**
      * {@inheritDoc}
      *
-     * <p>US is always set: nested accesses are user accesses. An access to the guest's page tables counts as a data write.
+     * <p>US is always set: nested accesses are user accesses. An access to the guest's page tables counts as a data
+     * write.
      */
     @Override
-    public long faultInfo(NestedWalk walk, int access, boolean guestLinearValid, boolean finalTranslation, boolean userAccess) {
+    public long faultInfo(
+            NestedWalk walk, int access, boolean guestLinearValid, boolean finalTranslation, boolean userAccess) {
         boolean write = !finalTranslation || (access & WRITE) != 0;
         boolean fetch = finalTranslation && (access & EXECUTE) != 0 && noExecute;
         return (isPresent(walk.entry) ? INFO_P.mask() : 0)

@@ -8,16 +8,18 @@ import java.lang.invoke.VarHandle;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * The reading half of a nested page table: the processor's walk, and a walk that leaves no trace. No lock, no allocation.
+ * The reading half of a nested page table: the processor's walk, and a walk that leaves no trace. No lock, no
+ * allocation.
  *
- * <p>A reader may stand in a table page that the writer unlinks beneath it, and that may even be zeroed and used again elsewhere in the same tree. That
- * is safe because table pages stay mapped until the table is closed, and because the writer counts {@link #generation} up between unlinking a
- * page and touching it: a reader who saw anything of the page's later life finds the generation changed when it ends, and starts again.
+ * <p>A reader may stand in a table page that the writer unlinks beneath it, and that may even be zeroed and used again
+ * elsewhere in the same tree. That is safe because table pages stay mapped until the table is closed, and because the
+ * writer counts {@link #generation} up between unlinking a page and touching it: a reader who saw anything of the
+ * page's later life finds the generation changed when it ends, and starts again.
  *
- * <p>The A and D bits are set with compare-and-set on the very entry that was read. If that happens in a page just unlinked, either the writer still
- * collects the bit, or the reader sees the new generation and sets the bit again in the new place: both sides have a full fence between
- * their two accesses. What remains is a bit set too much, in a page that came to hold the same entry again, which the manuals allow for A and
- * which for D means one page copied in vain.
+ * <p>The A and D bits are set with compare-and-set on the very entry that was read. If that happens in a page just
+ * unlinked, either the writer still collects the bit, or the reader sees the new generation and sets the bit again in
+ * the new place: both sides have a full fence between their two accesses. What remains is a bit set too much, in a page
+ * that came to hold the same entry again, which the manuals allow for A and which for D means one page copied in vain.
  */
 final class RadixTree {
     static final int LEVELS = 4;
@@ -25,8 +27,12 @@ final class RadixTree {
     static final long ABSENT = -1;
     private static final long RETRY = -2;
 
-    /** An empty table page. What a closed tree has as its root, so that late readers find nothing instead of freed memory. */
-    private static final long NOTHING = Arena.global().allocate(TablePool.PAGE, TablePool.PAGE).address();
+    /**
+     * An empty table page. What a closed tree has as its root, so that late readers find nothing instead of freed
+     * memory.
+     */
+    private static final long NOTHING =
+            Arena.global().allocate(TablePool.PAGE, TablePool.PAGE).address();
 
     private static final VarHandle GENERATION;
 
@@ -81,7 +87,7 @@ final class RadixTree {
 
     /** @see NestedPageTable#walk */
     long walk(long gpa, int access, NestedWalk out) {
-        for (;;) {
+        for (; ; ) {
             long before = generation;
             long host = walkOnce(gpa, access, out);
             if (host != RETRY && before == generation) return host;
@@ -101,23 +107,27 @@ final class RadixTree {
     private boolean descend(long gpa, NestedWalk out) {
         EntryFormat format = this.format;
         long table = root, all = -1L, any = 0;
-        for (int level = LEVELS;; level--) {
+        for (int level = LEVELS; ; level--) {
             long entry = load(slot(table, gpa, level));
             if (!format.isPresent(entry)) return out.foundNothing(entry, level, false);
             boolean leaf = EntryFormat.isLeaf(entry, level);
             if (format.isMisconfigured(entry, level, leaf)) return out.foundNothing(entry, level, true);
             all &= entry;
             any |= entry;
-            if (leaf) return out.foundPage(entry, level, format.rights(all, any), shift(level), (all & format.accessed) != 0);
+            if (leaf)
+                return out.foundPage(entry, level, format.rights(all, any), shift(level), (all & format.accessed) != 0);
             table = entry & TABLE_ADDRESS;
         }
     }
 
-    /** Sets A on the way down and in the leaf, and D in the leaf for a write. False when the tree is no longer as it was seen. */
+    /**
+     * Sets A on the way down and in the leaf, and D in the leaf for a write. False when the tree is no longer as it was
+     * seen.
+     */
     private boolean mark(long gpa, long leafSeen, int leafLevel, boolean write) {
         long flags = format.accessed | format.dirty;
         long table = root;
-        for (int level = LEVELS;; level--) {
+        for (int level = LEVELS; ; level--) {
             long slot = slot(table, gpa, level), entry = load(slot);
             boolean leaf = EntryFormat.isLeaf(entry, level);
             if (!format.isPresent(entry) || leaf != (level == leafLevel)) return false;
@@ -131,16 +141,19 @@ final class RadixTree {
 
     /** As {@link #walk}, but sets no bit and asks for no right. */
     long lookup(long gpa, NestedWalk out) {
-        for (;;) {
+        for (; ; ) {
             long before = generation;
             long host = descend(gpa, out) ? hostAddress(out.entry, out.level, gpa) : ABSENT;
             if (before == generation) return host;
         }
     }
 
-    /** Host address behind {@code gpa}, or {@link #ABSENT}; as {@link #lookup}, for callers that have no {@link NestedWalk}. */
+    /**
+     * Host address behind {@code gpa}, or {@link #ABSENT}; as {@link #lookup}, for callers that have no
+     * {@link NestedWalk}.
+     */
     long extract(long gpa) {
-        for (;;) {
+        for (; ; ) {
             long before = generation;
             long host = extractOnce(gpa);
             if (before == generation) return host;
@@ -149,7 +162,7 @@ final class RadixTree {
 
     private long extractOnce(long gpa) {
         long table = root;
-        for (int level = LEVELS;; level--) {
+        for (int level = LEVELS; ; level--) {
             long entry = load(slot(table, gpa, level));
             boolean leaf = EntryFormat.isLeaf(entry, level);
             if (!format.isPresent(entry) || format.isMisconfigured(entry, level, leaf)) return ABSENT;

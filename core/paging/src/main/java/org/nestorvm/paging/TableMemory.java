@@ -15,7 +15,8 @@ interface TableMemory {
     TableMemory HOST = new TableMemory() {
         @Override
         public long map(long sizeBytes) throws ErrnoException {
-            return MemoryCalls.mmap("nested page table pages", sizeBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            return MemoryCalls.mmap(
+                    "nested page table pages", sizeBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         }
 
         @Override
@@ -23,7 +24,8 @@ interface TableMemory {
             try {
                 MemoryCalls.munmap("nested page table pages", hostAddress, sizeBytes);
             } catch (ErrnoException e) {
-                throw new IllegalStateException("chunk of table pages was not mapped: hostAddress=0x" + Long.toHexString(hostAddress), e);
+                throw new IllegalStateException(
+                        "chunk of table pages was not mapped: hostAddress=0x" + Long.toHexString(hostAddress), e);
             }
         }
     };

@@ -6,16 +6,16 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * The 4 KiB table pages of one page table. They come from chunks that double in size from {@value #FIRST_CHUNK_PAGES} to {@value #LAST_CHUNK_PAGES} pages, and
- * stay table pages of this table until {@link #close}, which gives all chunks back: a reader that still looks into a page that was put back sees
- * zeros, or entries of the same table, or a link of the free list, which is no present entry in either format since its low bits are 0.
+ * The 4 KiB table pages of one page table. They come from chunks that double in size from {@value #FIRST_CHUNK_PAGES}
+ * to {@value #LAST_CHUNK_PAGES} pages, and stay table pages of this table until {@link #close}, which gives all chunks
+ * back: a reader that still looks into a page that was put back sees zeros, or entries of the same table, or a link of
+ * the free list, which is no present entry in either format since its low bits are 0.
  *
  * <p>Thread-safe. A page is zero when taken.
  */
 final class TablePool implements AutoCloseable {
     static final int PAGE = 4096;
     static final int FIRST_CHUNK_PAGES = 16, LAST_CHUNK_PAGES = 512;
-
     private static final AtomicLong LIVE_PAGES = new AtomicLong(), LIVE_BYTES = new AtomicLong();
 
     private final TableMemory memory;
@@ -24,6 +24,7 @@ final class TablePool implements AutoCloseable {
     private int chunkPages = FIRST_CHUNK_PAGES / 2;
     /** Untouched rest of the last chunk. */
     private long fresh, freshEnd;
+
     private long firstFree;
     private int freePages;
     private int usedPages;
@@ -65,7 +66,7 @@ final class TablePool implements AutoCloseable {
     }
 
     private void grow() {
-        while (fresh < freshEnd) {                                   // a rest too small for a reservation is not lost
+        while (fresh < freshEnd) { // a rest too small for a reservation is not lost
             HostMemory.putLongRelease(fresh, firstFree);
             firstFree = fresh;
             freePages++;
@@ -77,7 +78,10 @@ final class TablePool implements AutoCloseable {
             fresh = memory.map((long) pages * PAGE);
         } catch (IOException e) {
             fresh = freshEnd;
-            throw new TableMemoryException("no memory for table pages: have " + mappedBytes() + " bytes, asked for " + (long) pages * PAGE + " more", e);
+            throw new TableMemoryException(
+                    "no memory for table pages: have " + mappedBytes() + " bytes, asked for " + (long) pages * PAGE
+                            + " more",
+                    e);
         }
         freshEnd = fresh + (long) pages * PAGE;
         chunkPages = pages;

@@ -13,8 +13,9 @@ import java.util.concurrent.atomic.AtomicLongArray;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * The writing half of a nested page table. {@link #enterConcurrently} may run in many threads at once; everything else needs the table for itself
- * (but for readers). A method that needs table pages takes or reserves all of them before it changes anything.
+ * The writing half of a nested page table. {@link #enterConcurrently} may run in many threads at once; everything else
+ * needs the table for itself (but for readers). A method that needs table pages takes or reserves all of them before it
+ * changes anything.
  */
 final class TreeEditor {
     private static final int ENTRIES = 512;
@@ -23,7 +24,10 @@ final class TreeEditor {
     private final RadixTree tree;
     private final EntryFormat format;
     private final TablePool pool;
-    /** Pages entered, in units of 4 KiB: one element, alone on its cache lines, for every fault writes it and every walk reads what might lie beside it. */
+    /**
+     * Pages entered, in units of 4 KiB: one element, alone on its cache lines, for every fault writes it and every walk
+     * reads what might lie beside it.
+     */
     private final AtomicLongArray resident = new AtomicLongArray(2 * RESIDENT);
     /** A and D bits that {@link #dispose} found for the page that takes the place of what it disposes of. */
     private long inherited;
@@ -47,14 +51,15 @@ final class TreeEditor {
     }
 
     /**
-     * Enters a page where nothing is yet, or gives more rights to the same page. Takes no right from anybody, so that it needs no invalidation.
+     * Enters a page where nothing is yet, or gives more rights to the same page. Takes no right from anybody, so that
+     * it needs no invalidation.
      *
      * @return false when the page can only be entered by replacing or splitting something: {@link #replace} does it
      */
     boolean enterConcurrently(long gpa, long leaf, int level) {
         long table = tree.root();
         int at = LEVELS;
-        for (;;) {
+        for (; ; ) {
             long slot = slot(table, gpa, at), entry = load(slot);
             if (entry == 0) {
                 if (graft(slot, at, gpa, leaf, level)) return true;
@@ -70,7 +75,10 @@ final class TreeEditor {
         }
     }
 
-    /** Builds the tables that are missing above the leaf and hangs them in with one compare-and-set. False when another thread was faster. */
+    /**
+     * Builds the tables that are missing above the leaf and hangs them in with one compare-and-set. False when another
+     * thread was faster.
+     */
     private boolean graft(long slot, int slotLevel, long gpa, long leaf, int level) {
         long entry = leaf;
         int built = level;
@@ -108,12 +116,13 @@ final class TreeEditor {
     /** Whether a larger page already maps what is to be entered, with the same rights. */
     private boolean saysTheSame(long large, int largeLevel, long gpa, long leaf, int level) {
         long base = gpa & -1L << shift(level);
-        return RadixTree.hostAddress(large, largeLevel, base) == pageAddress(leaf, level) && format.rights(large) == format.rights(leaf);
+        return RadixTree.hostAddress(large, largeLevel, base) == pageAddress(leaf, level)
+                && format.rights(large) == format.rights(leaf);
     }
 
     /**
-     * Enters a page in place of another one or of smaller ones: what {@link #enterConcurrently} refused. No larger page is in the way any more. Keeps A and D
-     * where the page behind the address stays the same.
+     * Enters a page in place of another one or of smaller ones: what {@link #enterConcurrently} refused. No larger page
+     * is in the way any more. Keeps A and D where the page behind the address stays the same.
      */
     void replace(long gpa, long leaf, int level) {
         long table = tree.root();
@@ -179,7 +188,10 @@ final class TreeEditor {
         } while (!compareAndSet(slot, entry, format.table(page) | entry & format.accessed));
     }
 
-    /** The level of the large leaf that has one of the bits of {@code mask} and {@code boundary} in its inside; 0 when there is none. */
+    /**
+     * The level of the large leaf that has one of the bits of {@code mask} and {@code boundary} in its inside; 0 when
+     * there is none.
+     */
     int straddling(long boundary, long mask) {
         if (boundary >>> RadixTree.GPA_WIDTH != 0) return 0;
         long table = tree.root();
@@ -195,7 +207,10 @@ final class TreeEditor {
         return 0;
     }
 
-    /** Splits large leaves that have one of the bits of {@code mask}, until none reaches across {@code from} or {@code to}. False when none did. */
+    /**
+     * Splits large leaves that have one of the bits of {@code mask}, until none reaches across {@code from} or
+     * {@code to}. False when none did.
+     */
     boolean splitEdges(long from, long to, long mask) {
         int low = straddling(from, mask), high = straddling(to, mask);
         if (low == 0 && high == 0) return false;
@@ -206,7 +221,8 @@ final class TreeEditor {
     }
 
     private void splitAt(long boundary, long mask) {
-        for (int level = straddling(boundary, mask); level != 0; level = straddling(boundary, mask)) splitLeafAt(boundary);
+        for (int level = straddling(boundary, mask); level != 0; level = straddling(boundary, mask))
+            splitLeafAt(boundary);
     }
 
     /** Splits the large leaf that maps {@code gpa} one level down. False when there is none. */
@@ -225,8 +241,9 @@ final class TreeEditor {
     }
 
     /**
-     * Makes one large leaf of the 512 entries below the entry for {@code gpa} at {@code level}, if they are leaves, or can be made leaves, that map
-     * one aligned piece of host memory with the same rights. False, and nothing lost, when they are not.
+     * Makes one large leaf of the 512 entries below the entry for {@code gpa} at {@code level}, if they are leaves, or
+     * can be made leaves, that map one aligned piece of host memory with the same rights. False, and nothing lost, when
+     * they are not.
      */
     boolean merge(long gpa, int level) {
         long table = tree.root();
@@ -303,7 +320,8 @@ final class TreeEditor {
     /**
      * Clears {@code mask} in all leaves of a range whose edges no large leaf with such a bit crosses.
      *
-     * @param bitmap gets a bit for every 4 KiB page whose leaf had one of the bits, bit 0 for the first page of the range; or null
+     * @param bitmap gets a bit for every 4 KiB page whose leaf had one of the bits, bit 0 for the first page of the
+     *     range; or null
      * @return units whose leaf had one of the bits
      */
     long clear(long from, long to, long mask, long[] bitmap) {

@@ -25,7 +25,7 @@ class AllocationTest {
         ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         NestedWalk walk = new NestedWalk();
         try (NestedPageTable table = new NestedPageTable(format)) {
-            for (int i = 0; i < 5; i++) {                            // the first rounds link the call sites
+            for (int i = 0; i < 5; i++) { // the first rounds link the call sites
                 rounds(table, walk);
                 table.remove(0, NestedPageTable.GPA_END);
             }

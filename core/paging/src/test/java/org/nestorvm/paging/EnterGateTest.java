@@ -20,7 +20,7 @@ class EnterGateTest {
         EnterGate gate = new EnterGate();
         AtomicInteger inside = new AtomicInteger();
         AtomicLong passed = new AtomicLong(), broken = new AtomicLong();
-        int[] unguarded = new int[1];                                // written only by those that closed the gate
+        int[] unguarded = new int[1]; // written only by those that closed the gate
         List<Future<?>> work = new ArrayList<>();
         try (ExecutorService threads = Executors.newCachedThreadPool()) {
             for (int t = 0; t < 3; t++) {
@@ -59,7 +59,7 @@ class EnterGateTest {
         AtomicBoolean left = new AtomicBoolean();
         try (ExecutorService threads = Executors.newCachedThreadPool()) {
             int mine = gate.pass();
-            threads.submit(() -> gate.leave(gate.pass())).get();     // would not return if one kept the other out
+            threads.submit(() -> gate.leave(gate.pass())).get(); // would not return if one kept the other out
             Future<Boolean> closing = threads.submit(() -> {
                 gate.close();
                 boolean seen = left.get();

@@ -14,7 +14,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.nestorvm.memory.sys.HostMemory;
 
-/** The expected numbers are worked out by hand from SDM vol. 3C, tables 29-1 to 29-7 (entries), 25-9 (EPTP) and 28-7 (exit qualification). */
+/**
+ * The expected numbers are worked out by hand from SDM vol. 3C, tables 29-1 to 29-7 (entries), 25-9 (EPTP) and 28-7
+ * (exit qualification).
+ */
 class EptFormatTest {
     private static final long M2 = 1 << 21, G1 = 1 << 30;
 
@@ -47,13 +50,15 @@ class EptFormatTest {
     @Test
     void smallLeafAndItsTables() {
         table.enter(0x40_3000, 0x7f12_3456_7000L, SIZE_4K, ALL);
-        assertThat(TableDump.entry(table, 0x40_3000, 1)).isEqualTo(0x7f12_3456_7037L);      // RWX 7, WB 30h
-        for (int level = 2; level <= 4; level++) assertThat(TableDump.entry(table, 0x40_3000, level) & 0xfff).isEqualTo(0x007);
+        assertThat(TableDump.entry(table, 0x40_3000, 1)).isEqualTo(0x7f12_3456_7037L); // RWX 7, WB 30h
+        for (int level = 2; level <= 4; level++)
+            assertThat(TableDump.entry(table, 0x40_3000, level) & 0xfff).isEqualTo(0x007);
         table.walk(0x40_3000, READ, walk);
-        assertThat(TableDump.entry(table, 0x40_3000, 1)).isEqualTo(0x7f12_3456_7137L);      // A 100h
-        for (int level = 2; level <= 4; level++) assertThat(TableDump.entry(table, 0x40_3000, level) & 0xfff).isEqualTo(0x107);
+        assertThat(TableDump.entry(table, 0x40_3000, 1)).isEqualTo(0x7f12_3456_7137L); // A 100h
+        for (int level = 2; level <= 4; level++)
+            assertThat(TableDump.entry(table, 0x40_3000, level) & 0xfff).isEqualTo(0x107);
         table.walk(0x40_3000, WRITE, walk);
-        assertThat(TableDump.entry(table, 0x40_3000, 1)).isEqualTo(0x7f12_3456_7337L);      // D 200h
+        assertThat(TableDump.entry(table, 0x40_3000, 1)).isEqualTo(0x7f12_3456_7337L); // D 200h
         assertThat(TableDump.entry(table, 0x40_3000, 2) & 0xfff).isEqualTo(0x107);
         table.writeProtect(0x40_3000, 4096);
         assertThat(TableDump.entry(table, 0x40_3000, 1)).isEqualTo(0x7f12_3456_7335L);
@@ -76,7 +81,7 @@ class EptFormatTest {
     @Test
     void largeLeaves() {
         table.enter(0, 0x7f12_3460_0000L, SIZE_2M, ALL);
-        assertThat(TableDump.entry(table, 0, 2)).isEqualTo(0x7f12_3460_00b7L);              // large 80h
+        assertThat(TableDump.entry(table, 0, 2)).isEqualTo(0x7f12_3460_00b7L); // large 80h
         table.walk(0x12_3456, WRITE, walk);
         assertThat(TableDump.entry(table, 0, 2)).isEqualTo(0x7f12_3460_03b7L);
         table.enter(G1, 0x7f12_4000_0000L, SIZE_1G, READ | EXECUTE);
@@ -121,11 +126,19 @@ class EptFormatTest {
         assertThat(misconfiguredWith(1, 0x7f12_3456_7034L)).as("X alone").isFalse();
         for (int type = 0; type < 8; type++) {
             boolean reserved = type == 2 || type == 3 || type == 7;
-            assertThat(misconfiguredWith(1, 0x7f12_3456_7007L | type << 3)).as("memory type " + type).isEqualTo(reserved);
+            assertThat(misconfiguredWith(1, 0x7f12_3456_7007L | type << 3))
+                    .as("memory type " + type)
+                    .isEqualTo(reserved);
         }
-        assertThat(misconfiguredWith(1, 0x0000_8f12_3456_7037L)).as("address beyond the host's width").isTrue();
-        assertThat(misconfiguredWith(1, 0xfff0_7f12_3456_7cb7L)).as("ignored bits 63:52, 11, 10, 7").isFalse();
-        assertThat(misconfiguredWith(1, 0x7f12_3456_7030L)).as("not present, whatever else").isFalse();
+        assertThat(misconfiguredWith(1, 0x0000_8f12_3456_7037L))
+                .as("address beyond the host's width")
+                .isTrue();
+        assertThat(misconfiguredWith(1, 0xfff0_7f12_3456_7cb7L))
+                .as("ignored bits 63:52, 11, 10, 7")
+                .isFalse();
+        assertThat(misconfiguredWith(1, 0x7f12_3456_7030L))
+                .as("not present, whatever else")
+                .isFalse();
         assertThat(walk.present()).isFalse();
     }
 
@@ -133,9 +146,15 @@ class EptFormatTest {
     void misconfigurationsOfLargeLeaves() {
         table.enter(0, 0x7f12_3460_0000L, SIZE_2M, ALL);
         assertThat(misconfiguredWith(2, 0x7f12_3460_00f7L)).as("ignore PAT").isFalse();
-        for (int bit = 12; bit <= 20; bit++) assertThat(misconfiguredWith(2, 0x7f12_3460_00b7L | 1L << bit)).as("bit " + bit).isTrue();
+        for (int bit = 12; bit <= 20; bit++)
+            assertThat(misconfiguredWith(2, 0x7f12_3460_00b7L | 1L << bit))
+                    .as("bit " + bit)
+                    .isTrue();
         table.enter(0, 0x7f12_4000_0000L, SIZE_1G, ALL);
-        for (int bit = 12; bit <= 29; bit++) assertThat(misconfiguredWith(3, 0x7f12_4000_00b7L | 1L << bit)).as("bit " + bit).isTrue();
+        for (int bit = 12; bit <= 29; bit++)
+            assertThat(misconfiguredWith(3, 0x7f12_4000_00b7L | 1L << bit))
+                    .as("bit " + bit)
+                    .isTrue();
         assertThat(misconfiguredWith(3, 0x7f12_4000_0097L)).as("memory type 2").isTrue();
     }
 
@@ -145,11 +164,15 @@ class EptFormatTest {
         for (int level = 2; level <= 4; level++) {
             long good = TableDump.entry(table, 0, level);
             for (int bit = 3; bit <= (level == 4 ? 7 : 6); bit++) {
-                assertThat(misconfiguredWith(level, good | 1L << bit)).as("level " + level + " bit " + bit).isTrue();
+                assertThat(misconfiguredWith(level, good | 1L << bit))
+                        .as("level " + level + " bit " + bit)
+                        .isTrue();
             }
             assertThat(misconfiguredWith(level, good & ~1)).as("W without R").isTrue();
             assertThat(misconfiguredWith(level, good | 1L << 51)).isTrue();
-            assertThat(misconfiguredWith(level, good | 0xfff0_0000_0000_0e00L)).as("ignored bits").isFalse();
+            assertThat(misconfiguredWith(level, good | 0xfff0_0000_0000_0e00L))
+                    .as("ignored bits")
+                    .isFalse();
             assertThat(misconfiguredWith(level, good)).isFalse();
         }
     }
@@ -157,7 +180,8 @@ class EptFormatTest {
     @Test
     void executeOnlyIsAMisconfigurationWhereTheProcessorLacksIt() {
         try (NestedPageTable old = new NestedPageTable(new EptFormat(false))) {
-            assertThatThrownBy(() -> old.enter(0, 0x7f12_3456_7000L, SIZE_4K, EXECUTE)).isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> old.enter(0, 0x7f12_3456_7000L, SIZE_4K, EXECUTE))
+                    .isInstanceOf(IllegalArgumentException.class);
             old.enter(0, 0x7f12_3456_7000L, SIZE_4K, READ | EXECUTE);
             HostMemory.putLong(TableDump.slot(old, 0, 1), 0x7f12_3456_7034L);
             assertThat(old.walk(0, EXECUTE, walk)).isEqualTo(-1);
@@ -190,11 +214,19 @@ class EptFormatTest {
         assertThat(qualification(0, READ, true, true)).isEqualTo(0x181);
         assertThat(qualification(0, WRITE, true, true)).isEqualTo(0x182);
         assertThat(qualification(0, EXECUTE, true, true)).isEqualTo(0x184);
-        assertThat(qualification(0x1000, READ | WRITE, true, true)).as("read-modify-write of a read-only page").isEqualTo(0x18b);
+        assertThat(qualification(0x1000, READ | WRITE, true, true))
+                .as("read-modify-write of a read-only page")
+                .isEqualTo(0x18b);
         assertThat(qualification(0x1000, EXECUTE, true, true)).isEqualTo(0x18c);
-        assertThat(qualification(0, READ | WRITE, true, false)).as("guest page table").isEqualTo(0x83);
-        assertThat(qualification(0x1000, READ | WRITE, true, false)).as("read-only guest page table").isEqualTo(0x8b);
-        assertThat(qualification(0, READ, false, false)).as("PDPTE load by MOV to CR3").isEqualTo(0x1);
+        assertThat(qualification(0, READ | WRITE, true, false))
+                .as("guest page table")
+                .isEqualTo(0x83);
+        assertThat(qualification(0x1000, READ | WRITE, true, false))
+                .as("read-only guest page table")
+                .isEqualTo(0x8b);
+        assertThat(qualification(0, READ, false, false))
+                .as("PDPTE load by MOV to CR3")
+                .isEqualTo(0x1);
         assertThat(ept.faultIsNotPresent(0x181)).isTrue();
         assertThat(ept.faultIsProtection(0x1aa)).isTrue();
         assertThat(ept.faultIsNotPresent(0x1aa)).isFalse();

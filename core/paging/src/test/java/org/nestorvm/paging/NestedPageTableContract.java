@@ -99,19 +99,25 @@ abstract class NestedPageTableContract {
         table.remove(0, 1L << 48);
         assertThat(table.residentCount()).isZero();
         assertThat(table.tablePages()).isOne();
-        assertThatThrownBy(() -> table.enter(1L << 48, HOST, SIZE_4K, ALL)).isInstanceOf(IllegalArgumentException.class)
+        assertThatThrownBy(() -> table.enter(1L << 48, HOST, SIZE_4K, ALL))
+                .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("gpa must be below 2^48: gpa=0x1000000000000");
-        assertThatThrownBy(() -> table.enter(0, 1L << 47, SIZE_4K, ALL)).isInstanceOf(IllegalArgumentException.class)
+        assertThatThrownBy(() -> table.enter(0, 1L << 47, SIZE_4K, ALL))
+                .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("hostPage must be above 0 and below 2^47: hostPage=0x800000000000");
-        assertThatThrownBy(() -> table.enter(K4, HOST, SIZE_2M, ALL)).isInstanceOf(IllegalArgumentException.class)
+        assertThatThrownBy(() -> table.enter(K4, HOST, SIZE_2M, ALL))
+                .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("gpa must be a multiple of the page size: gpa=0x1000 size=SIZE_2M");
-        assertThatThrownBy(() -> table.remove(last, 2 * K4)).isInstanceOf(IllegalArgumentException.class)
+        assertThatThrownBy(() -> table.remove(last, 2 * K4))
+                .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("range must end at or below 2^48: gpa=0xfffffffff000 sizeBytes=0x2000");
-        assertThatThrownBy(() -> table.remove(K4, 5)).isInstanceOf(IllegalArgumentException.class)
+        assertThatThrownBy(() -> table.remove(K4, 5))
+                .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("range must be page aligned: gpa=0x1000 sizeBytes=0x5");
         assertThatThrownBy(() -> table.remove(K4, Long.MIN_VALUE)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> table.enter(0, HOST, SIZE_4K, 0)).isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> table.enter(0, HOST, SIZE_4K, WRITE)).isInstanceOf(IllegalArgumentException.class)
+        assertThatThrownBy(() -> table.enter(0, HOST, SIZE_4K, WRITE))
+                .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("rights=0x2");
     }
 
@@ -224,7 +230,8 @@ abstract class NestedPageTableContract {
         assertThat(bitmap).containsExactly(1L << 3, 0L, 1L << 2, 0L);
         assertThat(table.clearDirty(0, 200 * K4, null)).isZero();
         assertThat(told).containsExactly("2000+c6000", "0+c8000");
-        assertThatThrownBy(() -> table.clearDirty(0, 65 * K4, new long[1])).isInstanceOf(IllegalArgumentException.class)
+        assertThatThrownBy(() -> table.clearDirty(0, 65 * K4, new long[1]))
+                .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("bitmap must have a bit per page: 64 bits for 65 pages");
     }
 

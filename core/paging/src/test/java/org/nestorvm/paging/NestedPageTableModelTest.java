@@ -14,29 +14,58 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.Tuple;
 
-/** Random operations on a table and on {@link TableModel}; after each one the whole table is read from memory and compared. */
+/**
+ * Random operations on a table and on {@link TableModel}; after each one the whole table is read from memory and
+ * compared.
+ */
 class NestedPageTableModelTest {
     private static final long K4 = 1 << 12, M2 = 1 << 21, G1 = 1 << 30;
     private static final long HOST = 0x7000_0000_0000L;
-    /** Places where something changes level: within a table, at the border of two, of two upper ones, at both ends of the space. */
-    private static final long[] PLACES = {0, M2, G1 - M2, G1, 3 * G1, (1L << 39) - M2, 1L << 39, (1L << 48) - 2 * M2, (1L << 48) - G1};
+    /**
+     * Places where something changes level: within a table, at the border of two, of two upper ones, at both ends of
+     * the space.
+     */
+    private static final long[] PLACES = {
+        0, M2, G1 - M2, G1, 3 * G1, (1L << 39) - M2, 1L << 39, (1L << 48) - 2 * M2, (1L << 48) - G1
+    };
 
-    enum Kind { ENTER_4K, ENTER_2M, ENTER_1G, FILL_2M, REMOVE, PROTECT, CLEAR_DIRTY, CLEAR_ACCESSED, SPLIT, MERGE_2M, MERGE_1G, WALK }
+    enum Kind {
+        ENTER_4K,
+        ENTER_2M,
+        ENTER_1G,
+        FILL_2M,
+        REMOVE,
+        PROTECT,
+        CLEAR_DIRTY,
+        CLEAR_ACCESSED,
+        SPLIT,
+        MERGE_2M,
+        MERGE_1G,
+        WALK
+    }
 
-    private static final List<Kind> KINDS = Stream.concat(Stream.of(Kind.values()), Stream.of(Kind.ENTER_2M, Kind.WALK, Kind.WALK, Kind.WALK)).toList();
+    private static final List<Kind> KINDS = Stream.concat(
+                    Stream.of(Kind.values()), Stream.of(Kind.ENTER_2M, Kind.WALK, Kind.WALK, Kind.WALK))
+            .toList();
 
     /** @param variety chooses the host page, the kind of access and the like */
-    record Step(Kind kind, long gpa, long sizeBytes, int rights, int variety) {
-    }
+    record Step(Kind kind, long gpa, long sizeBytes, int rights, int variety) {}
 
     @Provide
     Arbitrary<List<Step>> steps() {
-        Arbitrary<Long> gpas = Combinators.combine(Arbitraries.of(0, 0, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8), Arbitraries.longs().between(0, 1023))
+        Arbitrary<Long> gpas = Combinators.combine(
+                        Arbitraries.of(0, 0, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8),
+                        Arbitraries.longs().between(0, 1023))
                 .as((place, page) -> Math.min(PLACES[place] + page * K4, (1L << 48) - K4));
         Arbitrary<Long> sizes = Arbitraries.frequencyOf(
                 Tuple.of(4, Arbitraries.longs().between(1, 1500).map(pages -> pages * K4)),
                 Tuple.of(2, Arbitraries.of(K4, M2, 2 * M2, G1, G1 + M2, 1L << 39)));
-        Arbitrary<Step> step = Combinators.combine(Arbitraries.of(KINDS), gpas, sizes, Arbitraries.of(1, 3, 5, 7, 7, 7), Arbitraries.integers().between(0, 11))
+        Arbitrary<Step> step = Combinators.combine(
+                        Arbitraries.of(KINDS),
+                        gpas,
+                        sizes,
+                        Arbitraries.of(1, 3, 5, 7, 7, 7),
+                        Arbitraries.integers().between(0, 11))
                 .as(Step::new);
         return step.list().ofMinSize(1).ofMaxSize(30);
     }
@@ -74,7 +103,8 @@ class NestedPageTableModelTest {
             case ENTER_2M -> enter(step, PageSize.SIZE_2M, gpa, table, model);
             case ENTER_1G -> enter(step, PageSize.SIZE_1G, gpa, table, model);
             case FILL_2M -> {
-                for (long at = gpa & -M2, end = at + M2; at < end; at += K4) enter(step, PageSize.SIZE_4K, at, table, model);
+                for (long at = gpa & -M2, end = at + M2; at < end; at += K4)
+                    enter(step, PageSize.SIZE_4K, at, table, model);
             }
             case REMOVE -> {
                 table.remove(gpa, size);
@@ -86,11 +116,14 @@ class NestedPageTableModelTest {
             }
             case CLEAR_DIRTY, CLEAR_ACCESSED -> clear(step.kind == Kind.CLEAR_DIRTY, gpa, size, table, model);
             case SPLIT -> assertThat(table.split(gpa)).isEqualTo(model.split(gpa));
-            case MERGE_2M -> assertThat(table.merge(gpa & -M2, PageSize.SIZE_2M)).isEqualTo(model.merge(gpa & -M2, 21));
-            case MERGE_1G -> assertThat(table.merge(gpa & -G1, PageSize.SIZE_1G)).isEqualTo(model.merge(gpa & -G1, 30));
+            case MERGE_2M ->
+                assertThat(table.merge(gpa & -M2, PageSize.SIZE_2M)).isEqualTo(model.merge(gpa & -M2, 21));
+            case MERGE_1G ->
+                assertThat(table.merge(gpa & -G1, PageSize.SIZE_1G)).isEqualTo(model.merge(gpa & -G1, 30));
             case WALK -> {
                 Long near = model.pages.ceilingKey(gpa);
-                for (int k = 0; k < 24; k++) walk((near == null ? gpa : near) + k * 13 * K4 + 5, 1 + step.variety % 7, table, model);
+                for (int k = 0; k < 24; k++)
+                    walk((near == null ? gpa : near) + k * 13 * K4 + 5, 1 + step.variety % 7, table, model);
             }
         }
     }
@@ -153,6 +186,7 @@ class NestedPageTableModelTest {
         int shift = 3 + 9 * leaf.level();
         long host = entry & 0x000f_ffff_ffff_ffffL & -(1L << shift);
         int rights = ept ? (int) entry & 7 : 1 | (int) entry & 2 | (entry < 0 ? 0 : 4);
-        return new TableModel.Page(shift, host, rights, (entry & (ept ? 0x100 : 0x20)) != 0, (entry & (ept ? 0x200 : 0x40)) != 0);
+        return new TableModel.Page(
+                shift, host, rights, (entry & (ept ? 0x100 : 0x20)) != 0, (entry & (ept ? 0x200 : 0x40)) != 0);
     }
 }

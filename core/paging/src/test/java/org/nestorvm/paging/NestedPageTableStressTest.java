@@ -29,8 +29,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /**
- * Several threads on one table. Every page's host address is a function of its guest-physical one, so that an entry read from the wrong table, or from a table
- * page in its next life, shows. Each timed test runs for {@code -Dnestor.stress.seconds}, 2 by default.
+ * Several threads on one table. Every page's host address is a function of its guest-physical one, so that an entry
+ * read from the wrong table, or from a table page in its next life, shows. Each timed test runs for
+ * {@code -Dnestor.stress.seconds}, 2 by default.
  */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class NestedPageTableStressTest {
@@ -101,7 +102,8 @@ class NestedPageTableStressTest {
             case 6 -> table.remove(other & -G1, G1);
             case 7 -> table.remove(other, random.nextInt(1, 600) * K4);
             default -> {
-                for (long gpa = other, to = other + random.nextInt(600) * K4; gpa < to; gpa += K4) table.enter(gpa, HOST + gpa, SIZE_4K, ALL);
+                for (long gpa = other, to = other + random.nextInt(600) * K4; gpa < to; gpa += K4)
+                    table.enter(gpa, HOST + gpa, SIZE_4K, ALL);
             }
         }
     }
@@ -122,7 +124,9 @@ class NestedPageTableStressTest {
                 long host = random.nextBoolean() ? table.walk(other, access, walk) : table.extract(other);
                 if (host == -1) misses++;
                 else hits++;
-                assertThat(host == -1 || host == HOST + other).as("0x%x for 0x%x", host, other).isTrue();
+                assertThat(host == -1 || host == HOST + other)
+                        .as("0x%x for 0x%x", host, other)
+                        .isTrue();
                 assertThat(walk.misconfigured).isFalse();
             }
             found.addAndGet(hits);
@@ -139,8 +143,12 @@ class NestedPageTableStressTest {
         assertThat(changes).isGreaterThan(100);
         TableDump dump = TableDump.of(table);
         assertThat(dump.tables).isEqualTo(table.tablePages());
-        assertThat(table.residentCount()).isEqualTo(dump.leaves.values().stream().mapToLong(leaf -> 1L << 9 * (leaf.level() - 1)).sum());
-        dump.leaves.forEach((gpa, leaf) -> assertThat(leaf.entry() & 0x000f_ffff_ffff_f000L).isEqualTo(HOST + gpa));
+        assertThat(table.residentCount())
+                .isEqualTo(dump.leaves.values().stream()
+                        .mapToLong(leaf -> 1L << 9 * (leaf.level() - 1))
+                        .sum());
+        dump.leaves.forEach(
+                (gpa, leaf) -> assertThat(leaf.entry() & 0x000f_ffff_ffff_f000L).isEqualTo(HOST + gpa));
     }
 
     @Test
@@ -164,8 +172,12 @@ class NestedPageTableStressTest {
             table.walk(second * K4, WRITE, walk);
             Arrays.fill(bitmap, 0);
             assertThat(table.clearDirty(0, M2, bitmap)).isPositive();
-            assertThat(bitmap[first >> 6] >>> first & 1).as("page " + first + " of round " + rounds).isOne();
-            assertThat(bitmap[second >> 6] >>> second & 1).as("page " + second + " of round " + rounds).isOne();
+            assertThat(bitmap[first >> 6] >>> first & 1)
+                    .as("page " + first + " of round " + rounds)
+                    .isOne();
+            assertThat(bitmap[second >> 6] >>> second & 1)
+                    .as("page " + second + " of round " + rounds)
+                    .isOne();
         }
         stop.set(true);
         await(shaper);
@@ -215,7 +227,7 @@ class NestedPageTableStressTest {
             return null;
         });
         telling.await();
-        table.remove(0, K4);                                         // nothing is there, but a processor may still hold it
+        table.remove(0, K4); // nothing is there, but a processor may still hold it
         assertThat(told.get()).isEqualTo(2);
         release.countDown();
         await(first);
@@ -235,7 +247,8 @@ class NestedPageTableStressTest {
             return null;
         });
         SplittableRandom random = new SplittableRandom(5);
-        for (long end = System.nanoTime() + NANOS; System.nanoTime() < end; ) table.remove(random.nextInt(1024) * K4, random.nextInt(1, 1024) * K4);
+        for (long end = System.nanoTime() + NANOS; System.nanoTime() < end; )
+            table.remove(random.nextInt(1024) * K4, random.nextInt(1, 1024) * K4);
         stop.set(true);
         await(faulters);
         TableDump dump = TableDump.of(table);
@@ -243,7 +256,10 @@ class NestedPageTableStressTest {
         assertThat(table.tablePages()).isEqualTo(dump.tables);
     }
 
-    /** Processors as the listener's contract wants them: each counts its walks, and the listener waits until the one under way is over. */
+    /**
+     * Processors as the listener's contract wants them: each counts its walks, and the listener waits until the one
+     * under way is over.
+     */
     @Test
     void tablesMayBeClosedBesideProcessorsThatWalk() throws Exception {
         AtomicReference<NestedPageTable> current = new AtomicReference<>();
@@ -267,7 +283,8 @@ class NestedPageTableStressTest {
             for (int i = 0; i < 4096; i++) mortal.enter(i * K4, HOST + i * K4, SIZE_4K, ALL);
             mortal.setInvalidationListener((gpa, size) -> {
                 for (int i = 0; i < 2; i++) {
-                    for (long seen = walks.get(i); walks.get(i) == seen && !processors.get(i).isDone(); ) Thread.onSpinWait();
+                    for (long seen = walks.get(i);
+                            walks.get(i) == seen && !processors.get(i).isDone(); ) Thread.onSpinWait();
                 }
             });
             current.set(mortal);

@@ -6,8 +6,7 @@ import org.nestorvm.memory.sys.HostMemory;
 /** Reads a whole table as it stands in memory, without any of the code under test but the masks of the format. */
 final class TableDump {
     /** One leaf as the table has it. {@code entry} is the raw value. */
-    record Leaf(int level, long entry) {
-    }
+    record Leaf(int level, long entry) {}
 
     final TreeMap<Long, Leaf> leaves = new TreeMap<>();
     int tables;
@@ -35,7 +34,7 @@ final class TableDump {
     /** Host address of the entry for {@code gpa} at {@code level}; all tables above it are there. */
     static long slot(NestedPageTable table, long gpa, int level) {
         long at = table.rootAddress();
-        for (int l = 4;; l--) {
+        for (int l = 4; ; l--) {
             long slot = at + 8 * (gpa >>> 3 + 9 * l & 511);
             if (l == level) return slot;
             at = HostMemory.getLong(slot) & 0x000f_ffff_ffff_f000L;

@@ -55,7 +55,9 @@ final class TableModel {
         Page old = at.getValue();
         int shift = old.shift - 9;
         for (long i = 0; i < 512; i++) {
-            pages.put(at.getKey() + (i << shift), new Page(shift, old.host + (i << shift), old.rights, old.accessed, old.dirty));
+            pages.put(
+                    at.getKey() + (i << shift),
+                    new Page(shift, old.host + (i << shift), old.rights, old.accessed, old.dirty));
         }
     }
 
@@ -78,7 +80,10 @@ final class TableModel {
         boolean accessed = false, dirty = false;
         for (long i = 0; i < 512; i++) {
             Page page = pages.get(gpa + (i << shift - 9));
-            if (page == null || page.shift != shift - 9 || page.host != first.host + (i << shift - 9) || page.rights != first.rights) return false;
+            if (page == null
+                    || page.shift != shift - 9
+                    || page.host != first.host + (i << shift - 9)
+                    || page.rights != first.rights) return false;
             accessed |= page.accessed;
             dirty |= page.dirty;
         }

@@ -56,7 +56,8 @@ class TablePoolTest {
             pool.give(first);
             assertThat(pool.usedPages()).isOne();
             assertThat(pool.take()).isEqualTo(first).isNotEqualTo(second);
-            for (int i = 0; i < 512; i++) assertThat(HostMemory.getLong(first + 8 * i)).isZero();
+            for (int i = 0; i < 512; i++)
+                assertThat(HostMemory.getLong(first + 8 * i)).isZero();
             assertThat(first % 4096).isZero();
         }
         assertThat(memory.mapped).isEmpty();
@@ -69,7 +70,10 @@ class TablePoolTest {
         try (TablePool pool = new TablePool(memory)) {
             for (int i = 0; i < 3000; i++) pool.take();
             assertThat(memory.mapped.values()).contains(16 * K4, 32 * K4, 512 * K4);
-            assertThat(pool.mappedBytes()).isEqualTo(memory.mapped.values().stream().mapToLong(Long::longValue).sum());
+            assertThat(pool.mappedBytes())
+                    .isEqualTo(memory.mapped.values().stream()
+                            .mapToLong(Long::longValue)
+                            .sum());
             assertThat(TablePool.liveBytes() - live).isEqualTo(pool.mappedBytes());
             assertThat(pool.usedPages()).isEqualTo(3000);
         }
@@ -82,7 +86,7 @@ class TablePoolTest {
         try (TablePool pool = new TablePool(new Limited(2))) {
             for (int i = 0; i < 14; i++) pool.take();
             pool.reserve(4);
-            for (int i = 0; i < 34; i++) pool.take();                // the two left over and all 32 of the second chunk
+            for (int i = 0; i < 34; i++) pool.take(); // the two left over and all 32 of the second chunk
             assertThatThrownBy(pool::take).isInstanceOf(TableMemoryException.class);
         }
     }
@@ -91,7 +95,8 @@ class TablePoolTest {
     private static void assertUnchangedBy(NestedPageTable table, Runnable change) {
         TableDump before = TableDump.of(table);
         long resident = table.residentCount();
-        assertThatThrownBy(change::run).isInstanceOf(TableMemoryException.class)
+        assertThatThrownBy(change::run)
+                .isInstanceOf(TableMemoryException.class)
                 .hasMessage("no memory for table pages: have 65536 bytes, asked for 131072 more")
                 .hasRootCauseMessage("mmap of table pages: ENOMEM (12), out of memory");
         TableDump after = TableDump.of(table);
@@ -106,7 +111,7 @@ class TablePoolTest {
         for (int spare = 0; spare < 3; spare++) {
             Limited memory = new Limited(1);
             try (NestedPageTable table = new NestedPageTable(EntryFormat.EPT, memory)) {
-                for (int i = 1; i <= 4; i++) table.enter(i * G512, HOST, SIZE_4K, ALL);            // 3 tables each: 13 of 16 pages
+                for (int i = 1; i <= 4; i++) table.enter(i * G512, HOST, SIZE_4K, ALL); // 3 tables each: 13 of 16 pages
                 for (int i = 1; i <= 3 - spare; i++) table.enter(G512 + (i << 21), HOST, SIZE_4K, ALL);
                 assertUnchangedBy(table, () -> table.enter(9 * G512, HOST, SIZE_4K, ALL));
                 memory.chunksLeft = 1;
@@ -121,7 +126,7 @@ class TablePoolTest {
     void splittingWithoutMemoryLeavesTheTableAsItWas() {
         try (NestedPageTable table = new NestedPageTable(EntryFormat.NPT, new Limited(1))) {
             table.enter(0, HOST, SIZE_1G, ALL);
-            for (int i = 1; i <= 4; i++) table.enter(i * G512, HOST, SIZE_4K, ALL);                // 14 of 16: splitting down needs 2
+            for (int i = 1; i <= 4; i++) table.enter(i * G512, HOST, SIZE_4K, ALL); // 14 of 16: splitting down needs 2
             table.enter(G512 + (1 << 21), HOST, SIZE_4K, ALL);
             assertUnchangedBy(table, () -> table.remove(5 * K4, K4));
             assertUnchangedBy(table, () -> table.writeProtect(5 * K4, 1 << 30));
@@ -133,9 +138,11 @@ class TablePoolTest {
 
     @Test
     void rootWithoutMemoryIsAnException() {
-        assertThatThrownBy(() -> new NestedPageTable(EntryFormat.EPT, new Limited(0))).isInstanceOf(TableMemoryException.class);
+        assertThatThrownBy(() -> new NestedPageTable(EntryFormat.EPT, new Limited(0)))
+                .isInstanceOf(TableMemoryException.class);
         try (FaultPoints.Plan plan = FaultPoints.failAt(1, Errno.ENOMEM)) {
-            assertThatThrownBy(() -> NestedPageTable.create(EntryFormat.EPT)).isInstanceOf(ErrnoException.class)
+            assertThatThrownBy(() -> NestedPageTable.create(EntryFormat.EPT))
+                    .isInstanceOf(ErrnoException.class)
                     .hasMessageContaining("nested page table pages");
             assertThat(plan.fired()).isTrue();
         }
@@ -154,6 +161,8 @@ class TablePoolTest {
         }
         assertThat(TablePool.livePages()).isEqualTo(pages);
         assertThat(TablePool.liveBytes()).isEqualTo(bytes);
-        assertThat((long) Files.readAllLines(maps).size()).as("mappings of the process").isLessThan(lines + 50);       // the JVM's own come and go
+        assertThat((long) Files.readAllLines(maps).size())
+                .as("mappings of the process")
+                .isLessThan(lines + 50); // the JVM's own come and go
     }
 }

@@ -10,8 +10,8 @@ import org.nestorvm.memory.Mapping;
 import org.nestorvm.memory.MemoryObject;
 
 /**
- * The memory of a machine that lives in another process, mapped here. The pages stay as long as this does, whatever becomes of the machine and
- * of its process.
+ * The memory of a machine that lives in another process, mapped here. The pages stay as long as this does, whatever
+ * becomes of the machine and of its process.
  */
 public final class AttachedMemory implements AutoCloseable {
     private final MemoryOffer offer;
@@ -27,8 +27,11 @@ public final class AttachedMemory implements AutoCloseable {
 
     /** See {@link GuestMemory#attach}. */
     static AttachedMemory receive(DescriptorChannel channel, MemoryMap expected, boolean sealed) throws IOException {
-        try (DescriptorChannel.Message message = channel.receive(MemoryOffer.BYTES, MemoryMap.MAX_RANGES); Undo undo = new Undo()) {
-            if (message == null) throw new ProtocolException(channel + " was closed before memory was shared: the machine may have ended");
+        try (DescriptorChannel.Message message = channel.receive(MemoryOffer.BYTES, MemoryMap.MAX_RANGES);
+                Undo undo = new Undo()) {
+            if (message == null)
+                throw new ProtocolException(
+                        channel + " was closed before memory was shared: the machine may have ended");
             MemoryOffer offer = MemoryOffer.parse(message.bytes());
             if (expected != null) offer.requireSame(expected);
             AttachedMemory attached = new AttachedMemory(offer, map(offer, message, undo));
@@ -38,13 +41,19 @@ public final class AttachedMemory implements AutoCloseable {
         }
     }
 
-    private static List<MemorySlot> map(MemoryOffer offer, DescriptorChannel.Message message, Undo undo) throws IOException {
-        List<MemoryRange> ranges = offer.map().ranges().stream().filter(MemoryRange::isMemory).toList();
+    private static List<MemorySlot> map(MemoryOffer offer, DescriptorChannel.Message message, Undo undo)
+            throws IOException {
+        List<MemoryRange> ranges =
+                offer.map().ranges().stream().filter(MemoryRange::isMemory).toList();
         if (message.descriptorCount() != ranges.size())
-            throw new ProtocolException("machine \"" + offer.name() + "\" shares " + message.descriptorCount() + " descriptors for " + ranges.size() + " ranges of memory");
+            throw new ProtocolException("machine \"" + offer.name() + "\" shares " + message.descriptorCount()
+                    + " descriptors for " + ranges.size() + " ranges of memory");
         List<MemorySlot> slots = new ArrayList<>(ranges.size());
         for (int i = 0; i < ranges.size(); i++) {
-            MemoryObject object = MemoryObject.adopt(MemorySlot.objectName(offer.name(), ranges.get(i), i), message.take(i), ranges.get(i).sizeBytes());
+            MemoryObject object = MemoryObject.adopt(
+                    MemorySlot.objectName(offer.name(), ranges.get(i), i),
+                    message.take(i),
+                    ranges.get(i).sizeBytes());
             undo.add(object::release);
             Mapping mapping = AddressSpace.map(object, false);
             undo.add(mapping::unmap);
@@ -75,7 +84,10 @@ public final class AttachedMemory implements AutoCloseable {
         return offer.name();
     }
 
-    /** Unmaps, but for what was sealed, and drops the references. No thread may use the memory any more. A second call does nothing. */
+    /**
+     * Unmaps, but for what was sealed, and drops the references. No thread may use the memory any more. A second call
+     * does nothing.
+     */
     @Override
     public synchronized void close() {
         if (closed) return;

@@ -20,7 +20,8 @@ final class DirtyLog {
         for (long page = offset >>> 12; page <= last; page++) {
             int word = (int) (page >>> 6);
             long bit = 1L << page;
-            // The read first: pages are marked again and again, and a line that is only read stays shared between processors.
+            // The read first: pages are marked again and again, and a line that is only read stays shared between
+            // processors.
             if (((long) WORD.getVolatile(words, word) & bit) == 0) WORD.getAndBitwiseOr(words, word, bit);
         }
     }
@@ -30,7 +31,10 @@ final class DirtyLog {
         return ((long) WORD.getVolatile(words, (int) (page >>> 6)) & 1L << page) != 0;
     }
 
-    /** Takes all marks, in the order of pages: bit n of word n/64 is page n. Synchronized with entering writable pages by {@link NestedFaultHandler}. */
+    /**
+     * Takes all marks, in the order of pages: bit n of word n/64 is page n. Synchronized with entering writable pages
+     * by {@link NestedFaultHandler}.
+     */
     synchronized long[] take() {
         long[] taken = new long[words.length];
         for (int i = 0; i < words.length; i++) if (words[i] != 0) taken[i] = (long) WORD.getAndSet(words, i, 0L);

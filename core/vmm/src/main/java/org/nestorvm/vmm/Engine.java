@@ -7,7 +7,9 @@ public interface Engine {
     /** The name users say: {@code kvm} or {@code soft}. */
     String name();
 
-    /** Null when this host can run a guest with it, otherwise one line that says why not. Cheap after the first call. */
+    /**
+     * Null when this host can run a guest with it, otherwise one line that says why not. Cheap after the first call.
+     */
     String unavailableBecause();
 
     /** Makes the engine's side of a machine. All or nothing. */

@@ -9,7 +9,10 @@ public record EngineOptions(Interrupts interrupts, InterruptController controlle
     public enum Interrupts {
         /** No local APIC. HLT exits, interrupts come through {@link EngineVcpu#inject}. For tests and tiny guests. */
         NONE,
-        /** The engine has one local APIC a virtual CPU; 8259s and I/O APICs are the machine's and reach it by MSI messages. */
+        /**
+         * The engine has one local APIC a virtual CPU; 8259s and I/O APICs are the machine's and reach it by MSI
+         * messages.
+         */
         LOCAL_APIC,
         /** The engine has everything: the 8259 pair, an I/O APIC, local APICs. Devices drive {@link EngineVm#pins}. */
         ALL

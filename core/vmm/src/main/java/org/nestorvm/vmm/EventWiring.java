@@ -3,8 +3,9 @@ package org.nestorvm.vmm;
 import java.io.IOException;
 
 /**
- * What an engine may offer beside {@link EngineVm}, and a transport asks for with {@code instanceof}: eventfds connected to the guest by the host's kernel, so that neither a driver's notification nor a
- * device's interrupt needs a thread of the monitor. Without it the transport signals and waits itself. All methods may be called from any thread.
+ * What an engine may offer beside {@link EngineVm}, and a transport asks for with {@code instanceof}: eventfds
+ * connected to the guest by the host's kernel, so that neither a driver's notification nor a device's interrupt needs a
+ * thread of the monitor. Without it the transport signals and waits itself. All methods may be called from any thread.
  */
 public interface EventWiring {
     /**
@@ -14,8 +15,7 @@ public interface EventWiring {
      * @param sizeBytes of the access: 1, 2, 4 or 8, or 0 for any
      * @param value the only value that signals, or null for every value
      */
-    record Doorbell(boolean port, long address, int sizeBytes, Long value) {
-    }
+    record Doorbell(boolean port, long address, int sizeBytes, Long value) {}
 
     /** @throws IOException when another doorbell is at this place already, or the host has no room for more */
     void connect(Doorbell doorbell, int eventfd) throws IOException;

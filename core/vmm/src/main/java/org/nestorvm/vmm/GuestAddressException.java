@@ -1,6 +1,9 @@
 package org.nestorvm.vmm;
 
-/** A guest-physical range is not wholly inside memory. The guest chose the address: the device answers it, the machine goes on. */
+/**
+ * A guest-physical range is not wholly inside memory. The guest chose the address: the device answers it, the machine
+ * goes on.
+ */
 public final class GuestAddressException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

@@ -1,8 +1,8 @@
 package org.nestorvm.vmm;
 
 /**
- * What the guest reaches that is not memory. Called by an engine on the virtual CPU's thread, possibly by several at once. An
- * implementation never throws: an address nobody claims reads all ones and swallows writes.
+ * What the guest reaches that is not memory. Called by an engine on the virtual CPU's thread, possibly by several at
+ * once. An implementation never throws: an address nobody claims reads all ones and swallows writes.
  */
 public interface GuestBus {
     /** IN. @param size 1, 2 or 4 bytes; the value is in the low bytes */
@@ -25,8 +25,7 @@ public interface GuestBus {
         }
 
         @Override
-        public void portWrite(int port, int size, int value) {
-        }
+        public void portWrite(int port, int size, int value) {}
 
         @Override
         public long mmioRead(long gpa, int size) {
@@ -34,7 +33,6 @@ public interface GuestBus {
         }
 
         @Override
-        public void mmioWrite(long gpa, int size, long value) {
-        }
+        public void mmioWrite(long gpa, int size, long value) {}
     };
 }

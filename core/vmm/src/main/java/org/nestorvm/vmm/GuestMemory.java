@@ -9,15 +9,16 @@ import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * A VM's memory as seen from this process. Bounds-safe; an access that is not wholly inside memory throws {@link GuestAddressException} and has
- * touched nothing. Memory is RAM and RESERVED; MMIO ranges and holes are not.
+ * A VM's memory as seen from this process. Bounds-safe; an access that is not wholly inside memory throws
+ * {@link GuestAddressException} and has touched nothing. Memory is RAM and RESERVED; MMIO ranges and holes are not.
  *
- * <p>Accesses of 1, 2, 4 and 8 bytes inside one slot are single loads and stores (naturally aligned ones are atomic). What spans two slots that adjoin is
- * split at the border; a view or a translated length never spans.
+ * <p>Accesses of 1, 2, 4 and 8 bytes inside one slot are single loads and stores (naturally aligned ones are atomic).
+ * What spans two slots that adjoin is split at the border; a view or a translated length never spans.
  *
- * <p>Any thread may use it while it holds a reference to the machine ({@link Vmm#find}, {@link VirtualMachine#reference}) or runs one of its virtual
- * CPUs: host addresses and views are valid just so long. Afterwards every access throws; but an access that another thread's close overtakes reaches memory that
- * is no longer mapped, so do hold one.
+ * <p>Any thread may use it while it holds a reference to the machine ({@link Vmm#find},
+ * {@link VirtualMachine#reference}) or runs one of its virtual CPUs: host addresses and views are valid just so long.
+ * Afterwards every access throws; but an access that another thread's close overtakes reaches memory that is no longer
+ * mapped, so do hold one.
  */
 public final class GuestMemory {
     private SlotIndex index;
@@ -27,19 +28,25 @@ public final class GuestMemory {
     }
 
     /**
-     * Maps the memory that the process at the other end shares ({@link Vmm#share}). All or nothing: after an exception this process's mappings,
-     * descriptors and objects are as before.
+     * Maps the memory that the process at the other end shares ({@link Vmm#share}). All or nothing: after an exception
+     * this process's mappings, descriptors and objects are as before.
      *
      * @param expected what the memory must consist of; null to take any, see {@link AttachedMemory#map}
      * @param sealed make the mappings immutable where the kernel can: they then live until this process ends
-     * @throws VmRefusedException when number, type, address or size of the ranges differ from what is expected; the message says which
-     * @throws IOException when the peer breaks the protocol, offers files that are not what it says, or the host cannot map them
+     * @throws VmRefusedException when number, type, address or size of the ranges differ from what is expected; the
+     *     message says which
+     * @throws IOException when the peer breaks the protocol, offers files that are not what it says, or the host cannot
+     *     map them
      */
-    public static AttachedMemory attach(DescriptorChannel channel, MemoryMap expected, boolean sealed) throws IOException {
+    public static AttachedMemory attach(DescriptorChannel channel, MemoryMap expected, boolean sealed)
+            throws IOException {
         return AttachedMemory.receive(channel, expected, sealed);
     }
 
-    /** Guest-physical to host-virtual: the host address of the byte at {@code gpa}, or 0 when no memory is there. O(log slots), allocates nothing. */
+    /**
+     * Guest-physical to host-virtual: the host address of the byte at {@code gpa}, or 0 when no memory is there. O(log
+     * slots), allocates nothing.
+     */
     public long translate(long gpa) {
         SlotIndex slots = index;
         int i = slots.candidate(gpa);
@@ -53,7 +60,9 @@ public final class GuestMemory {
         return slots.inside(i, gpa, sizeBytes) ? gpa + slots.delta[i] : 0;
     }
 
-    /** All of an object that the guest placed lies inside memory, in one range; it may end exactly at the range's end. */
+    /**
+     * All of an object that the guest placed lies inside memory, in one range; it may end exactly at the range's end.
+     */
     public boolean containsObject(long gpa, long sizeBytes) {
         return translate(gpa, sizeBytes) != 0;
     }
@@ -72,7 +81,10 @@ public final class GuestMemory {
         return HostMemory.ALL.asSlice(locate(gpa, sizeBytes), sizeBytes);
     }
 
-    /** Says that {@code sizeBytes} bytes were written through a view or a translated address. Needed only where a dirty log may run. */
+    /**
+     * Says that {@code sizeBytes} bytes were written through a view or a translated address. Needed only where a dirty
+     * log may run.
+     */
     public void markDirty(long gpa, long sizeBytes) {
         SlotIndex slots = requireInside(gpa, sizeBytes);
         for (long done = 0; done < sizeBytes; ) {
@@ -235,7 +247,10 @@ public final class GuestMemory {
         for (int i = 0; i < sizeBytes; i++) putByte(gpa + i, (byte) (value >>> 8 * i));
     }
 
-    /** The data first, then the mark: a collection in between leaves the mark for the next one, which then reads the data. */
+    /**
+     * The data first, then the mark: a collection in between leaves the mark for the next one, which then reads the
+     * data.
+     */
     private static void wrote(SlotIndex slots, int i, long gpa, long sizeBytes) {
         DirtyLog log = slots.log(i);
         if (log != null) log.mark(gpa - slots.gpa[i], sizeBytes);

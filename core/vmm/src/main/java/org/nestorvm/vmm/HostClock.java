@@ -3,10 +3,12 @@ package org.nestorvm.vmm;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * The host's monotonic clock. Callbacks run on one daemon thread, which starts with the first timer and ends with {@link #close}.
+ * The host's monotonic clock. Callbacks run on one daemon thread, which starts with the first timer and ends with
+ * {@link #close}.
  *
- * <p>That thread is woken only for a deadline earlier than the one it sleeps until. A timer that is disarmed leaves it asleep; it then wakes once for nothing. So a timer that is mostly armed anew
- * before it is due, as a watchdog is, costs no system call and does not start another processor of the host.
+ * <p>That thread is woken only for a deadline earlier than the one it sleeps until. A timer that is disarmed leaves it
+ * asleep; it then wakes once for nothing. So a timer that is mostly armed anew before it is due, as a watchdog is,
+ * costs no system call and does not start another processor of the host.
  */
 public final class HostClock implements VmClock, AutoCloseable {
     private final long startNs = System.nanoTime();
@@ -14,7 +16,10 @@ public final class HostClock implements VmClock, AutoCloseable {
     private final TimerQueue timers = new TimerQueue();
     private Thread thread;
     private volatile boolean closed;
-    /** What the thread sleeps until; while it is awake less than any deadline, since it looks at the deadlines again before it sleeps. */
+    /**
+     * What the thread sleeps until; while it is awake less than any deadline, since it looks at the deadlines again
+     * before it sleeps.
+     */
     private volatile long sleepsUntilNs = Long.MIN_VALUE;
 
     @Override
@@ -38,7 +43,10 @@ public final class HostClock implements VmClock, AutoCloseable {
         thread = Thread.ofPlatform().name("vm-timers").daemon().start(this::loop);
     }
 
-    /** The deadline is published before this reads what the thread sleeps until; the thread publishes that before it reads the deadline: one of them sees the other. */
+    /**
+     * The deadline is published before this reads what the thread sleeps until; the thread publishes that before it
+     * reads the deadline: one of them sees the other.
+     */
     private void wakeIfEarlier() {
         if (timers.nextDeadlineNs() < sleepsUntilNs) wake();
     }
@@ -56,7 +64,8 @@ public final class HostClock implements VmClock, AutoCloseable {
             timers.runDue(nowNs());
             long deadlineNs = timers.nextDeadlineNs();
             sleepsUntilNs = deadlineNs;
-            if (!closed && timers.nextDeadlineNs() >= deadlineNs) LockSupport.parkNanos(this, deadlineNs - nowNs());       // returns at once when that is past
+            if (!closed && timers.nextDeadlineNs() >= deadlineNs)
+                LockSupport.parkNanos(this, deadlineNs - nowNs()); // returns at once when that is past
             sleepsUntilNs = Long.MIN_VALUE;
         }
     }
@@ -76,7 +85,7 @@ public final class HostClock implements VmClock, AutoCloseable {
             try {
                 t.join();
             } catch (InterruptedException e) {
-                interrupted = true;                     // callbacks do not block, so it is a matter of microseconds
+                interrupted = true; // callbacks do not block, so it is a matter of microseconds
             }
         }
         if (interrupted) Thread.currentThread().interrupt();

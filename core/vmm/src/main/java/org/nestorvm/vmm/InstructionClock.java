@@ -1,8 +1,9 @@
 package org.nestorvm.vmm;
 
 /**
- * Time that passes with executed instructions, and with exceptions: one nanosecond each. The same guest with the same inputs then sees the same times. The virtual CPU's thread moves
- * it forward and runs the callbacks; while the processor is halted, time jumps to the next deadline.
+ * Time that passes with executed instructions, and with exceptions: one nanosecond each. The same guest with the same
+ * inputs then sees the same times. The virtual CPU's thread moves it forward and runs the callbacks; while the
+ * processor is halted, time jumps to the next deadline.
  */
 public final class InstructionClock implements VmClock {
     private final TimerQueue timers = new TimerQueue();
@@ -26,7 +27,7 @@ public final class InstructionClock implements VmClock {
 
     @Override
     public Timer newTimer(Runnable callback) {
-        return timers.newTimer(callback, () -> { });
+        return timers.newTimer(callback, () -> {});
     }
 
     /** Long.MAX_VALUE when no timer is armed. */

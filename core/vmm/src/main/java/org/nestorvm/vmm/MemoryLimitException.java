@@ -6,8 +6,8 @@ public final class MemoryLimitException extends VmRefusedException {
     private final long limitBytes;
 
     MemoryLimitException(String owner, long askedBytes, long heldBytes, long limitBytes) {
-        super("owner \"" + owner + "\" asks for " + askedBytes + " bytes of guest memory and holds " + heldBytes + " already: limit is " + limitBytes
-                + "; terminate a machine, ask for less, or have the limit raised");
+        super("owner \"" + owner + "\" asks for " + askedBytes + " bytes of guest memory and holds " + heldBytes
+                + " already: limit is " + limitBytes + "; terminate a machine, ask for less, or have the limit raised");
         this.limitBytes = limitBytes;
     }
 

@@ -10,8 +10,8 @@ import java.util.List;
 import org.nestorvm.memory.DescriptorChannel;
 
 /**
- * How a machine's memory is described to another process: one message of {@value #BYTES} bytes, little endian, with a descriptor for each range that has memory, in
- * the order of the ranges.
+ * How a machine's memory is described to another process: one message of {@value #BYTES} bytes, little endian, with a
+ * descriptor for each range that has memory, in the order of the ranges.
  *
  * <pre>
  *   0  magic, 4 bytes     4  version, 4     8  id of the machine, 4     12  number of ranges, 4
@@ -31,17 +31,30 @@ record MemoryOffer(int id, String name, MemoryMap map) {
         out.putInt(MAGIC).putInt(VERSION).putInt(id).putInt(map.ranges().size());
         out.put(name.getBytes(StandardCharsets.US_ASCII));
         out.position(16 + NAME_BYTES);
-        for (MemoryRange range : map.ranges()) out.putLong(range.gpa()).putLong(range.sizeBytes()).putInt(range.type().number()).putInt(0);
+        for (MemoryRange range : map.ranges())
+            out.putLong(range.gpa())
+                    .putLong(range.sizeBytes())
+                    .putInt(range.type().number())
+                    .putInt(0);
         channel.send(out.array(), descriptors);
     }
 
-    /** @throws ProtocolException when it is no offer; VmRefusedException when the ranges are none that a machine can have */
+    /**
+     * @throws ProtocolException when it is no offer; VmRefusedException when the ranges are none that a machine can
+     *     have
+     */
     static MemoryOffer parse(byte[] bytes) throws IOException {
         ByteBuffer in = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         int magic = in.getInt(), version = in.getInt(), id = in.getInt(), count = in.getInt();
-        if (magic != MAGIC) throw new ProtocolException("the peer does not offer guest memory: its message begins with 0x" + Integer.toHexString(magic));
-        if (version != VERSION) throw new ProtocolException("the peer offers guest memory in version " + version + " of the protocol: this is version " + VERSION);
-        if (count < 1 || count > MemoryMap.MAX_RANGES) throw new ProtocolException("the peer offers " + count + " memory ranges: there must be 1 to " + MemoryMap.MAX_RANGES);
+        if (magic != MAGIC)
+            throw new ProtocolException(
+                    "the peer does not offer guest memory: its message begins with 0x" + Integer.toHexString(magic));
+        if (version != VERSION)
+            throw new ProtocolException("the peer offers guest memory in version " + version
+                    + " of the protocol: this is version " + VERSION);
+        if (count < 1 || count > MemoryMap.MAX_RANGES)
+            throw new ProtocolException(
+                    "the peer offers " + count + " memory ranges: there must be 1 to " + MemoryMap.MAX_RANGES);
         byte[] name = new byte[NAME_BYTES];
         in.get(name);
         int length = 0;
@@ -59,12 +72,19 @@ record MemoryOffer(int id, String name, MemoryMap map) {
     /** @throws VmRefusedException naming the first thing in which the offer is not what was expected */
     void requireSame(MemoryMap expected) {
         List<MemoryRange> theirs = map.ranges(), ours = expected.ranges();
-        if (theirs.size() != ours.size()) throw refused(theirs.size() + " memory ranges", ours.size() + " were expected");
+        if (theirs.size() != ours.size())
+            throw refused(theirs.size() + " memory ranges", ours.size() + " were expected");
         for (int i = 0; i < ours.size(); i++) {
             MemoryRange their = theirs.get(i), our = ours.get(i);
-            if (their.type() != our.type()) throw refused("range " + i + " with type " + their.type(), our.type() + " was expected");
-            if (their.gpa() != our.gpa()) throw refused("range " + i + " at gpa 0x" + Long.toHexString(their.gpa()), "0x" + Long.toHexString(our.gpa()) + " was expected");
-            if (their.sizeBytes() != our.sizeBytes()) throw refused("range " + i + " with " + their.sizeBytes() + " bytes", our.sizeBytes() + " were expected");
+            if (their.type() != our.type())
+                throw refused("range " + i + " with type " + their.type(), our.type() + " was expected");
+            if (their.gpa() != our.gpa())
+                throw refused(
+                        "range " + i + " at gpa 0x" + Long.toHexString(their.gpa()),
+                        "0x" + Long.toHexString(our.gpa()) + " was expected");
+            if (their.sizeBytes() != our.sizeBytes())
+                throw refused(
+                        "range " + i + " with " + their.sizeBytes() + " bytes", our.sizeBytes() + " were expected");
         }
     }
 

@@ -9,8 +9,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A range of guest memory with the object that backs it and the object's mapping in this process. Byte n of the range is byte n of the object,
- * in every process. A slot holds one reference to its object, the mapping another.
+ * A range of guest memory with the object that backs it and the object's mapping in this process. Byte n of the range
+ * is byte n of the object, in every process. A slot holds one reference to its object, the mapping another.
  */
 public record MemorySlot(MemoryRange range, MemoryObject object, Mapping mapping) {
     private static final Logger LOG = LoggerFactory.getLogger(MemorySlot.class);
@@ -34,8 +34,9 @@ public record MemorySlot(MemoryRange range, MemoryObject object, Mapping mapping
     }
 
     /**
-     * Makes all mappings immutable: the last step of creating and attaching, since there is no way back from it. If the first is refused nothing
-     * has happened; if a later one is, the mapping stays as it is and says so ({@link Mapping#sealed}).
+     * Makes all mappings immutable: the last step of creating and attaching, since there is no way back from it. If the
+     * first is refused nothing has happened; if a later one is, the mapping stays as it is and says so
+     * ({@link Mapping#sealed}).
      */
     static void seal(List<MemorySlot> slots) throws IOException {
         slots.getFirst().mapping().seal();
@@ -43,7 +44,10 @@ public record MemorySlot(MemoryRange range, MemoryObject object, Mapping mapping
             try {
                 slot.mapping().seal();
             } catch (IOException e) {
-                LOG.warn("{} stays unsealed, since a sealed neighbour cannot be taken back any more: {}", slot.mapping(), e.getMessage());
+                LOG.warn(
+                        "{} stays unsealed, since a sealed neighbour cannot be taken back any more: {}",
+                        slot.mapping(),
+                        e.getMessage());
             }
         }
     }

@@ -15,20 +15,26 @@ import org.nestorvm.paging.PageSize;
 import org.nestorvm.paging.TableMemoryException;
 
 /**
- * Answers a nested fault (EPT violation or #NPF): finds what lies at the address and, for memory, makes the page resident, enters it readable, writable and
- * executable, and has the guest try again. What the exit information means is the entry format's to say. Any number of virtual CPUs may fault at once, on the same page too.
+ * Answers a nested fault (EPT violation or #NPF): finds what lies at the address and, for memory, makes the page
+ * resident, enters it readable, writable and executable, and has the guest try again. What the exit information means
+ * is the entry format's to say. Any number of virtual CPUs may fault at once, on the same page too.
  *
- * <p>An entry holds the page's host-virtual address, so the host's kernel may move or swap the frame behind it without telling anybody; what has
- * to be revoked is only what this monitor takes away itself ({@link VirtualMachine#discard}, dirty logs). {@link #revocations} orders that against faults in flight: whoever takes
- * away counts up before it removes entries, and a fault that meets a new count takes its own entry back and starts again. No lock is
- * held while virtual CPUs are told, so a fault never waits for a listener that waits for the fault.
+ * <p>An entry holds the page's host-virtual address, so the host's kernel may move or swap the frame behind it without
+ * telling anybody; what has to be revoked is only what this monitor takes away itself ({@link VirtualMachine#discard},
+ * dirty logs). {@link #revocations} orders that against faults in flight: whoever takes away counts up before it
+ * removes entries, and a fault that meets a new count takes its own entry back and starts again. No lock is held while
+ * virtual CPUs are told, so a fault never waits for a listener that waits for the fault.
  */
 public final class NestedFaultHandler {
-    /** Outcomes. RESIDENT: the page is entered, retry. MMIO: the monitor emulates the access. HOLE: nothing is there, reads all ones. PROTECTION: an entry forbids it. */
+    /**
+     * Outcomes. RESIDENT: the page is entered, retry. MMIO: the monitor emulates the access. HOLE: nothing is there,
+     * reads all ones. PROTECTION: an entry forbids it.
+     */
     public static final int RESIDENT = 0, MMIO = 1, HOLE = 2, PROTECTION = 3;
     /**
-     * SHORTAGE: the host had no memory for the page for {@value #PATIENCE_MS} ms; nothing has changed, the access may be tried again later. MISCONFIGURED: an entry on the
-     * way has reserved bits set, which only a fault of ours can bring about.
+     * SHORTAGE: the host had no memory for the page for {@value #PATIENCE_MS} ms; nothing has changed, the access may
+     * be tried again later. MISCONFIGURED: an entry on the way has reserved bits set, which only a fault of ours can
+     * bring about.
      */
     public static final int SHORTAGE = 4, MISCONFIGURED = 5;
 
@@ -87,7 +93,9 @@ public final class NestedFaultHandler {
         }
     }
 
-    /** False when the host has no memory now. Asks for the page instead of touching it: a touch that fails is a SIGBUS. */
+    /**
+     * False when the host has no memory now. Asks for the page instead of touching it: a touch that fails is a SIGBUS.
+     */
     private boolean makeResident(int slot, long gpa, PageSize size) {
         SlotIndex slots = memory.index();
         long bytes = size.bytes();
@@ -113,16 +121,23 @@ public final class NestedFaultHandler {
         }
     }
 
-    /** While a log runs a page is writable only after it was marked. Under the log's lock, so that a reader's fault does not undo what a writer's has entered. */
+    /**
+     * While a log runs a page is writable only after it was marked. Under the log's lock, so that a reader's fault does
+     * not undo what a writer's has entered.
+     */
     private void enterLogged(DirtyLog log, SlotIndex slots, int slot, long page, PageSize size, int access) {
         synchronized (log) {
             boolean write = (access & Access.WRITE) != 0;
             if (write) log.mark(page - slots.gpa[slot], size.bytes());
-            if (write || table.extract(page) == -1) table.enter(page, page + slots.delta[slot], size, write ? Access.ALL : Access.READ | Access.EXECUTE);
+            if (write || table.extract(page) == -1)
+                table.enter(page, page + slots.delta[slot], size, write ? Access.ALL : Access.READ | Access.EXECUTE);
         }
     }
 
-    /** Something was taken away while this fault was under way. The page may have been written through the entry, so a log hears of it. */
+    /**
+     * Something was taken away while this fault was under way. The page may have been written through the entry, so a
+     * log hears of it.
+     */
     private void takeBack(int slot, long gpa, PageSize size) {
         SlotIndex slots = memory.index();
         long page = gpa & -size.bytes();
@@ -138,7 +153,7 @@ public final class NestedFaultHandler {
             long seen = revocations.get();
             boolean lapsing = logLapsing;
             DirtyLog log = memory.index().log(slot);
-            if (table.walk(gpa, access, walk) != -1) return RESIDENT;           // another virtual CPU was faster
+            if (table.walk(gpa, access, walk) != -1) return RESIDENT; // another virtual CPU was faster
             if (walk.misconfigured) return MISCONFIGURED;
             if (walk.rights == 0) return fill(slot, gpa, access);
             boolean onlyWriteMissing = (access & ~walk.rights) == Access.WRITE;
@@ -158,7 +173,7 @@ public final class NestedFaultHandler {
         } catch (TableMemoryException | OutOfMemoryError e) {
             return fill(slot, gpa, Access.WRITE);
         }
-        if (revocations.get() != seen) takeBack(slot, gpa, size);               // the retry faults once more
+        if (revocations.get() != seen) takeBack(slot, gpa, size); // the retry faults once more
         return RESIDENT;
     }
 
@@ -181,8 +196,9 @@ public final class NestedFaultHandler {
     }
 
     /**
-     * The pages written since the last time, write-protected again. What is read from them now is at least as new as the marks. One call protects all between the first and
-     * the last of them: those that are not marked are not writable anyway, and processors are stopped to flush once instead of once a page.
+     * The pages written since the last time, write-protected again. What is read from them now is at least as new as
+     * the marks. One call protects all between the first and the last of them: those that are not marked are not
+     * writable anyway, and processors are stopped to flush once instead of once a page.
      */
     long[] collectLog(int slot) {
         SlotIndex slots = memory.index();

@@ -3,7 +3,10 @@ package org.nestorvm.vmm;
 import java.util.HashMap;
 import java.util.Map;
 
-/** How much guest memory each owner's machines may come to hold, and how much they may now. Memory counts from create to teardown, touched or not. */
+/**
+ * How much guest memory each owner's machines may come to hold, and how much they may now. Memory counts from create to
+ * teardown, touched or not.
+ */
 final class OwnerAccounts {
     private final Map<String, Long> held = new HashMap<>();
     private final Map<String, Long> limits = new HashMap<>();
@@ -33,7 +36,8 @@ final class OwnerAccounts {
 
     synchronized void release(String owner, long bytes) {
         long after = held.getOrDefault(owner, 0L) - bytes;
-        if (after < 0) throw new IllegalStateException("owner \"" + owner + "\" gives back more memory than it holds: " + bytes);
+        if (after < 0)
+            throw new IllegalStateException("owner \"" + owner + "\" gives back more memory than it holds: " + bytes);
         if (after == 0) held.remove(owner);
         else held.put(owner, after);
     }

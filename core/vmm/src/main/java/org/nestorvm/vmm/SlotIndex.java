@@ -10,8 +10,9 @@ import org.nestorvm.paging.PageSize;
 /**
  * Memory slots as sorted arrays, for translation. Immutable but for the dirty logs.
  *
- * <p>An address is first looked up in a table of {@value #BUCKETS} equal pieces of the space that the slots span, which gives the last slot that can hold it; from there it is
- * a step back or none. Where many small slots share a piece a binary search takes over, so that it is O(log slots) whatever the layout. On the machine of bench/RESULTS.md the
+ * <p>An address is first looked up in a table of {@value #BUCKETS} equal pieces of the space that the slots span, which
+ * gives the last slot that can hold it; from there it is a step back or none. Where many small slots share a piece a
+ * binary search takes over, so that it is O(log slots) whatever the layout. On the machine of bench/RESULTS.md the
  * table takes 2 ns for 16 slots and addresses in random order, the search alone 6.
  */
 final class SlotIndex {
@@ -21,6 +22,7 @@ final class SlotIndex {
     private static final int BUCKETS = 256;
     /** Slots in one bucket that are tried one by one. */
     private static final int FEW = 4;
+
     private static final byte CROWDED = -1;
 
     /** First guest-physical address; Long.MAX_VALUE where no slot is. */
@@ -29,6 +31,7 @@ final class SlotIndex {
     final long[] size;
     /** Add to a guest-physical address to get the host's. */
     final long[] delta;
+
     private final Mapping[] mapping;
     private final boolean[] hugePages;
     private final DirtyLog[] log;
@@ -61,7 +64,10 @@ final class SlotIndex {
         }
     }
 
-    /** The last slot that begins at or below the address, or 0, or any for an address in no slot: the caller compares with {@link #size}. */
+    /**
+     * The last slot that begins at or below the address, or 0, or any for an address in no slot: the caller compares
+     * with {@link #size}.
+     */
     int candidate(long address) {
         long piece = address >>> shift;
         if (piece >= BUCKETS) return 0;

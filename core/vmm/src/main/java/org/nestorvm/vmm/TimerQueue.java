@@ -3,9 +3,13 @@ package org.nestorvm.vmm;
 import java.util.Comparator;
 import java.util.PriorityQueue;
 
-/** Deadlines in order; equal ones in the order in which they were armed, so that a deterministic clock stays so. Thread safe. */
+/**
+ * Deadlines in order; equal ones in the order in which they were armed, so that a deterministic clock stays so. Thread
+ * safe.
+ */
 final class TimerQueue {
-    private final PriorityQueue<Entry> queue = new PriorityQueue<>(Comparator.comparingLong((Entry e) -> e.deadlineNs).thenComparingLong(e -> e.order));
+    private final PriorityQueue<Entry> queue = new PriorityQueue<>(
+            Comparator.comparingLong((Entry e) -> e.deadlineNs).thenComparingLong(e -> e.order));
     private long order;
     private volatile long nextDeadlineNs = Long.MAX_VALUE;
 

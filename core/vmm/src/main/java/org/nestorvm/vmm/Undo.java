@@ -5,7 +5,10 @@ import java.util.Deque;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What has to be taken back, last thing first, unless everything succeeds. Closing undoes; {@link #keep} makes closing do nothing. */
+/**
+ * What has to be taken back, last thing first, unless everything succeeds. Closing undoes; {@link #keep} makes closing
+ * do nothing.
+ */
 final class Undo implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Undo.class);
 

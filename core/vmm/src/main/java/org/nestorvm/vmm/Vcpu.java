@@ -6,8 +6,8 @@ import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A virtual CPU and its state, moved by compare-and-set only: whoever moves it away from STOPPED has the processor to itself until it moves it back. Nobody waits for
- * it: a second user is told that it is busy, at once.
+ * A virtual CPU and its state, moved by compare-and-set only: whoever moves it away from STOPPED has the processor to
+ * itself until it moves it back. Nobody waits for it: a second user is told that it is busy, at once.
  *
  * <pre>
  *   STOPPED --run, readState, writeState, inject--> RUNNING --done--> STOPPED
@@ -16,7 +16,12 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Vcpu {
     /** The states of vmm(4)'s vcpus, in its order. */
-    public enum State { STOPPED, RUNNING, REQTERM, TERMINATED }
+    public enum State {
+        STOPPED,
+        RUNNING,
+        REQTERM,
+        TERMINATED
+    }
 
     private static final VarHandle STATE;
 
@@ -50,9 +55,11 @@ public final class Vcpu {
     }
 
     /**
-     * Runs the guest until something needs the monitor. Each exit is returned once. A reference to the machine is held meanwhile, so its memory stays mapped.
+     * Runs the guest until something needs the monitor. Each exit is returned once. A reference to the machine is held
+     * meanwhile, so its memory stays mapped.
      *
-     * <p>An exception, from the bus or out of the engine, leaves the virtual CPU STOPPED: it can be run again. {@link Exit.InternalError} leaves it TERMINATED.
+     * <p>An exception, from the bus or out of the engine, leaves the virtual CPU STOPPED: it can be run again.
+     * {@link Exit.InternalError} leaves it TERMINATED.
      *
      * @throws VcpuBusyException at once when somebody else runs or reads it
      * @throws VmTerminatedException when it cannot run any more
@@ -141,7 +148,8 @@ public final class Vcpu {
             return;
         }
         vm.release();
-        if (seen == State.TERMINATED) throw new VmTerminatedException("virtual CPU " + index + " of " + vm + " has been terminated");
+        if (seen == State.TERMINATED)
+            throw new VmTerminatedException("virtual CPU " + index + " of " + vm + " has been terminated");
         throw new VcpuBusyException(vm.name(), index, seen);
     }
 
@@ -156,7 +164,10 @@ public final class Vcpu {
         vm.release();
     }
 
-    /** TERMINATED if it was stopped; otherwise REQTERM, and a kick for whoever has it. The caller holds a reference to the machine. */
+    /**
+     * TERMINATED if it was stopped; otherwise REQTERM, and a kick for whoever has it. The caller holds a reference to
+     * the machine.
+     */
     void requestTermination() {
         for (; ; ) {
             State seen = state;
@@ -170,7 +181,8 @@ public final class Vcpu {
     }
 
     /**
-     * Waits for the end that was requested, unless it is the caller's own: a device that terminates the machine is called by a virtual CPU, which ends when the call returns.
+     * Waits for the end that was requested, unless it is the caller's own: a device that terminates the machine is
+     * called by a virtual CPU, which ends when the call returns.
      *
      * @return false when the time was up first
      */
@@ -181,7 +193,8 @@ public final class Vcpu {
                 long leftNs = deadlineNs - System.nanoTime();
                 if (leftNs <= 0) return false;
                 TimeUnit.NANOSECONDS.timedWait(this, Math.min(leftNs, 100_000_000));
-                if (state == State.REQTERM) engine.kick();                      // a kick that met the gap between two runs of a caller's loop
+                if (state == State.REQTERM)
+                    engine.kick(); // a kick that met the gap between two runs of a caller's loop
             }
             return true;
         }

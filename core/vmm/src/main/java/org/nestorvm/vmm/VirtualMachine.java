@@ -15,13 +15,17 @@ import org.slf4j.LoggerFactory;
 /**
  * A virtual machine: memory slots, a nested page table, virtual CPUs.
  *
- * <p>It lives as long as somebody holds a reference. The monitor's list holds the first, which {@link #close} drops; whoever uses the machine
- * beside the thread that closes it holds another. The last one to go tears down: virtual CPUs, then the table (its root is cleared and its pages go back
- * as a whole, which is faster than wiping each range and leaves the same), then one reference for each memory object, then the mappings.
+ * <p>It lives as long as somebody holds a reference. The monitor's list holds the first, which {@link #close} drops;
+ * whoever uses the machine beside the thread that closes it holds another. The last one to go tears down: virtual CPUs,
+ * then the table (its root is cleared and its pages go back as a whole, which is faster than wiping each range and
+ * leaves the same), then one reference for each memory object, then the mappings.
  */
 public final class VirtualMachine implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(VirtualMachine.class);
-    /** For virtual CPUs to leave the guest. An engine that does not come back by then keeps its reference, and the teardown follows when it does. */
+    /**
+     * For virtual CPUs to leave the guest. An engine that does not come back by then keeps its reference, and the
+     * teardown follows when it does.
+     */
     static final long TERMINATION_NS = TimeUnit.SECONDS.toNanos(10);
 
     private final Vmm vmm;
@@ -92,7 +96,10 @@ public final class VirtualMachine implements AutoCloseable {
         return engine;
     }
 
-    /** Has the engine make its side and all virtual CPUs. All or nothing. @throws IllegalStateException when an engine is attached already */
+    /**
+     * Has the engine make its side and all virtual CPUs. All or nothing. @throws IllegalStateException when an engine
+     * is attached already
+     */
     public void attach(Engine with, EngineOptions options) throws IOException {
         if (!tryReference()) throw new VmTerminatedException(this + " has been terminated");
         try {
@@ -134,7 +141,10 @@ public final class VirtualMachine implements AutoCloseable {
         engine.close();
     }
 
-    /** Takes a reference for a thread or a device that goes on using the machine. @throws VmTerminatedException when it is being torn down */
+    /**
+     * Takes a reference for a thread or a device that goes on using the machine. @throws VmTerminatedException when it
+     * is being torn down
+     */
     public VmReference reference() {
         if (!tryReference()) throw new VmTerminatedException(this + " has been terminated");
         return new VmReference(this);
@@ -146,8 +156,16 @@ public final class VirtualMachine implements AutoCloseable {
             long resident = 0;
             for (MemorySlot slot : slots) resident += slot.object().residentBytes();
             List<Vcpu.State> states = vcpus.stream().map(Vcpu::state).toList();
-            return new VmInfo(id, name(), config.owner(), creatorPid, config.memory().memoryBytes(), resident,
-                    table.residentCount() * MemoryRange.PAGE_BYTES, config.vcpus(), states);
+            return new VmInfo(
+                    id,
+                    name(),
+                    config.owner(),
+                    creatorPid,
+                    config.memory().memoryBytes(),
+                    resident,
+                    table.residentCount() * MemoryRange.PAGE_BYTES,
+                    config.vcpus(),
+                    states);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } finally {
@@ -158,8 +176,8 @@ public final class VirtualMachine implements AutoCloseable {
     /**
      * Gives memory that the guest does not need back to the host: it reads zero afterwards. For a balloon.
      *
-     * <p>In this order: no virtual CPU has a translation any more, the pages are freed, and what a fault in flight has entered
-     * meanwhile is taken out again, so that the table maps only what is resident.
+     * <p>In this order: no virtual CPU has a translation any more, the pages are freed, and what a fault in flight has
+     * entered meanwhile is taken out again, so that the table maps only what is resident.
      *
      * @throws GuestAddressException unless all of it lies in one slot
      * @throws IllegalArgumentException unless it is whole pages
@@ -179,8 +197,8 @@ public final class VirtualMachine implements AutoCloseable {
     }
 
     /**
-     * Takes the translation of one page from every virtual CPU; its content stays, and the next access to it is a nested
-     * fault. Where there is no memory nothing happens. KVM has a table of its own, from which the page goes when
+     * Takes the translation of one page from every virtual CPU; its content stays, and the next access to it is a
+     * nested fault. Where there is no memory nothing happens. KVM has a table of its own, from which the page goes when
      * the host's mapping loses it.
      */
     public void unmapPage(long gpa) {
@@ -198,37 +216,45 @@ public final class VirtualMachine implements AutoCloseable {
         }
     }
 
-    /** {@link #discard} for as much of the range as is whole pages of the host's: a balloon's guest counts in 4 KiB, whatever its memory consists of. */
+    /**
+     * {@link #discard} for as much of the range as is whole pages of the host's: a balloon's guest counts in 4 KiB,
+     * whatever its memory consists of.
+     */
     public void discardWithin(long gpa, long sizeBytes) throws IOException {
         int slot = memory.index().find(gpa);
         if (slot < 0 || !memory.containsObject(gpa, sizeBytes)) throw new GuestAddressException(gpa, sizeBytes);
-        long base = slots.get(slot).gpa(), page = slots.get(slot).object().pages().bytes();
+        long base = slots.get(slot).gpa(),
+                page = slots.get(slot).object().pages().bytes();
         long from = gpa - base + page - 1 & -page, end = gpa - base + sizeBytes & -page;
         if (from < end) discard(base + from, end - from);
     }
 
     /**
-     * From here on the pages of the slot that are written to are recorded: by the guest, on an engine that runs over the nested page table, and through {@link GuestMemory}. An engine
-     * with a log in hardware keeps its own, and another process that maps the memory tells its writes itself, as vhost-user has it.
+     * From here on the pages of the slot that are written to are recorded: by the guest, on an engine that runs over
+     * the nested page table, and through {@link GuestMemory}. An engine with a log in hardware keeps its own, and
+     * another process that maps the memory tells its writes itself, as vhost-user has it.
      */
     public void startDirtyLog(MemorySlot slot) {
         withEngine(side -> {
             int index = indexOf(slot);
-            if (memory.index().log(index) != null) throw new IllegalStateException("a dirty log of " + slot.range() + " runs already");
+            if (memory.index().log(index) != null)
+                throw new IllegalStateException("a dirty log of " + slot.range() + " runs already");
             if (side != null) side.logDirty(index, true);
             faults.startLog(index);
         });
     }
 
     /**
-     * The slot's pages written since the start or the last collection: bit n of word n/64 is page n. Read them after this returns. A page that is written
-     * at this moment may be told now or next time; once the virtual CPUs are stopped, the next collection has them all.
+     * The slot's pages written since the start or the last collection: bit n of word n/64 is page n. Read them after
+     * this returns. A page that is written at this moment may be told now or next time; once the virtual CPUs are
+     * stopped, the next collection has them all.
      */
     public long[] collectDirty(MemorySlot slot) {
         long[][] words = new long[1][];
         withEngine(side -> {
             int index = indexOf(slot);
-            if (memory.index().log(index) == null) throw new IllegalStateException("no dirty log of " + slot.range() + " runs");
+            if (memory.index().log(index) == null)
+                throw new IllegalStateException("no dirty log of " + slot.range() + " runs");
             words[0] = faults.collectLog(index);
             if (side != null) side.collectDirty(index, words[0]);
         });
@@ -290,9 +316,10 @@ public final class VirtualMachine implements AutoCloseable {
         long deadline = System.nanoTime() + TERMINATION_NS;
         for (Vcpu vcpu : vcpus) {
             try {
-                if (!vcpu.awaitTermination(deadline)) LOG.error("{} did not leave the guest; {} is torn down when it does", vcpu, this);
+                if (!vcpu.awaitTermination(deadline))
+                    LOG.error("{} did not leave the guest; {} is torn down when it does", vcpu, this);
             } catch (InterruptedException e) {
-                interrupted = true;                                             // the virtual CPU holds its own reference: teardown waits for it without us
+                interrupted = true; // the virtual CPU holds its own reference: teardown waits for it without us
             }
         }
         release();

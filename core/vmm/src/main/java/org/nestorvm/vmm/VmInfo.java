@@ -12,5 +12,13 @@ import java.util.List;
  * @param vcpus configured virtual CPUs
  * @param states of those that an engine has made: all or none
  */
-public record VmInfo(int id, String name, String owner, long creatorPid, long totalBytes, long residentBytes, long enteredBytes, int vcpus, List<Vcpu.State> states) {
-}
+public record VmInfo(
+        int id,
+        String name,
+        String owner,
+        long creatorPid,
+        long totalBytes,
+        long residentBytes,
+        long enteredBytes,
+        int vcpus,
+        List<Vcpu.State> states) {}

@@ -2,7 +2,10 @@ package org.nestorvm.vmm;
 
 import java.util.concurrent.atomic.AtomicBoolean;
 
-/** Keeps a machine's memory, table and virtual CPUs in being, even if it is terminated meanwhile. Closing it twice is closing it once. */
+/**
+ * Keeps a machine's memory, table and virtual CPUs in being, even if it is terminated meanwhile. Closing it twice is
+ * closing it once.
+ */
 public final class VmReference implements AutoCloseable {
     private final VirtualMachine vm;
     private final AtomicBoolean closed = new AtomicBoolean();

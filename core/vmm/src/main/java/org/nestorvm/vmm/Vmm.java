@@ -11,8 +11,8 @@ import org.nestorvm.memory.sys.FaultPoints;
 import org.nestorvm.paging.NestedPageTable;
 
 /**
- * A monitor: creates, finds, shares, lists and terminates virtual machines. Several may live in one process and know nothing of each
- * other. All methods may be called from any thread.
+ * A monitor: creates, finds, shares, lists and terminates virtual machines. Several may live in one process and know
+ * nothing of each other. All methods may be called from any thread.
  */
 public final class Vmm {
     private static final Vmm DEFAULT = new Vmm();
@@ -20,6 +20,7 @@ public final class Vmm {
     private final OwnerAccounts accounts = new OwnerAccounts();
     /** Guarded by itself; ascending ids. A creation makes room first, so that adding, its last act, cannot fail. */
     private final ArrayList<VirtualMachine> live = new ArrayList<>();
+
     private int pending;
     private int lastId;
 
@@ -44,10 +45,12 @@ public final class Vmm {
     }
 
     /**
-     * Makes a machine. All or nothing: after an exception the address space, descriptors, objects, owner's totals and ids are as before.
+     * Makes a machine. All or nothing: after an exception the address space, descriptors, objects, owner's totals and
+     * ids are as before.
      *
-     * <p>The order is that of vm_create in vmm(4), with what cannot be taken back moved to the end: mappings are made immutable when nothing else can
-     * fail, and the machine is visible to others, and has an id, only as the very last step.
+     * <p>The order is that of vm_create in vmm(4), with what cannot be taken back moved to the end: mappings are made
+     * immutable when nothing else can fail, and the machine is visible to others, and has an id, only as the very last
+     * step.
      *
      * @throws MemoryLimitException when the owner would hold too much
      * @throws IOException when the host or the engine cannot provide what is needed
@@ -80,7 +83,8 @@ public final class Vmm {
         List<MemorySlot> slots = new ArrayList<>(MemoryMap.MAX_RANGES);
         for (MemoryRange range : config.memory().ranges()) {
             if (!range.isMemory()) continue;
-            MemoryObject object = MemoryObject.create(MemorySlot.objectName(config.name(), range, slots.size()), range.sizeBytes(), config.pages());
+            MemoryObject object = MemoryObject.create(
+                    MemorySlot.objectName(config.name(), range, slots.size()), range.sizeBytes(), config.pages());
             undo.add(object::release);
             Mapping mapping = AddressSpace.map(object, false);
             undo.add(mapping::unmap);
@@ -111,7 +115,10 @@ public final class Vmm {
         }
     }
 
-    /** The machine with a reference taken, which the caller closes. @throws NoSuchVmException when none has the id, or no more */
+    /**
+     * The machine with a reference taken, which the caller closes. @throws NoSuchVmException when none has the id, or
+     * no more
+     */
     public VmReference find(int id) {
         synchronized (live) {
             int at = position(id);
@@ -121,15 +128,17 @@ public final class Vmm {
     }
 
     /**
-     * Hands a machine's memory to another process: a description and a descriptor for each object. The other side calls {@link GuestMemory#attach}. The
-     * machine may end at once afterwards; its pages stay while the other side has them.
+     * Hands a machine's memory to another process: a description and a descriptor for each object. The other side calls
+     * {@link GuestMemory#attach}. The machine may end at once afterwards; its pages stay while the other side has them.
      *
      * @throws NoSuchVmException when no machine has the id
      */
     public void share(int id, DescriptorChannel channel) throws IOException {
         try (VmReference reference = find(id)) {
             VirtualMachine vm = reference.vm();
-            int[] descriptors = vm.slots().stream().mapToInt(slot -> slot.object().descriptor()).toArray();
+            int[] descriptors = vm.slots().stream()
+                    .mapToInt(slot -> slot.object().descriptor())
+                    .toArray();
             new MemoryOffer(id, vm.name(), vm.config().memory()).send(channel, descriptors);
         }
     }
@@ -151,15 +160,17 @@ public final class Vmm {
     }
 
     /**
-     * Ends a machine, whatever its guest does: it is taken from the list, its virtual CPUs are made to leave the guest, and it is torn down as soon as
-     * nobody holds a reference; without others, before this returns. Takes at most about ten seconds, normally far less than one.
+     * Ends a machine, whatever its guest does: it is taken from the list, its virtual CPUs are made to leave the guest,
+     * and it is torn down as soon as nobody holds a reference; without others, before this returns. Takes at most about
+     * ten seconds, normally far less than one.
      *
      * @throws NoSuchVmException when no machine has the id
      * @throws VmTerminatedException when somebody else is terminating it
      */
     public void terminate(int id) {
         try (VmReference reference = find(id)) {
-            if (!reference.vm().markDying()) throw new VmTerminatedException(reference.vm() + " is being terminated already");
+            if (!reference.vm().markDying())
+                throw new VmTerminatedException(reference.vm() + " is being terminated already");
             reference.vm().end();
         }
     }

@@ -23,11 +23,16 @@ import org.nestorvm.memory.sys.Primitive;
 @Timeout(60)
 class CreateFailureTest {
     private static final long M = 1 << 20;
-    private static final MemoryMap MAP = MemoryMap.of(new MemoryRange(0, M, RAM), new MemoryRange(M, M, RESERVED), new MemoryRange(2 * M, M, MMIO), new MemoryRange(4 * M, M, RAM));
+    private static final MemoryMap MAP = MemoryMap.of(
+            new MemoryRange(0, M, RAM),
+            new MemoryRange(M, M, RESERVED),
+            new MemoryRange(2 * M, M, MMIO),
+            new MemoryRange(4 * M, M, RAM));
 
     private final Vmm vmm = new Vmm();
     private final ScriptedEngine engine = new ScriptedEngine(ScriptedEngine.HALT);
-    private final VmConfig config = VmConfig.of("failing", MAP).withVcpus(2).withOwner("anna").withEngine(engine, ScriptedEngine.options());
+    private final VmConfig config =
+            VmConfig.of("failing", MAP).withVcpus(2).withOwner("anna").withEngine(engine, ScriptedEngine.options());
 
     @ParameterizedTest
     @ValueSource(ints = {Errno.ENOMEM, Errno.EMFILE, Errno.EPERM})
@@ -53,9 +58,20 @@ class CreateFailureTest {
             assertEquals(0, engine.openVms.get());
             assertEquals(0, engine.openVcpus.get());
         }
-        // Each of three objects takes a file, its size, its seals, a mapping and two pieces of advice; then the engine and its processors.
+        // Each of three objects takes a file, its size, its seals, a mapping and two pieces of advice; then the engine
+        // and its processors.
         assertThat(failed).hasSizeGreaterThan(3 * 6 + 3);
-        assertThat(String.join("\n", failed)).contains("memfd_create", "ftruncate", "mmap", "madvise", "engine create", "virtual CPU create", "failing.ram0", "failing.reserved1", "failing.ram2");
+        assertThat(String.join("\n", failed))
+                .contains(
+                        "memfd_create",
+                        "ftruncate",
+                        "mmap",
+                        "madvise",
+                        "engine create",
+                        "virtual CPU create",
+                        "failing.ram0",
+                        "failing.reserved1",
+                        "failing.ram2");
     }
 
     @Test
@@ -67,8 +83,11 @@ class CreateFailureTest {
             Host before = Host.now();
             int sealedBefore = AddressSpace.sealedCount();
             FaultPoints.Plan plan = FaultPoints.failAt(step, Errno.ENOMEM);
-            try (plan; VirtualMachine vm = vmm.create(sealing)) {
-                long sealed = vm.slots().stream().filter(slot -> slot.mapping().sealed()).count();
+            try (plan;
+                    VirtualMachine vm = vmm.create(sealing)) {
+                long sealed = vm.slots().stream()
+                        .filter(slot -> slot.mapping().sealed())
+                        .count();
                 assertEquals(plan.fired() ? 2 : 3, sealed, plan::toString);
                 outcomes.add("whole");
                 if (!plan.fired()) break;
@@ -78,8 +97,10 @@ class CreateFailureTest {
                 outcomes.add("failed");
             }
         }
-        // All steps up to the first seal fail cleanly; from the second on there is no way back, and the machine is whole, one mapping unsealed.
-        assertEquals(List.of("failed", "whole", "whole", "whole"), outcomes.subList(outcomes.size() - 4, outcomes.size()));
+        // All steps up to the first seal fail cleanly; from the second on there is no way back, and the machine is
+        // whole, one mapping unsealed.
+        assertEquals(
+                List.of("failed", "whole", "whole", "whole"), outcomes.subList(outcomes.size() - 4, outcomes.size()));
         assertThat(outcomes.subList(0, outcomes.size() - 3)).containsOnly("failed");
         assertEquals(0, vmm.memoryHeldBy("anna"));
     }

@@ -32,7 +32,10 @@ class DirtyLogTest {
             hand[guest.index] = guest;
             return new Exit.Halt();
         });
-        VirtualMachine vm = vmm.create(VmConfig.of("log", MAP).withFormat(format).withVcpus(hand.length).withEngine(engine, ScriptedEngine.options()));
+        VirtualMachine vm = vmm.create(VmConfig.of("log", MAP)
+                .withFormat(format)
+                .withVcpus(hand.length)
+                .withEngine(engine, ScriptedEngine.options()));
         for (Vcpu vcpu : vm.vcpus()) vcpu.run(GuestBus.EMPTY);
         return vm;
     }
@@ -47,18 +50,20 @@ class DirtyLogTest {
             hand[1].load(BASE);
             vm.startDirtyLog(slot);
             assertThat(BitSet.valueOf(vm.collectDirty(slot)).isEmpty()).isTrue();
-            hand[0].store(BASE + 8, 2);                                         // was writable before
-            hand[0].load(BASE + 4096);                                          // read only: not there before
-            hand[1].store(BASE + 2 * 4096, 3);                                  // not there before
+            hand[0].store(BASE + 8, 2); // was writable before
+            hand[0].load(BASE + 4096); // read only: not there before
+            hand[1].store(BASE + 2 * 4096, 3); // not there before
             hand[1].load(BASE + 3 * 4096);
-            hand[1].store(BASE + 3 * 4096, 4);                                  // read, then written
-            vm.memory().putLong(BASE + 5 * 4096, 5);                            // a device
-            vm.memory().write(BASE + 8 * 4096 - 4, new byte[8], 0, 8);          // over a border of pages
+            hand[1].store(BASE + 3 * 4096, 4); // read, then written
+            vm.memory().putLong(BASE + 5 * 4096, 5); // a device
+            vm.memory().write(BASE + 8 * 4096 - 4, new byte[8], 0, 8); // over a border of pages
             vm.memory().view(BASE + 10 * 4096, 8);
             vm.memory().markDirty(BASE + 11 * 4096, 1);
-            hand[0].store(SIZE - 4096, 6);                                      // another slot
-            hand[0].store(BASE + SIZE - 8, 7);                                  // the last page
-            assertEquals("{0, 2, 3, 5, 7, 8, 11, 255}", BitSet.valueOf(vm.collectDirty(slot)).toString());
+            hand[0].store(SIZE - 4096, 6); // another slot
+            hand[0].store(BASE + SIZE - 8, 7); // the last page
+            assertEquals(
+                    "{0, 2, 3, 5, 7, 8, 11, 255}",
+                    BitSet.valueOf(vm.collectDirty(slot)).toString());
             assertEquals("{}", BitSet.valueOf(vm.collectDirty(slot)).toString());
             hand[1].store(BASE, 8);
             assertEquals("{0}", BitSet.valueOf(vm.collectDirty(slot)).toString());
@@ -74,18 +79,23 @@ class DirtyLogTest {
         ScriptedEngine.Guest[] hand = new ScriptedEngine.Guest[1];
         try (VirtualMachine vm = machine(EntryFormat.EPT, hand)) {
             for (MemorySlot slot : vm.slots()) vm.startDirtyLog(slot);
-            assertThrows(IllegalStateException.class, () -> vm.startDirtyLog(vm.slots().getFirst()));
+            assertThrows(
+                    IllegalStateException.class,
+                    () -> vm.startDirtyLog(vm.slots().getFirst()));
             vm.memory().putInt(0, 1);
             hand[0].store(BASE + 4096, 1);
-            assertEquals("{0}", BitSet.valueOf(vm.collectDirty(vm.slots().get(0))).toString());
+            assertEquals(
+                    "{0}", BitSet.valueOf(vm.collectDirty(vm.slots().get(0))).toString());
             vm.stopDirtyLog(vm.slots().get(0));
-            assertEquals("{1}", BitSet.valueOf(vm.collectDirty(vm.slots().get(1))).toString());
+            assertEquals(
+                    "{1}", BitSet.valueOf(vm.collectDirty(vm.slots().get(1))).toString());
         }
     }
 
     /**
-     * A migration: two processors count up in the pages while the test copies what the log names, round after round. When they have stopped, one more
-     * round makes the copy equal. A write that the log lost would show as a difference.
+     * A migration: two processors count up in the pages while the test copies what the log names, round after round.
+     * When they have stopped, one more round makes the copy equal. A write that the log lost would show as a
+     * difference.
      */
     @ParameterizedTest
     @MethodSource("formats")
@@ -103,7 +113,8 @@ class DirtyLogTest {
                 ScriptedEngine.Guest guest = hand[w];
                 writers[w] = new FutureTask<>(() -> {
                     java.util.Random random = new java.util.Random(guest.index);
-                    for (long n = 1; System.nanoTime() < end; n++) guest.store(BASE + random.nextInt(pages) * 4096L + 8 * guest.index, n);
+                    for (long n = 1; System.nanoTime() < end; n++)
+                        guest.store(BASE + random.nextInt(pages) * 4096L + 8 * guest.index, n);
                     return null;
                 });
                 Thread.ofPlatform().daemon().start(writers[w]);
@@ -112,7 +123,7 @@ class DirtyLogTest {
             while (System.nanoTime() < end) {
                 told += copyDirty(vm, slot, copy);
                 rounds++;
-                if (rounds % 8 == 0) vm.discard(BASE + SIZE / 2, 4096);         // pulls a page away beneath both
+                if (rounds % 8 == 0) vm.discard(BASE + SIZE / 2, 4096); // pulls a page away beneath both
                 if (rounds % 8 == 0) vm.memory().markDirty(BASE + SIZE / 2, 4096);
             }
             for (FutureTask<?> writer : writers) writer.get();

@@ -29,8 +29,13 @@ import org.junit.jupiter.api.Test;
 class GuestMemoryTest {
     private static final long P = 4096;
     /** Three ranges that adjoin, a device, a hole, one more range: pages 0-1, 2, 3-4, MMIO 5, hole 6-7, 8. */
-    private static final MemoryMap MAP = MemoryMap.of(new MemoryRange(0, 2 * P, RAM), new MemoryRange(2 * P, P, RESERVED), new MemoryRange(3 * P, 2 * P, RAM),
-            new MemoryRange(5 * P, P, MMIO), new MemoryRange(8 * P, P, RAM));
+    private static final MemoryMap MAP = MemoryMap.of(
+            new MemoryRange(0, 2 * P, RAM),
+            new MemoryRange(2 * P, P, RESERVED),
+            new MemoryRange(3 * P, 2 * P, RAM),
+            new MemoryRange(5 * P, P, MMIO),
+            new MemoryRange(8 * P, P, RAM));
+
     private static final long END = 9 * P;
 
     private VirtualMachine vm;
@@ -49,27 +54,58 @@ class GuestMemoryTest {
 
     /** Straight from the map: which range holds the byte, or null. */
     private static MemoryRange modelRange(long gpa) {
-        for (MemoryRange range : MAP.ranges()) if (range.isMemory() && gpa >= range.gpa() && gpa - range.gpa() < range.sizeBytes()) return range;
+        for (MemoryRange range : MAP.ranges())
+            if (range.isMemory() && gpa >= range.gpa() && gpa - range.gpa() < range.sizeBytes()) return range;
         return null;
     }
 
     private static boolean modelContains(long gpa, long size) {
         if (size <= 0 || gpa < 0 || gpa + size < 0) return false;
-        for (long page = gpa & -P; page < gpa + size; page += P) if (modelRange(Math.max(page, gpa)) == null) return false;
+        for (long page = gpa & -P; page < gpa + size; page += P)
+            if (modelRange(Math.max(page, gpa)) == null) return false;
         return true;
     }
 
     /** Every border of every range, one and a few bytes around it, and the ends of the number range. */
     private static TreeSet<Long> edges() {
         TreeSet<Long> edges = new TreeSet<>();
-        for (int page = 0; page <= 10; page++) for (long near : new long[] {-9, -8, -7, -4, -2, -1, 0, 1, 2, 8}) edges.add(page * P + near);
-        for (long far : new long[] {Long.MIN_VALUE, Long.MIN_VALUE + 1, -P, Long.MAX_VALUE, Long.MAX_VALUE - 7, 1L << 32, 1L << 47, 1L << 48, (1L << 63) - P}) edges.add(far);
+        for (int page = 0; page <= 10; page++)
+            for (long near : new long[] {-9, -8, -7, -4, -2, -1, 0, 1, 2, 8}) edges.add(page * P + near);
+        for (long far : new long[] {
+            Long.MIN_VALUE,
+            Long.MIN_VALUE + 1,
+            -P,
+            Long.MAX_VALUE,
+            Long.MAX_VALUE - 7,
+            1L << 32,
+            1L << 47,
+            1L << 48,
+            (1L << 63) - P
+        }) edges.add(far);
         return edges;
     }
 
     @Test
     void p31_everyAddressAndLengthIsValidExactlyWhenAllOfItIsMemory() {
-        TreeSet<Long> lengths = new TreeSet<>(List.of(0L, 1L, 2L, 7L, 8L, 9L, P - 1, P, P + 1, 2 * P, 3 * P, 5 * P, 5 * P + 1, END, -1L, -P, Long.MIN_VALUE, Long.MAX_VALUE,
+        TreeSet<Long> lengths = new TreeSet<>(List.of(
+                0L,
+                1L,
+                2L,
+                7L,
+                8L,
+                9L,
+                P - 1,
+                P,
+                P + 1,
+                2 * P,
+                3 * P,
+                5 * P,
+                5 * P + 1,
+                END,
+                -1L,
+                -P,
+                Long.MIN_VALUE,
+                Long.MAX_VALUE,
                 Long.MAX_VALUE - P));
         byte[] buffer = new byte[(int) (6 * P)];
         int valid = 0, split = 0;
@@ -159,7 +195,7 @@ class GuestMemoryTest {
 
     @Test
     void p27_anObjectIsValidExactlyWhenAllOfItLiesInOneRangeOfMemory() {
-        int clock = 32;                                                         // struct pvclock_vcpu_time_info
+        int clock = 32; // struct pvclock_vcpu_time_info
         assertTrue(memory.containsObject(2 * P - clock, clock), "ends exactly at the end");
         assertFalse(memory.containsObject(2 * P - clock + 1, clock), "in two ranges");
         assertTrue(memory.containsObject(0, clock));
@@ -226,7 +262,11 @@ class GuestMemoryTest {
                 for (long gpa = 0; gpa < (slots + 1) * 3 * P; gpa += P / 2) {
                     int slot = (int) ((gpa - P) / (3 * P));
                     boolean inside = gpa >= P && slot < slots && (gpa - P) % (3 * P) < 2 * P;
-                    long expected = inside ? machine.slots().get(slot).hostAddress() + gpa - ranges.get(slot).gpa() : 0;
+                    long expected = inside
+                            ? machine.slots().get(slot).hostAddress()
+                                    + gpa
+                                    - ranges.get(slot).gpa()
+                            : 0;
                     assertEquals(expected, machine.memory().translate(gpa));
                     assertEquals(expected, machine.memory().translate(gpa, P / 2));
                 }
@@ -234,7 +274,10 @@ class GuestMemoryTest {
         }
     }
 
-    /** Slots of every size anywhere, many of them in one piece of the index or few: each border is looked up as a plain search would. */
+    /**
+     * Slots of every size anywhere, many of them in one piece of the index or few: each border is looked up as a plain
+     * search would.
+     */
     @Test
     void layoutsOfEveryKindAreSearchedRight() throws IOException {
         Random random = new Random(16);
@@ -250,11 +293,23 @@ class GuestMemoryTest {
             }
             try (VirtualMachine machine = new Vmm().create(VmConfig.of("layout", new MemoryMap(ranges)))) {
                 for (int i = 0; i < slots; i++)
-                    for (long at : new long[] {ranges.get(i).gpa() - 1, ranges.get(i).gpa(), ranges.get(i).gpa() + 4095, ranges.get(i).end() - 1, ranges.get(i).end(), random.nextLong(gpa + P)}) {
+                    for (long at : new long[] {
+                        ranges.get(i).gpa() - 1,
+                        ranges.get(i).gpa(),
+                        ranges.get(i).gpa() + 4095,
+                        ranges.get(i).end() - 1,
+                        ranges.get(i).end(),
+                        random.nextLong(gpa + P)
+                    }) {
                         long expected = 0;
-                        for (MemorySlot slot : machine.slots()) if (at >= slot.gpa() && at < slot.range().end()) expected = slot.hostAddress() + at - slot.gpa();
+                        for (MemorySlot slot : machine.slots())
+                            if (at >= slot.gpa() && at < slot.range().end())
+                                expected = slot.hostAddress() + at - slot.gpa();
                         long found = expected;
-                        assertEquals(found, machine.memory().translate(at), () -> "0x" + Long.toHexString(at) + " in " + ranges);
+                        assertEquals(
+                                found,
+                                machine.memory().translate(at),
+                                () -> "0x" + Long.toHexString(at) + " in " + ranges);
                     }
             }
         }
@@ -283,6 +338,8 @@ class GuestMemoryTest {
 
     @Test
     void messageNamesAddressAndSize() {
-        assertThatThrownBy(() -> memory.getInt(0x5000)).hasMessageContaining("0x5000").hasMessageContaining("4");
+        assertThatThrownBy(() -> memory.getInt(0x5000))
+                .hasMessageContaining("0x5000")
+                .hasMessageContaining("4");
     }
 }

@@ -14,16 +14,23 @@ import org.nestorvm.memory.MemoryObject;
 import org.nestorvm.paging.NestedPageTable;
 
 /**
- * What this process holds of the host at one moment, as the kernel tells it: mappings of memory files, open descriptors, and our own counts.
+ * What this process holds of the host at one moment, as the kernel tells it: mappings of memory files, open
+ * descriptors, and our own counts.
  *
  * @param mappings lines of /proc/self/maps that show memory files
  * @param descriptors what /proc/self/fd points to, with how often; the java launcher's own files stay the same
- * @param tableBytes of nested page tables: they lie in anonymous mappings, which cannot be told from the JVM's own in /proc
+ * @param tableBytes of nested page tables: they lie in anonymous mappings, which cannot be told from the JVM's own in
+ *     /proc
  */
 record Host(List<String> mappings, TreeMap<String, Integer> descriptors, int objects, int mapped, long tableBytes) {
     static Host now() {
         try (Stream<String> maps = Files.lines(Path.of("/proc/self/maps"))) {
-            return new Host(maps.filter(line -> line.contains("/memfd:")).toList(), openFiles(), MemoryObject.liveCount(), AddressSpace.mappedCount(), NestedPageTable.liveTableBytes());
+            return new Host(
+                    maps.filter(line -> line.contains("/memfd:")).toList(),
+                    openFiles(),
+                    MemoryObject.liveCount(),
+                    AddressSpace.mappedCount(),
+                    NestedPageTable.liveTableBytes());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -35,9 +42,11 @@ record Host(List<String> mappings, TreeMap<String, Integer> descriptors, int obj
             for (Path link : list.toList()) {
                 try {
                     String target = Files.readSymbolicLink(link).toString();
-                    if (target.startsWith("/memfd:") || target.startsWith("socket:") || target.startsWith("anon_inode:")) files.merge(target, 1, Integer::sum);
+                    if (target.startsWith("/memfd:")
+                            || target.startsWith("socket:")
+                            || target.startsWith("anon_inode:")) files.merge(target, 1, Integer::sum);
                 } catch (IOException gone) {
-                    continue;                                                   // the descriptor of the listing itself
+                    continue; // the descriptor of the listing itself
                 }
             }
         }

@@ -21,12 +21,13 @@ final class HostClockTest {
     private final HostClock clock = new HostClock();
 
     private VmClock.Timer sleepingOnAnHour() {
-        VmClock.Timer hour = clock.newTimer(() -> { });
+        VmClock.Timer hour = clock.newTimer(() -> {});
         hour.arm(clock.nowNs() + HOUR_NS);
         return hour;
     }
 
-    @Test void anEarlierDeadlineWakesTheSleepingClock() throws Exception {
+    @Test
+    void anEarlierDeadlineWakesTheSleepingClock() throws Exception {
         sleepingOnAnHour();
         CountDownLatch rang = new CountDownLatch(1);
         clock.newTimer(rang::countDown).arm(clock.nowNs() + 1_000_000);
@@ -34,7 +35,8 @@ final class HostClockTest {
         clock.close();
     }
 
-    @Test void aDisarmedTimerDoesNotRingAndOthersStillDo() throws Exception {
+    @Test
+    void aDisarmedTimerDoesNotRingAndOthersStillDo() throws Exception {
         CountDownLatch rang = new CountDownLatch(1);
         List<String> order = Collections.synchronizedList(new ArrayList<>());
         VmClock.Timer disarmed = clock.newTimer(() -> order.add("disarmed"));
@@ -47,8 +49,12 @@ final class HostClockTest {
         clock.close();
     }
 
-    /** The moment at which the clock goes to sleep is hit again and again: it has just called back, and finds an hour to wait. */
-    @Test void aTimerArmedWhileTheClockFallsAsleepIsNotLost() throws Exception {
+    /**
+     * The moment at which the clock goes to sleep is hit again and again: it has just called back, and finds an hour to
+     * wait.
+     */
+    @Test
+    void aTimerArmedWhileTheClockFallsAsleepIsNotLost() throws Exception {
         VmClock.Timer hour = sleepingOnAnHour();
         Semaphore rang = new Semaphore(0);
         VmClock.Timer timer = clock.newTimer(rang::release);
@@ -61,7 +67,8 @@ final class HostClockTest {
         clock.close();
     }
 
-    @Test void closingWakesTheSleepingClock() {
+    @Test
+    void closingWakesTheSleepingClock() {
         sleepingOnAnHour();
         clock.close();
         clock.close();

@@ -39,7 +39,11 @@ import org.nestorvm.memory.sys.FaultPoints;
 @Timeout(120)
 class LifeCycleTest {
     private static final long M = 1 << 20, G = 1 << 30;
-    private static final MemoryMap MAP = MemoryMap.of(new MemoryRange(0, M, RAM), new MemoryRange(M, M, RESERVED), new MemoryRange(4 * M, M, MMIO), new MemoryRange(8 * M, 2 * M, RAM));
+    private static final MemoryMap MAP = MemoryMap.of(
+            new MemoryRange(0, M, RAM),
+            new MemoryRange(M, M, RESERVED),
+            new MemoryRange(4 * M, M, MMIO),
+            new MemoryRange(8 * M, 2 * M, RAM));
 
     private final Vmm vmm = new Vmm();
     private Host before;
@@ -61,10 +65,21 @@ class LifeCycleTest {
             guest.store(8 * M, 1);
             return new Exit.Halt();
         });
-        try (VirtualMachine vm = vmm.create(VmConfig.of("info", MAP).withOwner("anna").withVcpus(3).withEngine(engine, ScriptedEngine.options()))) {
+        try (VirtualMachine vm = vmm.create(
+                VmConfig.of("info", MAP).withOwner("anna").withVcpus(3).withEngine(engine, ScriptedEngine.options()))) {
             VmInfo fresh = vmm.info().getFirst();
-            assertEquals(new VmInfo(vm.id(), "info", "anna", ProcessHandle.current().pid(), 4 * M, 0, 0, 3,
-                    List.of(Vcpu.State.STOPPED, Vcpu.State.STOPPED, Vcpu.State.STOPPED)), fresh);
+            assertEquals(
+                    new VmInfo(
+                            vm.id(),
+                            "info",
+                            "anna",
+                            ProcessHandle.current().pid(),
+                            4 * M,
+                            0,
+                            0,
+                            3,
+                            List.of(Vcpu.State.STOPPED, Vcpu.State.STOPPED, Vcpu.State.STOPPED)),
+                    fresh);
             vm.vcpu(1).run(GuestBus.EMPTY);
             vm.memory().putByte(0, (byte) 1);
             VmInfo used = vmm.info().getFirst();
@@ -75,24 +90,38 @@ class LifeCycleTest {
 
     @Test
     void namesThatAreNoneAreRefused() {
-        for (String bad : new String[] {"", "1vm", "-vm", ".", "vm one", "vm/1", "vm\n", "vm\0", "\u00e4", "v\u00e4", "a".repeat(64)})
-            assertThatThrownBy(() -> VmConfig.of(bad, MAP)).as(bad).isInstanceOf(VmRefusedException.class).hasMessageContaining("name");
-        assertThatThrownBy(() -> VmConfig.of("a".repeat(64), MAP)).hasMessageContaining("64 characters").hasMessageContaining("63");
-        assertThatThrownBy(() -> VmConfig.of("1vm", MAP)).hasMessageContaining("\"1vm\"").hasMessageContaining("begin with a letter");
+        for (String bad : new String[] {
+            "", "1vm", "-vm", ".", "vm one", "vm/1", "vm\n", "vm\0", "\u00e4", "v\u00e4", "a".repeat(64)
+        })
+            assertThatThrownBy(() -> VmConfig.of(bad, MAP))
+                    .as(bad)
+                    .isInstanceOf(VmRefusedException.class)
+                    .hasMessageContaining("name");
+        assertThatThrownBy(() -> VmConfig.of("a".repeat(64), MAP))
+                .hasMessageContaining("64 characters")
+                .hasMessageContaining("63");
+        assertThatThrownBy(() -> VmConfig.of("1vm", MAP))
+                .hasMessageContaining("\"1vm\"")
+                .hasMessageContaining("begin with a letter");
         assertThatThrownBy(() -> VmConfig.of(null, MAP)).isInstanceOf(VmRefusedException.class);
-        for (String good : new String[] {"a", "Z", "vm1.example-host_2", "a".repeat(63)}) assertEquals(good, VmConfig.of(good, MAP).name());
+        for (String good : new String[] {"a", "Z", "vm1.example-host_2", "a".repeat(63)})
+            assertEquals(good, VmConfig.of(good, MAP).name());
     }
 
     @ParameterizedTest
     @ValueSource(ints = {0, -1, 65, Integer.MAX_VALUE})
     void numbersOfProcessorsThatAreNoneAreRefused(int count) {
-        assertThatThrownBy(() -> VmConfig.of("vm", MAP).withVcpus(count)).isInstanceOf(VmRefusedException.class).hasMessageContaining("" + count).hasMessageContaining("1 to 64");
+        assertThatThrownBy(() -> VmConfig.of("vm", MAP).withVcpus(count))
+                .isInstanceOf(VmRefusedException.class)
+                .hasMessageContaining("" + count)
+                .hasMessageContaining("1 to 64");
     }
 
     @Test
     void sixtyFourProcessorsAreFine() throws IOException {
         ScriptedEngine engine = new ScriptedEngine(ScriptedEngine.HALT);
-        try (VirtualMachine vm = vmm.create(VmConfig.of("vm", MAP).withVcpus(64).withEngine(engine, ScriptedEngine.options()))) {
+        try (VirtualMachine vm =
+                vmm.create(VmConfig.of("vm", MAP).withVcpus(64).withEngine(engine, ScriptedEngine.options()))) {
             assertEquals(64, vm.vcpus().size());
             assertEquals(new Exit.Halt(), vm.vcpu(63).run(GuestBus.EMPTY));
         }
@@ -102,10 +131,15 @@ class LifeCycleTest {
     @Test
     void p13_theLimitCountsAllMachinesOfAnOwner() throws IOException {
         vmm.limitMemory("anna", 10 * M);
-        try (VirtualMachine first = vmm.create(VmConfig.of("first", MAP).withOwner("anna")); VirtualMachine second = vmm.create(VmConfig.of("second", MAP).withOwner("anna"))) {
+        try (VirtualMachine first = vmm.create(VmConfig.of("first", MAP).withOwner("anna"));
+                VirtualMachine second = vmm.create(VmConfig.of("second", MAP).withOwner("anna"))) {
             assertEquals(8 * M, vmm.memoryHeldBy("anna"));
-            assertThatThrownBy(() -> vmm.create(VmConfig.of("third", MAP).withOwner("anna"))).isInstanceOf(MemoryLimitException.class).hasMessageContaining("anna")
-                    .hasMessageContaining("limit is 10485760").hasMessageContaining("4194304").hasMessageContaining("8388608");
+            assertThatThrownBy(() -> vmm.create(VmConfig.of("third", MAP).withOwner("anna")))
+                    .isInstanceOf(MemoryLimitException.class)
+                    .hasMessageContaining("anna")
+                    .hasMessageContaining("limit is 10485760")
+                    .hasMessageContaining("4194304")
+                    .hasMessageContaining("8388608");
             assertEquals(8 * M, vmm.memoryHeldBy("anna"));
             try (VirtualMachine other = vmm.create(VmConfig.of("other", MAP).withOwner("bert"))) {
                 assertEquals(4 * M, vmm.memoryHeldBy(other.config().owner()));
@@ -116,7 +150,9 @@ class LifeCycleTest {
         }
         assertEquals(0, vmm.memoryHeldBy("anna"));
         vmm.limitMemoryByDefault(4 * M - 1);
-        assertThrows(MemoryLimitException.class, () -> vmm.create(VmConfig.of("vm", MAP).withOwner("carl")));
+        assertThrows(
+                MemoryLimitException.class,
+                () -> vmm.create(VmConfig.of("vm", MAP).withOwner("carl")));
         vmm.limitMemory("carl", 4 * M);
         vmm.create(VmConfig.of("vm", MAP).withOwner("carl")).close();
     }
@@ -152,7 +188,8 @@ class LifeCycleTest {
     }
 
     private static long residentKb() throws IOException {
-        for (String line : Files.readAllLines(Path.of("/proc/self/status"))) if (line.startsWith("RssAnon:")) return Long.parseLong(line.replaceAll("\\D", ""));
+        for (String line : Files.readAllLines(Path.of("/proc/self/status")))
+            if (line.startsWith("RssAnon:")) return Long.parseLong(line.replaceAll("\\D", ""));
         throw new AssertionError("no RssAnon");
     }
 
@@ -180,7 +217,9 @@ class LifeCycleTest {
         assertEquals(0, engine.openVms.get());
         assertEquals(0, engine.openVcpus.get());
         assertEquals(0, vmm.memoryHeldBy(config.owner()));
-        assertThat(residentKb() - kb).as("KiB of heap and native memory more than after 2,000 rounds").isLessThan(600_000);
+        assertThat(residentKb() - kb)
+                .as("KiB of heap and native memory more than after 2,000 rounds")
+                .isLessThan(600_000);
     }
 
     @Test
@@ -219,7 +258,8 @@ class LifeCycleTest {
     void p23_infoIsCompleteAndWholeWhileMachinesComeAndGo() throws Exception {
         AtomicBoolean stop = new AtomicBoolean();
         AtomicInteger created = new AtomicInteger();
-        try (VirtualMachine constant = vmm.create(VmConfig.of("constant", MAP)); ExecutorService pool = Executors.newFixedThreadPool(2)) {
+        try (VirtualMachine constant = vmm.create(VmConfig.of("constant", MAP));
+                ExecutorService pool = Executors.newFixedThreadPool(2)) {
             List<Future<?>> done = new ArrayList<>();
             for (int t = 0; t < 2; t++)
                 done.add(pool.submit(() -> {
@@ -261,7 +301,8 @@ class LifeCycleTest {
             assertThat(first).isPositive();
         }
         // Which step the third is, a call or an allocation, is the business of the rooms below.
-        try (FaultPoints.Plan plan = FaultPoints.failAt(3, Errno.EMFILE); VirtualMachine vm = vmm.create(VmConfig.of("b", MAP))) {
+        try (FaultPoints.Plan plan = FaultPoints.failAt(3, Errno.EMFILE);
+                VirtualMachine vm = vmm.create(VmConfig.of("b", MAP))) {
             throw new AssertionError(vm.id() + " was created although " + plan);
         } catch (IOException | OutOfMemoryError expected) {
             assertNotNull(expected.getMessage());
@@ -274,7 +315,9 @@ class LifeCycleTest {
             }
         }
         for (int id : new int[] {0, -1, first, first + 1, Integer.MAX_VALUE, Integer.MIN_VALUE})
-            assertThatThrownBy(() -> vmm.terminate(id)).isInstanceOf(NoSuchVmException.class).hasMessageContaining("" + id);
+            assertThatThrownBy(() -> vmm.terminate(id))
+                    .isInstanceOf(NoSuchVmException.class)
+                    .hasMessageContaining("" + id);
     }
 
     @Test
@@ -298,7 +341,9 @@ class LifeCycleTest {
         assertThrows(VmTerminatedException.class, vm::reference);
         assertThrows(VmTerminatedException.class, vm::info);
         assertThrows(VmTerminatedException.class, () -> vm.discard(0, 4096));
-        assertThrows(VmTerminatedException.class, () -> vm.attach(new ScriptedEngine(ScriptedEngine.HALT), ScriptedEngine.options()));
+        assertThrows(
+                VmTerminatedException.class,
+                () -> vm.attach(new ScriptedEngine(ScriptedEngine.HALT), ScriptedEngine.options()));
     }
 
     @Test
@@ -328,7 +373,9 @@ class LifeCycleTest {
 
     @Test
     void hugePagesNeedRangesOfWholePages() {
-        assertThatThrownBy(() -> VmConfig.of("huge", MAP).withPages(org.nestorvm.memory.Pages.HUGE_2M)).isInstanceOf(VmRefusedException.class).hasMessageContaining("RAM[0x0 +0x100000]")
+        assertThatThrownBy(() -> VmConfig.of("huge", MAP).withPages(org.nestorvm.memory.Pages.HUGE_2M))
+                .isInstanceOf(VmRefusedException.class)
+                .hasMessageContaining("RAM[0x0 +0x100000]")
                 .hasMessageContaining("2097152");
         assertEquals(G, 1 << 30);
     }

@@ -39,8 +39,12 @@ import org.nestorvm.paging.PageSize;
 @Timeout(60)
 class NestedFaultTest {
     private static final long K = 1 << 10, M = 1 << 20;
-    private static final MemoryMap MAP = MemoryMap.of(new MemoryRange(0, 640 * K, RAM), new MemoryRange(640 * K, 384 * K, RESERVED), new MemoryRange(M, 3 * M, RAM),
-            new MemoryRange(8 * M, M, MMIO), new MemoryRange(16 * M, M, RAM));
+    private static final MemoryMap MAP = MemoryMap.of(
+            new MemoryRange(0, 640 * K, RAM),
+            new MemoryRange(640 * K, 384 * K, RESERVED),
+            new MemoryRange(M, 3 * M, RAM),
+            new MemoryRange(8 * M, M, MMIO),
+            new MemoryRange(16 * M, M, RAM));
 
     private final Vmm vmm = new Vmm();
     private Host before;
@@ -64,7 +68,10 @@ class NestedFaultTest {
         return vmm.create(VmConfig.of("faulty", MAP).withFormat(format));
     }
 
-    /** What a processor does on an access: a walk, and when that ends early, a fault with the exit information of the format. */
+    /**
+     * What a processor does on an access: a walk, and when that ends early, a fault with the exit information of the
+     * format.
+     */
     private static int access(VirtualMachine vm, long gpa, int access) {
         NestedWalk walk = new NestedWalk();
         NestedPageTable table = vm.nestedPageTable();
@@ -77,7 +84,10 @@ class NestedFaultTest {
     void memoryIsEnteredWithAllRightsAndTheAccessSucceedsNextTime(EntryFormat format) throws IOException {
         try (VirtualMachine vm = machine(format)) {
             for (long gpa : new long[] {0, 640 * K - 1, 640 * K, M - 8, M + 12345, 4 * M - 1, 17 * M - 1}) {
-                assertEquals(NestedFaultHandler.RESIDENT, access(vm, gpa, Access.READ), () -> "gpa 0x" + Long.toHexString(gpa));
+                assertEquals(
+                        NestedFaultHandler.RESIDENT,
+                        access(vm, gpa, Access.READ),
+                        () -> "gpa 0x" + Long.toHexString(gpa));
                 NestedWalk walk = new NestedWalk();
                 assertEquals(vm.memory().translate(gpa), vm.nestedPageTable().walk(gpa, Access.WRITE, walk));
                 assertEquals(Access.ALL, walk.rights);
@@ -103,8 +113,10 @@ class NestedFaultTest {
     void deviceRangesAndHolesAreToldApartAndEnterNothing(EntryFormat format) throws IOException {
         try (VirtualMachine vm = machine(format)) {
             for (int access : new int[] {Access.READ, Access.WRITE, Access.EXECUTE}) {
-                for (long gpa : new long[] {8 * M, 9 * M - 1}) assertEquals(NestedFaultHandler.MMIO, access(vm, gpa, access));
-                for (long gpa : new long[] {4 * M, 8 * M - 1, 9 * M, 16 * M - 1, 17 * M, 1L << 40, (1L << 48) - 1}) assertEquals(NestedFaultHandler.HOLE, access(vm, gpa, access));
+                for (long gpa : new long[] {8 * M, 9 * M - 1})
+                    assertEquals(NestedFaultHandler.MMIO, access(vm, gpa, access));
+                for (long gpa : new long[] {4 * M, 8 * M - 1, 9 * M, 16 * M - 1, 17 * M, 1L << 40, (1L << 48) - 1})
+                    assertEquals(NestedFaultHandler.HOLE, access(vm, gpa, access));
             }
             assertEquals(0, vm.nestedPageTable().residentCount());
         }
@@ -132,9 +144,15 @@ class NestedFaultTest {
             assertEquals(-1, vm.nestedPageTable().walk(M, Access.WRITE, walk));
             long info = format.faultInfo(walk, Access.WRITE, true, true, false);
             vm.nestedPageTable().enter(M, vm.memory().translate(M), PageSize.SIZE_4K, Access.ALL);
-            assertEquals(NestedFaultHandler.RESIDENT, vm.nestedFaultHandler().handle(M, info), "another processor was faster");
+            assertEquals(
+                    NestedFaultHandler.RESIDENT,
+                    vm.nestedFaultHandler().handle(M, info),
+                    "another processor was faster");
             vm.nestedPageTable().remove(M, 4096);
-            assertEquals(NestedFaultHandler.RESIDENT, vm.nestedFaultHandler().handle(M, info), "the page went away: it comes back");
+            assertEquals(
+                    NestedFaultHandler.RESIDENT,
+                    vm.nestedFaultHandler().handle(M, info),
+                    "the page went away: it comes back");
             assertEquals(vm.memory().translate(M), vm.nestedPageTable().extract(M));
         }
     }
@@ -145,14 +163,17 @@ class NestedFaultTest {
         try (VirtualMachine vm = machine(format)) {
             NestedWalk walk = new NestedWalk();
             walk.misconfigured = true;
-            assertEquals(NestedFaultHandler.MISCONFIGURED, vm.nestedFaultHandler().handle(M, format.faultInfo(walk, Access.READ, true, true, false)));
+            assertEquals(
+                    NestedFaultHandler.MISCONFIGURED,
+                    vm.nestedFaultHandler().handle(M, format.faultInfo(walk, Access.READ, true, true, false)));
         }
     }
 
     @ParameterizedTest
     @MethodSource("formats")
     void p7_pageNOfTheGuestIsPageNOfTheObjectWhicheverThreadFaults(EntryFormat format) throws Exception {
-        try (VirtualMachine vm = machine(format); ExecutorService threads = Executors.newFixedThreadPool(3)) {
+        try (VirtualMachine vm = machine(format);
+                ExecutorService threads = Executors.newFixedThreadPool(3)) {
             List<Future<?>> done = new ArrayList<>();
             for (int t = 0; t < 3; t++) {
                 int first = t;
@@ -160,14 +181,17 @@ class NestedFaultTest {
                     for (MemorySlot slot : vm.slots())
                         for (long page = first; page < slot.sizeBytes() >> 12; page += 3) {
                             access(vm, slot.gpa() + (page << 12), Access.WRITE);
-                            HostMemory.putLong(vm.nestedPageTable().extract(slot.gpa() + (page << 12)), slot.gpa() + page);
+                            HostMemory.putLong(
+                                    vm.nestedPageTable().extract(slot.gpa() + (page << 12)), slot.gpa() + page);
                         }
                 }));
             }
             for (Future<?> future : done) future.get();
             for (MemorySlot slot : vm.slots())
                 for (long page = 0; page < slot.sizeBytes() >> 12; page++) {
-                    assertEquals(slot.hostAddress() + (page << 12), vm.nestedPageTable().extract(slot.gpa() + (page << 12)));
+                    assertEquals(
+                            slot.hostAddress() + (page << 12),
+                            vm.nestedPageTable().extract(slot.gpa() + (page << 12)));
                     assertEquals(slot.gpa() + page, vm.memory().getLong(slot.gpa() + (page << 12)));
                 }
         }
@@ -177,13 +201,15 @@ class NestedFaultTest {
     @MethodSource("formats")
     void manyThreadsThatFaultOnTheSamePagesEnterEachOnce(EntryFormat format) throws Exception {
         int threads = 4;
-        try (VirtualMachine vm = machine(format); ExecutorService pool = Executors.newFixedThreadPool(threads)) {
+        try (VirtualMachine vm = machine(format);
+                ExecutorService pool = Executors.newFixedThreadPool(threads)) {
             CyclicBarrier start = new CyclicBarrier(threads);
             List<Future<?>> done = new ArrayList<>();
             for (int t = 0; t < threads; t++)
                 done.add(pool.submit(() -> {
                     start.await();
-                    for (long gpa = M; gpa < 4 * M; gpa += 4096) assertThat(access(vm, gpa, Access.WRITE)).isLessThanOrEqualTo(NestedFaultHandler.RESIDENT);
+                    for (long gpa = M; gpa < 4 * M; gpa += 4096)
+                        assertThat(access(vm, gpa, Access.WRITE)).isLessThanOrEqualTo(NestedFaultHandler.RESIDENT);
                     return null;
                 }));
             for (Future<?> future : done) future.get();
@@ -191,7 +217,10 @@ class NestedFaultTest {
         }
     }
 
-    /** P8, P9 and P10 here: what is reachable is revoked before it is reused, the count returns to where it was, and an error in a fault touches nobody else. */
+    /**
+     * P8, P9 and P10 here: what is reachable is revoked before it is reused, the count returns to where it was, and an
+     * error in a fault touches nobody else.
+     */
     @Test
     void p8_discardReachesEveryProcessorBeforeItReturns() throws IOException {
         List<ScriptedEngine.Guest> guests = new ArrayList<>();
@@ -200,7 +229,8 @@ class NestedFaultTest {
             assertEquals(NestedFaultHandler.RESIDENT, guest.store(M + 8 * guest.index, 7));
             return new Exit.Halt();
         });
-        try (VirtualMachine vm = vmm.create(VmConfig.of("balloon", MAP).withVcpus(2).withEngine(engine, ScriptedEngine.options()))) {
+        try (VirtualMachine vm =
+                vmm.create(VmConfig.of("balloon", MAP).withVcpus(2).withEngine(engine, ScriptedEngine.options()))) {
             for (Vcpu vcpu : vm.vcpus()) vcpu.run(GuestBus.EMPTY);
             assertEquals(4096, vm.info().residentBytes());
             long before = engine.invalidations.get();
@@ -208,7 +238,8 @@ class NestedFaultTest {
             assertTrue(engine.invalidations.get() > before, "the processors were told");
             assertEquals(0, vm.info().residentBytes());
             assertEquals(0, vm.info().enteredBytes());
-            for (ScriptedEngine.Guest guest : guests) assertEquals(0, guest.load(M + 8 * guest.index), "a new page, of zeros");
+            for (ScriptedEngine.Guest guest : guests)
+                assertEquals(0, guest.load(M + 8 * guest.index), "a new page, of zeros");
         }
     }
 
@@ -223,10 +254,14 @@ class NestedFaultTest {
         }
     }
 
-    /** Faults that a discard overtakes must not leave an entry for a page that is gone. Rounds of a race, each looked at when it has come to rest. */
+    /**
+     * Faults that a discard overtakes must not leave an entry for a page that is gone. Rounds of a race, each looked at
+     * when it has come to rest.
+     */
     @Test
     void p9_whatIsEnteredIsResidentWhateverRacedWithADiscard() throws Exception {
-        try (VirtualMachine vm = machine(EntryFormat.NPT); ExecutorService threads = Executors.newFixedThreadPool(2)) {
+        try (VirtualMachine vm = machine(EntryFormat.NPT);
+                ExecutorService threads = Executors.newFixedThreadPool(2)) {
             int overtaken = 0;
             for (int round = 0; round < 150; round++) {
                 AtomicBoolean stop = new AtomicBoolean();
@@ -235,7 +270,8 @@ class NestedFaultTest {
                 for (int t = 0; t < 2; t++)
                     done.add(threads.submit(() -> {
                         start.await();
-                        while (!stop.get()) for (long gpa = M; gpa < M + 32 * 4096; gpa += 4096) access(vm, gpa, Access.WRITE);
+                        while (!stop.get())
+                            for (long gpa = M; gpa < M + 32 * 4096; gpa += 4096) access(vm, gpa, Access.WRITE);
                         return null;
                     }));
                 start.await();
@@ -243,11 +279,15 @@ class NestedFaultTest {
                 stop.set(true);
                 for (Future<?> future : done) future.get();
                 VmInfo info = vm.info();
-                assertThat(info.enteredBytes()).as("bytes entered, round " + round).isLessThanOrEqualTo(info.residentBytes());
+                assertThat(info.enteredBytes())
+                        .as("bytes entered, round " + round)
+                        .isLessThanOrEqualTo(info.residentBytes());
                 if (info.enteredBytes() < 32 * 4096) overtaken++;
                 vm.discard(M, 32 * 4096);
             }
-            assertThat(vm.nestedFaultHandler().faultCount()).as("faults; rounds that ended in the middle: " + overtaken).isGreaterThan(1_000);
+            assertThat(vm.nestedFaultHandler().faultCount())
+                    .as("faults; rounds that ended in the middle: " + overtaken)
+                    .isGreaterThan(1_000);
         }
     }
 
@@ -264,7 +304,8 @@ class NestedFaultTest {
             assertEquals(M - 3 * 4096, vm.info().residentBytes());
             assertEquals(M - 3 * 4096, vm.info().enteredBytes());
             for (long[] bad : new long[][] {{4 * M, 4096}, {4 * M - 4096, 8192}, {M, 0}, {M, -4096}})
-                org.junit.jupiter.api.Assertions.assertThrows(GuestAddressException.class, () -> vm.discardWithin(bad[0], bad[1]));
+                org.junit.jupiter.api.Assertions.assertThrows(
+                        GuestAddressException.class, () -> vm.discardWithin(bad[0], bad[1]));
         }
     }
 
@@ -278,7 +319,8 @@ class NestedFaultTest {
             vm.unmapPage(M + 4096 + 123);
             assertEquals(-1, vm.nestedPageTable().extract(M + 4096));
             assertEquals(vm.memory().translate(M), vm.nestedPageTable().extract(M));
-            assertEquals(vm.memory().translate(M + 2 * 4096), vm.nestedPageTable().extract(M + 2 * 4096));
+            assertEquals(
+                    vm.memory().translate(M + 2 * 4096), vm.nestedPageTable().extract(M + 2 * 4096));
             access(vm, M + 4096, Access.READ);
             assertEquals(faults + 1, vm.nestedFaultHandler().faultCount());
             assertEquals(42, vm.memory().getLong(M + 4096));
@@ -289,9 +331,13 @@ class NestedFaultTest {
     @Test
     void discardIsOfWholePagesInsideOneRange() throws IOException {
         try (VirtualMachine vm = machine(EntryFormat.EPT)) {
-            for (long[] bad : new long[][] {{4 * M, 4096}, {4 * M - 4096, 8192}, {8 * M, 4096}, {M, 0}, {M, -4096}, {640 * K - 4096, 8192}})
-                org.junit.jupiter.api.Assertions.assertThrows(GuestAddressException.class, () -> vm.discard(bad[0], bad[1]));
-            org.junit.jupiter.api.Assertions.assertThrows(IllegalArgumentException.class, () -> vm.discard(M + 1, 4096));
+            for (long[] bad : new long[][] {
+                {4 * M, 4096}, {4 * M - 4096, 8192}, {8 * M, 4096}, {M, 0}, {M, -4096}, {640 * K - 4096, 8192}
+            })
+                org.junit.jupiter.api.Assertions.assertThrows(
+                        GuestAddressException.class, () -> vm.discard(bad[0], bad[1]));
+            org.junit.jupiter.api.Assertions.assertThrows(
+                    IllegalArgumentException.class, () -> vm.discard(M + 1, 4096));
             org.junit.jupiter.api.Assertions.assertThrows(IllegalArgumentException.class, () -> vm.discard(M, 4097));
         }
     }
@@ -314,7 +360,10 @@ class NestedFaultTest {
         }
     }
 
-    /** The host refuses the page for longer than a fault waits: nothing has changed, the guest lives, and later it goes on. */
+    /**
+     * The host refuses the page for longer than a fault waits: nothing has changed, the guest lives, and later it goes
+     * on.
+     */
     @Test
     void p11_aLastingShortageIsReportedAndLeavesNothingBehind() throws IOException {
         try (VirtualMachine vm = machine(EntryFormat.EPT)) {
@@ -322,21 +371,26 @@ class NestedFaultTest {
             MemoryCalls.mprotect("guest memory", vm.memory().translate(gpa), 4096, MemoryCalls.PROT_NONE);
             long start = System.nanoTime();
             assertEquals(NestedFaultHandler.SHORTAGE, access(vm, gpa, Access.WRITE));
-            assertThat(System.nanoTime() - start).as("ns of patience").isBetween(NestedFaultHandler.PATIENCE_MS * 900_000, NestedFaultHandler.PATIENCE_MS * 10_000_000);
+            assertThat(System.nanoTime() - start)
+                    .as("ns of patience")
+                    .isBetween(NestedFaultHandler.PATIENCE_MS * 900_000, NestedFaultHandler.PATIENCE_MS * 10_000_000);
             assertEquals(0, vm.nestedPageTable().residentCount());
-            assertEquals(NestedFaultHandler.RESIDENT, access(vm, gpa + 4096, Access.WRITE), "other pages do not suffer");
-            MemoryCalls.mprotect("guest memory", vm.memory().translate(gpa), 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE);
+            assertEquals(
+                    NestedFaultHandler.RESIDENT, access(vm, gpa + 4096, Access.WRITE), "other pages do not suffer");
+            MemoryCalls.mprotect(
+                    "guest memory", vm.memory().translate(gpa), 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE);
             assertEquals(NestedFaultHandler.RESIDENT, access(vm, gpa, Access.WRITE));
         }
     }
 
     /**
-     * An entry holds a host-virtual address, so the frame behind it may move or be swapped and nobody need be told. The host is asked to do both: to write back and drop
-     * all of the memory's frames, and, where the test may, to compact memory, which moves frames.
+     * An entry holds a host-virtual address, so the frame behind it may move or be swapped and nobody need be told. The
+     * host is asked to do both: to write back and drop all of the memory's frames, and, where the test may, to compact
+     * memory, which moves frames.
      */
     @Test
     void p8_theHostMayMoveFramesBehindEntries() throws IOException {
-        int pageOut = 21;                                                       // MADV_PAGEOUT, asm-generic/mman-common.h
+        int pageOut = 21; // MADV_PAGEOUT, asm-generic/mman-common.h
         try (VirtualMachine vm = machine(EntryFormat.EPT)) {
             MemorySlot slot = vm.slots().get(2);
             for (long gpa = slot.gpa(); gpa < slot.range().end(); gpa += 4096) {
@@ -346,9 +400,12 @@ class NestedFaultTest {
             for (int round = 0; round < 3; round++) {
                 MemoryCalls.tryMadvise(slot.hostAddress(), slot.sizeBytes(), pageOut);
                 java.nio.file.Path compact = java.nio.file.Path.of("/proc/sys/vm/compact_memory");
-                if (round == 0 && java.nio.file.Files.isWritable(compact)) java.nio.file.Files.writeString(compact, "1");
+                if (round == 0 && java.nio.file.Files.isWritable(compact))
+                    java.nio.file.Files.writeString(compact, "1");
                 for (long gpa = slot.gpa(); gpa < slot.range().end(); gpa += 4096) {
-                    assertEquals(gpa ^ 0x1234567, HostMemory.getLong(vm.nestedPageTable().extract(gpa)));
+                    assertEquals(
+                            gpa ^ 0x1234567,
+                            HostMemory.getLong(vm.nestedPageTable().extract(gpa)));
                     assertEquals(-1, access(vm, gpa, Access.WRITE), "no new fault");
                 }
             }
@@ -360,7 +417,8 @@ class NestedFaultTest {
     @MethodSource("formats")
     void hugePagesOfTheHostAreEnteredWhole(EntryFormat format) throws IOException {
         MemoryMap map = MemoryMap.of(new MemoryRange(4 * M, 4 * M, RAM));
-        try (VirtualMachine vm = vmm.create(VmConfig.of("huge", map).withFormat(format).withPages(Pages.HUGE_2M))) {
+        try (VirtualMachine vm =
+                vmm.create(VmConfig.of("huge", map).withFormat(format).withPages(Pages.HUGE_2M))) {
             assertEquals(NestedFaultHandler.RESIDENT, access(vm, 5 * M, Access.READ));
             NestedWalk walk = new NestedWalk();
             assertEquals(vm.memory().translate(6 * M - 1), vm.nestedPageTable().lookup(6 * M - 1, walk));
@@ -368,7 +426,8 @@ class NestedFaultTest {
             assertEquals(512, vm.nestedPageTable().residentCount());
             MemorySlot slot = vm.slots().getFirst();
             vm.startDirtyLog(slot);
-            assertEquals(NestedFaultHandler.RESIDENT, access(vm, 5 * M, Access.WRITE), "the whole page counts as written");
+            assertEquals(
+                    NestedFaultHandler.RESIDENT, access(vm, 5 * M, Access.WRITE), "the whole page counts as written");
             assertEquals(512, java.util.BitSet.valueOf(vm.collectDirty(slot)).cardinality());
             vm.stopDirtyLog(slot);
             vm.discardWithin(4 * M + 4096, 2 * M - 4096);
@@ -376,7 +435,9 @@ class NestedFaultTest {
             vm.discard(4 * M, 2 * M);
             assertEquals(0, vm.info().residentBytes());
         } catch (ErrnoException e) {
-            Assumptions.assumeTrue(e.errno() != Errno.ENOMEM && e.errno() != Errno.EINVAL, "this host has no huge pages in reserve (vm.nr_hugepages): " + e.getMessage());
+            Assumptions.assumeTrue(
+                    e.errno() != Errno.ENOMEM && e.errno() != Errno.EINVAL,
+                    "this host has no huge pages in reserve (vm.nr_hugepages): " + e.getMessage());
             throw e;
         }
     }
@@ -409,12 +470,17 @@ class NestedFaultTest {
             vm.memory().putLong(page + 4096, 42);
             vm.discard(page, 4096);
             assertEquals(-1, vm.nestedPageTable().extract(page));
-            assertEquals(vm.memory().translate(page - 4096), vm.nestedPageTable().extract(page - 4096));
-            assertEquals(vm.memory().translate(page + 4096), vm.nestedPageTable().extract(page + 4096));
+            assertEquals(
+                    vm.memory().translate(page - 4096), vm.nestedPageTable().extract(page - 4096));
+            assertEquals(
+                    vm.memory().translate(page + 4096), vm.nestedPageTable().extract(page + 4096));
             assertEquals(42, vm.memory().getLong(page + 4096));
             vm.discard(0, 640 * K);
             assertEquals(-1, vm.nestedPageTable().extract(640 * K - 4096));
-            assertEquals(vm.memory().translate(640 * K), vm.nestedPageTable().extract(640 * K), "the first page of the range that adjoins");
+            assertEquals(
+                    vm.memory().translate(640 * K),
+                    vm.nestedPageTable().extract(640 * K),
+                    "the first page of the range that adjoins");
             assertEquals(0x1122334455667788L, vm.memory().getLong(640 * K));
         }
     }

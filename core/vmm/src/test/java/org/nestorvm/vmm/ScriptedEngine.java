@@ -12,8 +12,9 @@ import org.nestorvm.paging.NestedPageTable;
 import org.nestorvm.paging.NestedWalk;
 
 /**
- * An engine whose guest is a piece of Java: it reaches memory as a processor does, by a walk of the nested page table, a small TLB in front of it, and
- * a fault to the monitor when the walk ends early. So the monitor core runs, and is raced against, without an instruction set.
+ * An engine whose guest is a piece of Java: it reaches memory as a processor does, by a walk of the nested page table,
+ * a small TLB in front of it, and a fault to the monitor when the walk ends early. So the monitor core runs, and is
+ * raced against, without an instruction set.
  */
 final class ScriptedEngine implements Engine {
     /** What the guest does in one {@link EngineVcpu#run}. */
@@ -26,11 +27,13 @@ final class ScriptedEngine implements Engine {
         while (!guest.takeKick()) Thread.onSpinWait();
         return new Exit.Interrupted();
     };
+
     static final Program HALT = (guest, bus) -> new Exit.Halt();
 
     private final Program program;
     /** Sides that were made and not closed. For leak checks. */
     final AtomicInteger openVms = new AtomicInteger();
+
     final AtomicInteger openVcpus = new AtomicInteger();
     final AtomicLong faults = new AtomicLong();
     final AtomicLong invalidations = new AtomicLong();
@@ -79,12 +82,10 @@ final class ScriptedEngine implements Engine {
         }
 
         @Override
-        public void signalMsi(long address, int data) {
-        }
+        public void signalMsi(long address, int data) {}
 
         @Override
-        public void externalInterruptChanged() {
-        }
+        public void externalInterruptChanged() {}
 
         @Override
         public void invalidate(long gpa, long sizeBytes) {
@@ -193,8 +194,7 @@ final class ScriptedEngine implements Engine {
         }
 
         @Override
-        public void inject(Event event) {
-        }
+        public void inject(Event event) {}
 
         @Override
         public boolean interruptible() {

@@ -15,8 +15,9 @@ import org.nestorvm.memory.sys.MemoryCalls;
 import org.nestorvm.paging.EntryFormat;
 
 /**
- * The other process of {@link SecondProcessTest}: a JVM of its own that does what it is told, a line at a time, and answers each with a line.
- * {@code attach PATH} maps the memory that the test shares; {@code own PATH} makes a machine and shares it with the test.
+ * The other process of {@link SecondProcessTest}: a JVM of its own that does what it is told, a line at a time, and
+ * answers each with a line. {@code attach PATH} maps the memory that the test shares; {@code own PATH} makes a machine
+ * and shares it with the test.
  */
 final class SecondProcess {
     /** The test's end. */
@@ -25,9 +26,19 @@ final class SecondProcess {
         private final BufferedReader answers;
 
         Remote(String role, Path path) throws IOException {
-            List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx256m", "-XX:TieredStopAtLevel=1",
-                    "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path"), SecondProcess.class.getName(), role, path.toString()));
-            process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+            List<String> command = new ArrayList<>(List.of(
+                    Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                    "-Xmx256m",
+                    "-XX:TieredStopAtLevel=1",
+                    "--enable-native-access=ALL-UNNAMED",
+                    "-cp",
+                    System.getProperty("java.class.path"),
+                    SecondProcess.class.getName(),
+                    role,
+                    path.toString()));
+            process = new ProcessBuilder(command)
+                    .redirectError(ProcessBuilder.Redirect.INHERIT)
+                    .start();
             answers = process.inputReader();
         }
 
@@ -60,11 +71,12 @@ final class SecondProcess {
 
     private static final long M = 1 << 20;
     /** What the owner makes. */
-    static final MemoryMap OWNED = MemoryMap.of(new MemoryRange(0, M, MemoryRange.Type.RAM), new MemoryRange(M, M, MemoryRange.Type.MMIO),
+    static final MemoryMap OWNED = MemoryMap.of(
+            new MemoryRange(0, M, MemoryRange.Type.RAM),
+            new MemoryRange(M, M, MemoryRange.Type.MMIO),
             new MemoryRange(16 * M, 512 * M, MemoryRange.Type.RAM));
 
-    private SecondProcess() {
-    }
+    private SecondProcess() {}
 
     public static void main(String[] args) throws IOException {
         if (args[0].equals("attach")) attach(Path.of(args[1]));
@@ -73,9 +85,12 @@ final class SecondProcess {
 
     private static void attach(Path path) throws IOException {
         BufferedReader orders = new BufferedReader(new InputStreamReader(System.in));
-        try (DescriptorChannel channel = DescriptorChannel.connect(path); AttachedMemory attached = GuestMemory.attach(channel, null, true)) {
-            System.out.println("attached " + attached.name() + " " + attached.map().ranges());
-            for (String order; (order = orders.readLine()) != null; ) System.out.println(obey(attached, order.split(" ")));
+        try (DescriptorChannel channel = DescriptorChannel.connect(path);
+                AttachedMemory attached = GuestMemory.attach(channel, null, true)) {
+            System.out.println(
+                    "attached " + attached.name() + " " + attached.map().ranges());
+            for (String order; (order = orders.readLine()) != null; )
+                System.out.println(obey(attached, order.split(" ")));
         }
     }
 
@@ -88,10 +103,14 @@ final class SecondProcess {
                 attached.memory().putLong(first, Long.decode(order[2]));
                 yield "written";
             }
-            case "sealed" -> Boolean.toString(attached.slots().stream().allMatch(s -> s.mapping().sealed()));
+            case "sealed" ->
+                Boolean.toString(
+                        attached.slots().stream().allMatch(s -> s.mapping().sealed()));
             case "flags" -> flags(slot.hostAddress());
             case "unmap" -> attempt(() -> MemoryCalls.munmap("guest memory", slot.hostAddress(), slot.sizeBytes()));
-            case "protect" -> attempt(() -> MemoryCalls.mprotect("guest memory", slot.hostAddress(), slot.sizeBytes(), MemoryCalls.PROT_READ));
+            case "protect" ->
+                attempt(() -> MemoryCalls.mprotect(
+                        "guest memory", slot.hostAddress(), slot.sizeBytes(), MemoryCalls.PROT_READ));
             case "run" -> Long.toString(runOver(attached, first));
             default -> throw new IOException("no such order: " + order[0]);
         };
@@ -115,31 +134,40 @@ final class SecondProcess {
         boolean inside = false;
         for (String line : Files.readAllLines(Path.of("/proc/self/smaps"))) {
             if (line.matches("[0-9a-f]+-[0-9a-f]+ .*")) inside = line.startsWith(String.format("%08x-", hostAddress));
-            else if (inside && line.startsWith("VmFlags:")) return line.substring(8).trim();
+            else if (inside && line.startsWith("VmFlags:"))
+                return line.substring(8).trim();
         }
         return "no such mapping";
     }
 
-    /** A virtual CPU that runs in this process: a nested table of its own over the mappings of this process. @return what it loads */
+    /**
+     * A virtual CPU that runs in this process: a nested table of its own over the mappings of this process. @return
+     * what it loads
+     */
     private static long runOver(AttachedMemory attached, long gpa) {
         try (org.nestorvm.paging.NestedPageTable table = new org.nestorvm.paging.NestedPageTable(EntryFormat.NPT)) {
             NestedFaultHandler handler = new NestedFaultHandler(attached.map(), attached.memory(), table);
             org.nestorvm.paging.NestedWalk walk = new org.nestorvm.paging.NestedWalk();
             long host;
             while ((host = table.walk(gpa, org.nestorvm.paging.Access.READ, walk)) == -1)
-                if (handler.handle(gpa, EntryFormat.NPT.faultInfo(walk, org.nestorvm.paging.Access.READ, true, true, false)) != NestedFaultHandler.RESIDENT) return -1;
+                if (handler.handle(
+                                gpa,
+                                EntryFormat.NPT.faultInfo(walk, org.nestorvm.paging.Access.READ, true, true, false))
+                        != NestedFaultHandler.RESIDENT) return -1;
             return org.nestorvm.memory.sys.HostMemory.getLong(host);
         }
     }
 
     private static void own(Path path) throws IOException {
         Vmm vmm = new Vmm();
-        try (DescriptorListener listener = DescriptorListener.listen(path); VirtualMachine vm = vmm.create(VmConfig.of("owned", OWNED).withSealed(true))) {
+        try (DescriptorListener listener = DescriptorListener.listen(path);
+                VirtualMachine vm = vmm.create(VmConfig.of("owned", OWNED).withSealed(true))) {
             System.out.println("listening");
             try (DescriptorChannel channel = listener.accept()) {
                 vmm.share(vm.id(), channel);
                 for (long gpa = 16 * M; gpa < 528 * M; gpa += 4096) vm.memory().putLong(gpa, gpa ^ 77);
-                System.out.println("filled " + vmm.info().size() + " " + vmm.info().getFirst().residentBytes() + " " + vm.id());
+                System.out.println("filled " + vmm.info().size() + " "
+                        + vmm.info().getFirst().residentBytes() + " " + vm.id());
                 System.in.read();
             }
         }

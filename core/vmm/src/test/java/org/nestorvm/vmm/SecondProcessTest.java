@@ -24,7 +24,8 @@ import org.nestorvm.memory.sys.Primitive;
 @Timeout(120)
 class SecondProcessTest {
     private static final long M = 1 << 20;
-    private static final MemoryMap MAP = MemoryMap.of(new MemoryRange(0, M, RAM), new MemoryRange(M, M, MMIO), new MemoryRange(4 * M, 2 * M, RAM));
+    private static final MemoryMap MAP =
+            MemoryMap.of(new MemoryRange(0, M, RAM), new MemoryRange(M, M, MMIO), new MemoryRange(4 * M, 2 * M, RAM));
 
     @TempDir
     private Path directory;
@@ -35,7 +36,8 @@ class SecondProcessTest {
         Host before = Host.now();
         VirtualMachine vm = vmm.create(VmConfig.of("here", MAP));
         try (DescriptorListener listener = DescriptorListener.listen(directory.resolve("vm.sock"));
-                SecondProcess.Remote remote = new SecondProcess.Remote("attach", listener.path()); DescriptorChannel channel = listener.accept()) {
+                SecondProcess.Remote remote = new SecondProcess.Remote("attach", listener.path());
+                DescriptorChannel channel = listener.accept()) {
             vm.memory().putLong(0, 11);
             vm.memory().putLong(6 * M - 8, 12);
             vmm.share(vm.id(), channel);
@@ -46,7 +48,8 @@ class SecondProcessTest {
             assertEquals(99, vm.memory().getLong(4096));
             vm.memory().putLong(4096, 100);
             assertEquals("100", remote.ask("read 4096"));
-            assertEquals("100", remote.ask("run 4096"), "page 1 of a guest run by that process is page 1 of the object");
+            assertEquals(
+                    "100", remote.ask("run 4096"), "page 1 of a guest run by that process is page 1 of the object");
             assertEquals("12", remote.ask("run " + (6 * M - 8)));
             assertEquals("-1", remote.ask("run " + M), "MMIO");
 
@@ -63,16 +66,25 @@ class SecondProcessTest {
     @Test
     void aSealedMappingCanNeitherBeUnmappedNorReprotectedAndIsConcealed() throws IOException {
         Vmm vmm = new Vmm();
-        try (VirtualMachine vm = vmm.create(VmConfig.of("here", MAP)); DescriptorListener listener = DescriptorListener.listen(directory.resolve("vm.sock"));
-                SecondProcess.Remote remote = new SecondProcess.Remote("attach", listener.path()); DescriptorChannel channel = listener.accept()) {
+        try (VirtualMachine vm = vmm.create(VmConfig.of("here", MAP));
+                DescriptorListener listener = DescriptorListener.listen(directory.resolve("vm.sock"));
+                SecondProcess.Remote remote = new SecondProcess.Remote("attach", listener.path());
+                DescriptorChannel channel = listener.accept()) {
             vm.memory().putLong(0, 11);
             vmm.share(vm.id(), channel);
             remote.answer();
             List<String> flags = List.of(remote.ask("flags").split(" "));
-            assertThat(flags).as("shared, readable, writable, not copied on fork, not dumped").contains("sh", "rd", "wr", "dc", "dd");
+            assertThat(flags)
+                    .as("shared, readable, writable, not copied on fork, not dumped")
+                    .contains("sh", "rd", "wr", "dc", "dd");
             assertThat(flags).as("not executable").doesNotContain("ex");
-            assertThat(List.of(SecondProcess.flags(vm.slots().getFirst().hostAddress()).split(" "))).as("ours").contains("sh", "rd", "wr", "dc", "dd").doesNotContain("ex", "sl");
-            Assumptions.assumeTrue(Primitive.MSEAL.present(), "this kernel has no mseal(2): nothing to see of its effects");
+            assertThat(List.of(SecondProcess.flags(vm.slots().getFirst().hostAddress())
+                            .split(" ")))
+                    .as("ours")
+                    .contains("sh", "rd", "wr", "dc", "dd")
+                    .doesNotContain("ex", "sl");
+            Assumptions.assumeTrue(
+                    Primitive.MSEAL.present(), "this kernel has no mseal(2): nothing to see of its effects");
             assertEquals("true", remote.ask("sealed"));
             assertThat(flags).contains("sl");
             assertEquals("EPERM", remote.ask("unmap"));
@@ -82,7 +94,8 @@ class SecondProcessTest {
     }
 
     private static long hostSharedKb() throws IOException {
-        for (String line : Files.readAllLines(Path.of("/proc/meminfo"))) if (line.startsWith("Shmem:")) return Long.parseLong(line.replaceAll("\\D", ""));
+        for (String line : Files.readAllLines(Path.of("/proc/meminfo")))
+            if (line.startsWith("Shmem:")) return Long.parseLong(line.replaceAll("\\D", ""));
         throw new AssertionError("no Shmem");
     }
 
@@ -104,18 +117,24 @@ class SecondProcessTest {
             assertEquals("listening", owner.answer());
             long pid = owner.process.pid();
             long filled;
-            try (DescriptorChannel channel = DescriptorChannel.connect(path); AttachedMemory attached = GuestMemory.attach(channel, SecondProcess.OWNED, false)) {
+            try (DescriptorChannel channel = DescriptorChannel.connect(path);
+                    AttachedMemory attached = GuestMemory.attach(channel, SecondProcess.OWNED, false)) {
                 assertEquals("filled 1 " + 512 * M + " " + attached.id(), owner.answer());
                 owner.process.destroyForcibly();
                 assertTrue(owner.process.waitFor(20, TimeUnit.SECONDS));
                 assertEquals(128 + 9, owner.process.exitValue(), "SIGKILL: nothing of its own could run");
-                assertFalse(Files.exists(Path.of("/proc/" + pid + "/fd")), "its monitor, its ids and its descriptors are gone with it");
+                assertFalse(
+                        Files.exists(Path.of("/proc/" + pid + "/fd")),
+                        "its monitor, its ids and its descriptors are gone with it");
                 assertEquals(null, channel.receive(1, 0), "whoever is connected hears of it");
-                for (long gpa = 16 * M; gpa < 528 * M; gpa += 4096) assertEquals(gpa ^ 77, attached.memory().getLong(gpa));
+                for (long gpa = 16 * M; gpa < 528 * M; gpa += 4096)
+                    assertEquals(gpa ^ 77, attached.memory().getLong(gpa));
                 assertEquals(512 * M, attached.slots().get(1).object().residentBytes());
                 filled = hostSharedKb();
             }
-            assertTrue(eventually(() -> hostSharedKb() < filled - (256 << 10)), () -> "512 MiB given back to the host; before: " + filled + " KiB");
+            assertTrue(
+                    eventually(() -> hostSharedKb() < filled - (256 << 10)),
+                    () -> "512 MiB given back to the host; before: " + filled + " KiB");
         }
         before.assertUnchanged("the owner's death");
     }
@@ -133,7 +152,9 @@ class SecondProcessTest {
                 owner.process.destroyForcibly().waitFor();
                 assertTrue(channel.awaitMessage(20_000), "the offer is still there to be received");
             }
-            assertTrue(eventually(() -> hostSharedKb() < filled - (256 << 10)), () -> "512 MiB given back to the host; before: " + filled + " KiB");
+            assertTrue(
+                    eventually(() -> hostSharedKb() < filled - (256 << 10)),
+                    () -> "512 MiB given back to the host; before: " + filled + " KiB");
         }
     }
 }

@@ -21,17 +21,39 @@ import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.paging.EntryFormat;
 
 /**
- * Threads that run, fault, share, discard, log, look up, read info of and terminate the same few machines, without any order between them. An object that is
- * freed twice throws in its reference count; memory that goes while somebody uses it is a SIGSEGV; what leaks shows at the end.
+ * Threads that run, fault, share, discard, log, look up, read info of and terminate the same few machines, without any
+ * order between them. An object that is freed twice throws in its reference count; memory that goes while somebody uses
+ * it is a SIGSEGV; what leaks shows at the end.
  *
  * <p>20 seconds; {@code -Dnestor.stress.seconds=N} for longer.
  */
 class StressTest {
-    private enum Deed { CREATED, REFUSED_BY_LIMIT, RUN, BUSY, FAULTED, STORED, DEVICE_COPIED, SHARED, ATTACHED, LOOKED_UP, INFO_READ, DISCARDED, LOGGED, TERMINATED, TERMINATED_BY_ANOTHER, MET_THE_END }
+    private enum Deed {
+        CREATED,
+        REFUSED_BY_LIMIT,
+        RUN,
+        BUSY,
+        FAULTED,
+        STORED,
+        DEVICE_COPIED,
+        SHARED,
+        ATTACHED,
+        LOOKED_UP,
+        INFO_READ,
+        DISCARDED,
+        LOGGED,
+        TERMINATED,
+        TERMINATED_BY_ANOTHER,
+        MET_THE_END
+    }
 
     private static final long K = 1 << 10, M = 1 << 20;
-    private static final MemoryMap MAP = MemoryMap.of(new MemoryRange(0, 640 * K, RAM), new MemoryRange(640 * K, 384 * K, RESERVED), new MemoryRange(M, M, RAM),
-            new MemoryRange(4 * M, M, MMIO), new MemoryRange(16 * M, M, RAM));
+    private static final MemoryMap MAP = MemoryMap.of(
+            new MemoryRange(0, 640 * K, RAM),
+            new MemoryRange(640 * K, 384 * K, RESERVED),
+            new MemoryRange(M, M, RAM),
+            new MemoryRange(4 * M, M, MMIO),
+            new MemoryRange(16 * M, M, RAM));
     private static final int MACHINES = 3;
 
     private final Vmm vmm = new Vmm();
@@ -47,7 +69,10 @@ class StressTest {
         deeds.get(deed).increment();
     }
 
-    /** Stores and loads all over memory until it is kicked or tired. Every word that is not zero holds its own address, so foreign memory would show. */
+    /**
+     * Stores and loads all over memory until it is kicked or tired. Every word that is not zero holds its own address,
+     * so foreign memory would show.
+     */
     private Exit guest(ScriptedEngine.Guest guest, GuestBus bus) {
         Random random = new Random(System.nanoTime());
         for (int i = 0; i < 400 && !guest.takeKick(); i++) {
@@ -57,7 +82,8 @@ class StressTest {
             } else {
                 long value = guest.load(gpa);
                 boolean memory = guest.vm().memory().containsObject(gpa, 8);
-                if (memory ? value != 0 && value != gpa : value != -1) throw new AssertionError("0x" + Long.toHexString(gpa) + " holds 0x" + Long.toHexString(value));
+                if (memory ? value != 0 && value != gpa : value != -1)
+                    throw new AssertionError("0x" + Long.toHexString(gpa) + " holds 0x" + Long.toHexString(value));
             }
         }
         return new Exit.Interrupted();
@@ -74,7 +100,18 @@ class StressTest {
         vmm.limitMemory("stress", (MACHINES + 1) * MAP.memoryBytes());
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
         List<FutureTask<?>> tasks = new ArrayList<>();
-        for (Work work : List.<Work>of(this::create, this::create, this::run, this::run, this::run, this::share, this::lookUp, this::readInfo, this::disturb, this::terminate, this::terminate)) {
+        for (Work work : List.<Work>of(
+                this::create,
+                this::create,
+                this::run,
+                this::run,
+                this::run,
+                this::share,
+                this::lookUp,
+                this::readInfo,
+                this::disturb,
+                this::terminate,
+                this::terminate)) {
             int seed = tasks.size();
             FutureTask<?> task = new FutureTask<>(() -> {
                 Random random = new Random(seed);
@@ -91,7 +128,8 @@ class StressTest {
             tasks.add(task);
         }
         List<Thread> threads = new ArrayList<>();
-        for (FutureTask<?> task : tasks) threads.add(Thread.ofPlatform().daemon().start(task));
+        for (FutureTask<?> task : tasks)
+            threads.add(Thread.ofPlatform().daemon().start(task));
         for (FutureTask<?> task : tasks) task.get(seconds + 60, TimeUnit.SECONDS);
         deeds.get(Deed.FAULTED).add(engine.faults.get());
         for (VmInfo info : vmm.info()) {
@@ -99,11 +137,14 @@ class StressTest {
             count(Deed.TERMINATED);
         }
         System.out.println("stress, " + seconds + " s: " + deeds);
-        assertThat(deeds).allSatisfy((deed, count) -> assertThat(count.sum()).as(deed.name()).isPositive());
+        assertThat(deeds)
+                .allSatisfy(
+                        (deed, count) -> assertThat(count.sum()).as(deed.name()).isPositive());
         assertEquals(0, vmm.memoryHeldBy("stress"));
         assertEquals(0, engine.openVms.get());
         assertEquals(0, engine.openVcpus.get());
-        assertEquals(deeds.get(Deed.CREATED).sum(), deeds.get(Deed.TERMINATED).sum(), "each machine was terminated once");
+        assertEquals(
+                deeds.get(Deed.CREATED).sum(), deeds.get(Deed.TERMINATED).sum(), "each machine was terminated once");
         before.assertUnchanged("the stress");
     }
 
@@ -117,7 +158,10 @@ class StressTest {
             Thread.yield();
             if (random.nextInt(64) != 0) return;
         }
-        VmConfig config = VmConfig.of("stress" + place, MAP).withOwner("stress").withVcpus(2).withFormat(random.nextBoolean() ? EntryFormat.EPT : EntryFormat.NPT);
+        VmConfig config = VmConfig.of("stress" + place, MAP)
+                .withOwner("stress")
+                .withVcpus(2)
+                .withFormat(random.nextBoolean() ? EntryFormat.EPT : EntryFormat.NPT);
         VirtualMachine vm;
         try {
             vm = vmm.create(config.withEngine(engine, ScriptedEngine.options()));
@@ -143,14 +187,16 @@ class StressTest {
 
     private void share(Random random) throws IOException {
         List<DescriptorChannel> pair = DescriptorChannel.pair("stress");
-        try (DescriptorChannel out = pair.get(0); DescriptorChannel in = pair.get(1)) {
+        try (DescriptorChannel out = pair.get(0);
+                DescriptorChannel in = pair.get(1)) {
             vmm.share(someId(random), out);
             count(Deed.SHARED);
             try (AttachedMemory attached = GuestMemory.attach(in, MAP, false)) {
                 for (int i = 0; i < 50; i++) {
                     long gpa = M + (random.nextLong(M) & -8);
                     attached.memory().putLong(gpa, gpa);
-                    if (attached.memory().getLong(gpa) != gpa && attached.memory().getLong(gpa) != 0) throw new AssertionError("foreign memory");
+                    if (attached.memory().getLong(gpa) != gpa
+                            && attached.memory().getLong(gpa) != 0) throw new AssertionError("foreign memory");
                 }
                 count(Deed.ATTACHED);
             }
@@ -171,8 +217,12 @@ class StressTest {
 
     private void readInfo(Random random) {
         for (VmInfo info : vmm.info()) {
-            if (info.id() <= 0 || info.totalBytes() != MAP.memoryBytes() || info.states().size() != 2 || !info.name().startsWith("stress")) throw new AssertionError(info);
-            if (info.residentBytes() > info.totalBytes() || info.enteredBytes() > info.totalBytes()) throw new AssertionError(info);
+            if (info.id() <= 0
+                    || info.totalBytes() != MAP.memoryBytes()
+                    || info.states().size() != 2
+                    || !info.name().startsWith("stress")) throw new AssertionError(info);
+            if (info.residentBytes() > info.totalBytes() || info.enteredBytes() > info.totalBytes())
+                throw new AssertionError(info);
         }
         count(Deed.INFO_READ);
         Thread.yield();

@@ -64,11 +64,15 @@ class VcpuTest {
             FutureTask<Exit> run = spinner.run(vcpu);
             assertEquals(Vcpu.State.RUNNING, vcpu.state());
             long start = System.nanoTime();
-            assertThatThrownBy(() -> vcpu.run(GuestBus.EMPTY)).isInstanceOf(VcpuBusyException.class).hasMessageContaining("virtual CPU 0").hasMessageContaining("vcpus")
+            assertThatThrownBy(() -> vcpu.run(GuestBus.EMPTY))
+                    .isInstanceOf(VcpuBusyException.class)
+                    .hasMessageContaining("virtual CPU 0")
+                    .hasMessageContaining("vcpus")
                     .hasMessageContaining("RUNNING");
             assertThrows(VcpuBusyException.class, () -> vcpu.readState(new CpuState()));
             assertThrows(VcpuBusyException.class, () -> vcpu.writeState(new CpuState()));
-            assertThrows(VcpuBusyException.class, () -> vcpu.inject(new EngineVcpu.Event(EngineVcpu.Event.Type.NMI, 2, -1)));
+            assertThrows(
+                    VcpuBusyException.class, () -> vcpu.inject(new EngineVcpu.Event(EngineVcpu.Event.Type.NMI, 2, -1)));
             assertThrows(VcpuBusyException.class, vcpu::interruptible);
             assertThat(System.nanoTime() - start).as("ns for five refusals").isLessThan(TimeUnit.SECONDS.toNanos(5));
             assertEquals(Vcpu.State.RUNNING, vcpu.state(), "the run was not disturbed");
@@ -93,8 +97,7 @@ class VcpuTest {
             }
 
             @Override
-            public void portWrite(int port, int size, int value) {
-            }
+            public void portWrite(int port, int size, int value) {}
 
             @Override
             public long mmioRead(long gpa, int size) {
@@ -102,8 +105,7 @@ class VcpuTest {
             }
 
             @Override
-            public void mmioWrite(long gpa, int size, long value) {
-            }
+            public void mmioWrite(long gpa, int size, long value) {}
         };
         try (VirtualMachine vm = machine(engine)) {
             Vcpu vcpu = vm.vcpu(0);
@@ -121,7 +123,8 @@ class VcpuTest {
         AtomicInteger next = new AtomicInteger();
         ScriptedEngine engine = new ScriptedEngine((guest, bus) -> new Exit.Unknown(next.getAndIncrement()));
         try (VirtualMachine vm = machine(engine)) {
-            for (int i = 0; i < 1_000; i++) assertEquals(new Exit.Unknown(i), vm.vcpu(0).run(GuestBus.EMPTY));
+            for (int i = 0; i < 1_000; i++)
+                assertEquals(new Exit.Unknown(i), vm.vcpu(0).run(GuestBus.EMPTY));
         }
     }
 
@@ -129,9 +132,12 @@ class VcpuTest {
     void anInternalErrorIsDeliveredOnceAndIsTheEnd() throws IOException {
         ScriptedEngine engine = new ScriptedEngine((guest, bus) -> new Exit.InternalError(17, "cannot emulate"));
         try (VirtualMachine vm = machine(engine)) {
-            assertEquals(new Exit.InternalError(17, "cannot emulate"), vm.vcpu(0).run(GuestBus.EMPTY));
+            assertEquals(
+                    new Exit.InternalError(17, "cannot emulate"), vm.vcpu(0).run(GuestBus.EMPTY));
             assertEquals(Vcpu.State.TERMINATED, vm.vcpu(0).state());
-            assertThatThrownBy(() -> vm.vcpu(0).run(GuestBus.EMPTY)).isInstanceOf(VmTerminatedException.class).hasMessageContaining("virtual CPU 0");
+            assertThatThrownBy(() -> vm.vcpu(0).run(GuestBus.EMPTY))
+                    .isInstanceOf(VmTerminatedException.class)
+                    .hasMessageContaining("virtual CPU 0");
         }
     }
 
@@ -169,7 +175,7 @@ class VcpuTest {
     void p21_aMachineCanBeTerminatedByItsOwnGuest() throws IOException {
         ScriptedEngine engine = new ScriptedEngine((guest, bus) -> {
             bus.portWrite(0x604, 2, 0x2000);
-            guest.store(4096, 1);                                               // the memory is there until the guest has left
+            guest.store(4096, 1); // the memory is there until the guest has left
             return guest.takeKick() ? new Exit.Interrupted() : new Exit.Shutdown();
         });
         VirtualMachine vm = machine(engine);
@@ -190,12 +196,13 @@ class VcpuTest {
             }
 
             @Override
-            public void mmioWrite(long gpa, int size, long value) {
-            }
+            public void mmioWrite(long gpa, int size, long value) {}
         };
         long start = System.nanoTime();
         assertEquals(new Exit.Interrupted(), vm.vcpu(0).run(powerOff));
-        assertThat(System.nanoTime() - start).as("ns, without waiting for itself").isLessThan(VirtualMachine.TERMINATION_NS / 2);
+        assertThat(System.nanoTime() - start)
+                .as("ns, without waiting for itself")
+                .isLessThan(VirtualMachine.TERMINATION_NS / 2);
         assertEquals(Vcpu.State.TERMINATED, vm.vcpu(0).state());
         assertEquals(0, engine.openVms.get());
         assertThat(vmm.info()).isEmpty();
@@ -224,20 +231,27 @@ class VcpuTest {
         assertEquals(0, engine.openVcpus.get());
     }
 
-    /** Two writers of registers that hold the same number everywhere, a reader that would see a mixture, and a guest that runs in between. */
+    /**
+     * Two writers of registers that hold the same number everywhere, a reader that would see a mixture, and a guest
+     * that runs in between.
+     */
     @Test
     void p24_registersAreNeverTorn() throws Exception {
         try (VirtualMachine vm = machine(new ScriptedEngine((guest, bus) -> {
             long first = guest.state().gpr[0];
-            for (long register : guest.state().gpr) if (register != first) return new Exit.InternalError(1, "torn while running");
+            for (long register : guest.state().gpr)
+                if (register != first) return new Exit.InternalError(1, "torn while running");
             for (int i = 0; i < 16; i++) guest.state().gpr[i] = first + 1;
             return new Exit.Halt();
         }))) {
             Vcpu vcpu = vm.vcpu(0);
             CpuState same = new CpuState();
-            java.util.Arrays.fill(same.gpr, 0);                      // after a reset they are not
+            java.util.Arrays.fill(same.gpr, 0); // after a reset they are not
             vcpu.writeState(same);
-            AtomicInteger written = new AtomicInteger(), read = new AtomicInteger(), ran = new AtomicInteger(), busy = new AtomicInteger();
+            AtomicInteger written = new AtomicInteger(),
+                    read = new AtomicInteger(),
+                    ran = new AtomicInteger(),
+                    busy = new AtomicInteger();
             long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(500);
             Thread[] threads = new Thread[4];
             FutureTask<?>[] tasks = new FutureTask<?>[threads.length];
@@ -268,7 +282,9 @@ class VcpuTest {
                 threads[t] = Thread.ofPlatform().daemon().start(tasks[t]);
             }
             for (FutureTask<?> task : tasks) task.get();
-            assertTrue(written.get() > 0 && read.get() > 0 && ran.get() > 0, written + " written, " + read + " read, " + ran + " runs, " + busy + " busy");
+            assertTrue(
+                    written.get() > 0 && read.get() > 0 && ran.get() > 0,
+                    written + " written, " + read + " read, " + ran + " runs, " + busy + " busy");
         }
     }
 }

@@ -7,8 +7,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A program in the making. Instructions are methods (see {@link Instructions}), operands are {@link Reg}, {@link Mem}, numbers and {@link Label}; the code mode may change
- * inside a program. Jumps take the short form where it reaches.
+ * A program in the making. Instructions are methods (see {@link Instructions}), operands are {@link Reg}, {@link Mem},
+ * numbers and {@link Label}; the code mode may change inside a program. Jumps take the short form where it reaches.
  *
  * <pre>{@code
  * Asm a = new Asm(0x1000).bits(64);
@@ -66,30 +66,52 @@ public final class Asm extends Instructions {
     public Asm op(String name, Operand... operands) {
         List<Form> forms = Forms.BY_NAME.get(name);
         if (forms == null) throw new IllegalArgumentException("no such instruction: " + name);
-        List<Form> fitting = forms.stream().filter(f -> f.accepts(operands, mode)).toList();
-        if (fitting.isEmpty()) throw new IllegalArgumentException("no form of " + name + " takes " + Arrays.toString(operands) + " in " + mode + "-bit code");
+        List<Form> fitting =
+                forms.stream().filter(f -> f.accepts(operands, mode)).toList();
+        if (fitting.isEmpty())
+            throw new IllegalArgumentException(
+                    "no form of " + name + " takes " + Arrays.toString(operands) + " in " + mode + "-bit code");
         for (int i = 0; i < operands.length; i++) {
-            if (operands[i] instanceof Mem m && m.bits() == 0 && ambiguous(fitting, i)) throw new IllegalArgumentException("say the size of " + m + " in " + name);
+            if (operands[i] instanceof Mem m && m.bits() == 0 && ambiguous(fitting, i))
+                throw new IllegalArgumentException("say the size of " + m + " in " + name);
         }
         items.add(new Instruction(fitting, operands, mode));
         return this;
     }
 
-    /** The operands of each form of an instruction, in the words of {@code forms.txt}: {@code "rm32,simm8"}; "-" without operands, "" where this mode does not have it. */
+    /**
+     * The operands of each form of an instruction, in the words of {@code forms.txt}: {@code "rm32,simm8"}; "-" without
+     * operands, "" where this mode does not have it.
+     */
     public static List<String> patterns(String name, int mode) {
-        return Forms.BY_NAME.get(name).stream().map(f -> (f.modes() & mode) == 0 ? "" : f.slots().isEmpty() ? "-" : String.join(",", f.slots().stream().map(Slot::name).toList())).toList();
+        return Forms.BY_NAME.get(name).stream()
+                .map(f -> (f.modes() & mode) == 0
+                        ? ""
+                        : f.slots().isEmpty()
+                                ? "-"
+                                : String.join(
+                                        ",", f.slots().stream().map(Slot::name).toList()))
+                .toList();
     }
 
-    /** As {@link #op}, with exactly that form, an index into {@link #patterns}: where several fit, one of them has to be asked for. */
+    /**
+     * As {@link #op}, with exactly that form, an index into {@link #patterns}: where several fit, one of them has to be
+     * asked for.
+     */
     public Asm form(String name, int index, Operand... operands) {
         Form form = Forms.BY_NAME.get(name).get(index);
-        if (!form.accepts(operands, mode)) throw new IllegalArgumentException("form " + form + " does not take " + Arrays.toString(operands));
+        if (!form.accepts(operands, mode))
+            throw new IllegalArgumentException("form " + form + " does not take " + Arrays.toString(operands));
         items.add(new Instruction(List.of(form), operands, mode));
         return this;
     }
 
     private static boolean ambiguous(List<Form> forms, int operand) {
-        return forms.stream().mapToInt(f -> f.slots().get(operand).memoryBits()).distinct().count() > 1;
+        return forms.stream()
+                        .mapToInt(f -> f.slots().get(operand).memoryBits())
+                        .distinct()
+                        .count()
+                > 1;
     }
 
     private static final class Instruction implements Item {
@@ -114,7 +136,8 @@ public final class Asm extends Instructions {
                 out.writeBytes(bytes);
                 return form != before;
             }
-            throw new IllegalArgumentException(forms.getFirst().name() + " at 0x" + Long.toHexString(at) + " does not reach " + Arrays.toString(operands));
+            throw new IllegalArgumentException(forms.getFirst().name() + " at 0x" + Long.toHexString(at)
+                    + " does not reach " + Arrays.toString(operands));
         }
     }
 
@@ -205,7 +228,9 @@ public final class Asm extends Instructions {
     /** Zero bytes up to {@code address}, which must not lie behind. */
     public Asm org(long address) {
         items.add((at, out) -> {
-            if (address < at) throw new IllegalArgumentException("org 0x" + Long.toHexString(address) + " lies before 0x" + Long.toHexString(at));
+            if (address < at)
+                throw new IllegalArgumentException(
+                        "org 0x" + Long.toHexString(address) + " lies before 0x" + Long.toHexString(at));
             return pad(out, Math.toIntExact(address - at));
         });
         return this;
@@ -216,7 +241,10 @@ public final class Asm extends Instructions {
         return false;
     }
 
-    /** The bytes from {@link #origin} on. Labels have their addresses from here on; more may be added and assembled again. */
+    /**
+     * The bytes from {@link #origin} on. Labels have their addresses from here on; more may be added and assembled
+     * again.
+     */
     public byte[] assemble() {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         boolean changed = true;

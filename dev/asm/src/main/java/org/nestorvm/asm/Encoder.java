@@ -25,8 +25,7 @@ final class Encoder {
                 case REG -> reg = (Reg) operands[i];
                 case RM -> rm = operands[i];
                 case OFFSET -> offset = (Mem) operands[i];
-                default -> {
-                }
+                default -> {}
             }
         }
     }
@@ -45,7 +44,8 @@ final class Encoder {
         if (form.prefix() != 0) out.write(form.prefix());
         rex(memory);
         int last = form.opcode().size() - 1;
-        for (int i = 0; i <= last; i++) out.write(form.opcode().get(i) + (i == last && form.registerInOpcode() ? reg.number & 7 : 0));
+        for (int i = 0; i <= last; i++)
+            out.write(form.opcode().get(i) + (i == last && form.registerInOpcode() ? reg.number & 7 : 0));
         if (form.digit() != Form.NO_MODRM) modRm(addressBits);
         if (offset != null) little(value(offset), addressBits);
         return immediates() ? finish() : null;
@@ -81,7 +81,8 @@ final class Encoder {
         if (memory != null && memory.index() != null && memory.index().number > 7) rex |= 2;
         if (memory != null && memory.base() != null && memory.base().number > 7) rex |= 1;
         if (rex == 0 && !needed) return;
-        if (mode != 64 || forbidden) throw new IllegalArgumentException("registers cannot be used together or in this mode: " + form.name());
+        if (mode != 64 || forbidden)
+            throw new IllegalArgumentException("registers cannot be used together or in this mode: " + form.name());
         out.write(0x40 | rex);
     }
 
@@ -135,7 +136,12 @@ final class Encoder {
         } else if (index == null && number(base) != 4) {
             displacement(m, field | number(base), -1, number(base) == 5, 32);
         } else {
-            displacement(m, field | 4, scale | (index == null ? 4 : number(index)) << 3 | number(base), number(base) == 5, 32);
+            displacement(
+                    m,
+                    field | 4,
+                    scale | (index == null ? 4 : number(index)) << 3 | number(base),
+                    number(base) == 5,
+                    32);
         }
     }
 

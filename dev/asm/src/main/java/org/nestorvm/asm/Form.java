@@ -6,14 +6,24 @@ import java.util.List;
 /**
  * One way to encode an instruction: a line of {@code forms.txt} with its letters replaced.
  *
- * @param operandBits 16 or 32 where the mode decides about a prefix; 64 with REX.W; 0 where the operand size does not matter
+ * @param operandBits 16 or 32 where the mode decides about a prefix; 64 with REX.W; 0 where the operand size does not
+ *     matter
  * @param addressBits the same for the address size
  * @param modes set of code modes: 16 | 32 | 64
  * @param prefix mandatory prefix, 0 for none
  * @param digit value of ModRM.reg, {@link #REG} for /r, {@link #NO_MODRM}
  * @param registerInOpcode the last opcode byte holds a register number
  */
-record Form(String name, List<Slot> slots, int operandBits, int addressBits, int modes, int prefix, List<Integer> opcode, int digit, boolean registerInOpcode) {
+record Form(
+        String name,
+        List<Slot> slots,
+        int operandBits,
+        int addressBits,
+        int modes,
+        int prefix,
+        List<Integer> opcode,
+        int digit,
+        boolean registerInOpcode) {
     static final int REG = 8, NO_MODRM = -1;
 
     /** The forms of the n-th name of a line, letters v, y and z replaced. */
@@ -24,12 +34,15 @@ record Form(String name, List<Slot> slots, int operandBits, int addressBits, int
             forms.add(one(name, n, operands.replace("relz", "rel32"), encoding, conditions + " mode32 mode64"));
         } else if (operands.matches(".*(rv|mv|immz).*")) {
             for (int size = 16; size <= 64; size *= 2) {
-                String concrete = operands.replace("immz", size == 64 ? "imm32s" : "imm" + size).replace("rv", "r" + size).replace("mv", "m" + size);
+                String concrete = operands.replace("immz", size == 64 ? "imm32s" : "imm" + size)
+                        .replace("rv", "r" + size)
+                        .replace("mv", "m" + size);
                 forms.add(one(name, n, concrete, encoding, conditions + (size == 64 ? " W only64" : " o" + size)));
             }
         } else if (operands.matches(".*(ry|my).*")) {
             forms.add(one(name, n, operands.replace("ry", "r32").replace("my", "m32"), encoding, conditions));
-            forms.add(one(name, n, operands.replace("ry", "r64").replace("my", "m64"), encoding, conditions + " W only64"));
+            forms.add(one(
+                    name, n, operands.replace("ry", "r64").replace("my", "m64"), encoding, conditions + " W only64"));
         } else {
             forms.add(one(name, n, operands, encoding, conditions));
         }
@@ -51,7 +64,8 @@ record Form(String name, List<Slot> slots, int operandBits, int addressBits, int
             }
         }
         int prefix = 0;
-        if (bytes.size() > 1 && (bytes.getFirst() == 0x66 || bytes.getFirst() == 0xF2 || bytes.getFirst() == 0xF3)) prefix = bytes.removeFirst();
+        if (bytes.size() > 1 && (bytes.getFirst() == 0x66 || bytes.getFirst() == 0xF2 || bytes.getFirst() == 0xF3))
+            prefix = bytes.removeFirst();
         List<String> flags = List.of(conditions.trim().split(" +"));
         int operandBits = flags.contains("o16") ? 16 : flags.contains("o32") ? 32 : flags.contains("W") ? 64 : 0;
         int addressBits = flags.contains("a16") ? 16 : flags.contains("a32") ? 32 : 0;

@@ -15,12 +15,12 @@ final class Forms {
     /** Forms by name, in the table's order. */
     static final Map<String, List<Form>> BY_NAME = read();
 
-    private Forms() {
-    }
+    private Forms() {}
 
     private static Map<String, List<Form>> read() {
         Map<String, List<Form>> table = new LinkedHashMap<>();
-        try (BufferedReader in = new BufferedReader(new InputStreamReader(Forms.class.getResourceAsStream("forms.txt"), StandardCharsets.US_ASCII))) {
+        try (BufferedReader in = new BufferedReader(
+                new InputStreamReader(Forms.class.getResourceAsStream("forms.txt"), StandardCharsets.US_ASCII))) {
             for (String line; (line = in.readLine()) != null; ) {
                 if (!line.isBlank() && !line.startsWith("#")) add(table, line.trim());
             }
@@ -51,10 +51,14 @@ final class Forms {
 
     private static void addForms(Map<String, List<Form>> table, String[] names, String operands, String rest) {
         StringBuilder encoding = new StringBuilder(), conditions = new StringBuilder();
-        for (String part : rest.split(" +")) (part.matches("/.*|[0-9A-F]{2}(\\+.*)?") ? encoding : conditions).append(part).append(' ');
+        for (String part : rest.split(" +"))
+            (part.matches("/.*|[0-9A-F]{2}(\\+.*)?") ? encoding : conditions)
+                    .append(part)
+                    .append(' ');
         for (int n = 0; n < names.length; n++) {
             if (names[n].equals("-")) continue;
-            table.computeIfAbsent(names[n], _ -> new ArrayList<>()).addAll(Form.expand(names[n], n, operands, encoding.toString(), conditions.toString()));
+            table.computeIfAbsent(names[n], _ -> new ArrayList<>())
+                    .addAll(Form.expand(names[n], n, operands, encoding.toString(), conditions.toString()));
         }
     }
 }

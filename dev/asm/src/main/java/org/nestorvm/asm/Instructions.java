@@ -1,6 +1,9 @@
 package org.nestorvm.asm;
 
-/** A method for each instruction. Generated from {@code forms.txt} by InstructionsSource; do not edit. A number is an immediate, or a jump's absolute target. */
+/**
+ * A method for each instruction. Generated from {@code forms.txt} by InstructionsSource; do not edit.
+ * A number is an immediate, or a jump's absolute target.
+ */
 public abstract sealed class Instructions permits Asm {
     Instructions() {
     }

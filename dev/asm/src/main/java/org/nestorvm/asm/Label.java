@@ -1,6 +1,9 @@
 package org.nestorvm.asm;
 
-/** A place in the program. Made by {@link Asm#label}, bound once; as an operand it stands for its address, or for a jump's target. */
+/**
+ * A place in the program. Made by {@link Asm#label}, bound once; as an operand it stands for its address, or for a
+ * jump's target.
+ */
 public final class Label implements Operand {
     private final Label base;
     private final long plus;

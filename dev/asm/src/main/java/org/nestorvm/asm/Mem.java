@@ -5,7 +5,8 @@ package org.nestorvm.asm;
  *
  * @param bits size of what is there; 0 lets the other operand say it
  * @param segment override, or null
- * @param label null, or a place whose address is added to {@code disp}: relative to RIP in 64-bit mode where there is no register
+ * @param label null, or a place whose address is added to {@code disp}: relative to RIP in 64-bit mode where there is
+ *     no register
  */
 public record Mem(int bits, Reg segment, Reg base, Reg index, int scale, long disp, Label label) implements Operand {
     public Mem {
@@ -78,19 +79,22 @@ public record Mem(int bits, Reg segment, Reg base, Reg index, int scale, long di
 
     @Override
     public String toString() {
-        StringBuilder s = new StringBuilder(switch (bits) {
-            case 0 -> "";
-            case 8 -> "byte ptr ";
-            case 16 -> "word ptr ";
-            case 32 -> "dword ptr ";
-            case 48 -> "fword ptr ";
-            case 64 -> "qword ptr ";
-            case 80 -> "tbyte ptr ";
-            default -> "xmmword ptr ";
-        });
-        s.append(segment == null ? base == null && index == null ? "ds:" : "" : segment + ":").append('[');
+        StringBuilder s = new StringBuilder(
+                switch (bits) {
+                    case 0 -> "";
+                    case 8 -> "byte ptr ";
+                    case 16 -> "word ptr ";
+                    case 32 -> "dword ptr ";
+                    case 48 -> "fword ptr ";
+                    case 64 -> "qword ptr ";
+                    case 80 -> "tbyte ptr ";
+                    default -> "xmmword ptr ";
+                });
+        s.append(segment == null ? base == null && index == null ? "ds:" : "" : segment + ":")
+                .append('[');
         if (base != null) s.append(base);
-        if (index != null) s.append(base == null ? "" : "+").append(index).append(index.kind.bits == 16 ? "" : "*" + scale);
+        if (index != null)
+            s.append(base == null ? "" : "+").append(index).append(index.kind.bits == 16 ? "" : "*" + scale);
         if (label != null) s.append('+').append(label);
         if (base == null && index == null) s.append(new Imm(disp));
         else if (disp != 0) s.append(disp < 0 ? "" : "+").append(new Imm(disp));

@@ -9,10 +9,21 @@ package org.nestorvm.asm;
  * @param bits size of an immediate, a relative target or an absolute offset
  */
 record Slot(String name, Role role, Reg.Kind registers, Reg fixed, int memoryBits, int bits) {
-    enum Role { REG, RM, FIXED, ONE, IMMEDIATE, SIGNED, SELECTOR, RELATIVE, OFFSET }
+    enum Role {
+        REG,
+        RM,
+        FIXED,
+        ONE,
+        IMMEDIATE,
+        SIGNED,
+        SELECTOR,
+        RELATIVE,
+        OFFSET
+    }
 
     static Slot parse(String name) {
-        for (Reg r : Reg.values()) if (r != Reg.R8 && r.toString().equals(name)) return new Slot(name, Role.FIXED, r.kind, r, -1, 0);
+        for (Reg r : Reg.values())
+            if (r != Reg.R8 && r.toString().equals(name)) return new Slot(name, Role.FIXED, r.kind, r, -1, 0);
         int digits = name.length();
         while (digits > 0 && Character.isDigit(name.charAt(digits - 1))) digits--;
         int bits = digits == name.length() ? 0 : Integer.parseInt(name.substring(digits));
@@ -60,12 +71,21 @@ record Slot(String name, Role role, Reg.Kind registers, Reg fixed, int memoryBit
         return role == Role.IMMEDIATE || role == Role.SIGNED || role == Role.SELECTOR || role == Role.RELATIVE;
     }
 
-    /** @param operandBits of the whole form: a sign-extended byte may also be written as the unsigned number of that size */
+    /**
+     * @param operandBits of the whole form: a sign-extended byte may also be written as the unsigned number of that
+     *     size
+     */
     boolean fits(Operand operand, int operandBits) {
         return switch (operand) {
-            case Reg r -> registers != null && (fixed != null ? r == fixed : r.kind == registers || registers == Reg.Kind.R8 && r.kind == Reg.Kind.HIGH8);
-            case Mem m -> memoryBits >= 0 && (m.bits() == 0 || memoryBits == 0 || m.bits() == memoryBits)
-                && (role != Role.OFFSET || m.base() == null && m.index() == null);
+            case Reg r ->
+                registers != null
+                        && (fixed != null
+                                ? r == fixed
+                                : r.kind == registers || registers == Reg.Kind.R8 && r.kind == Reg.Kind.HIGH8);
+            case Mem m ->
+                memoryBits >= 0
+                        && (m.bits() == 0 || memoryBits == 0 || m.bits() == memoryBits)
+                        && (role != Role.OFFSET || m.base() == null && m.index() == null);
             case Label _ -> role == Role.RELATIVE || isImmediate() && bits >= 16;
             case Imm i -> fitsValue(i.value(), operandBits);
         };
@@ -76,7 +96,12 @@ record Slot(String name, Role role, Reg.Kind registers, Reg fixed, int memoryBit
             case ONE -> value == 1;
             case RELATIVE -> true;
             case SELECTOR, IMMEDIATE -> bits == 64 || value >= -(1L << bits - 1) && value < 1L << bits;
-            case SIGNED -> signed(value, bits) || operandBits < 64 && operandBits > bits && value >>> operandBits == 0 && signed(value << 64 - operandBits >> 64 - operandBits, bits);
+            case SIGNED ->
+                signed(value, bits)
+                        || operandBits < 64
+                                && operandBits > bits
+                                && value >>> operandBits == 0
+                                && signed(value << 64 - operandBits >> 64 - operandBits, bits);
             default -> false;
         };
     }

@@ -80,18 +80,32 @@ class AsmTest {
 
     @Test
     void directives() {
-        assertBytes("01 00 00 00 34 12 00 00 78 56 34 12 68 69 00 FF FF", new Asm(0x10).db(1).align(4).dw(0x1234).org(0x18).dd(0x12345678).asciz("hi").fill(2, 0xff));
-        assertThrows(IllegalArgumentException.class, () -> new Asm(0x10).fill(4, 0).org(0x12).assemble());
+        assertBytes(
+                "01 00 00 00 34 12 00 00 78 56 34 12 68 69 00 FF FF",
+                new Asm(0x10)
+                        .db(1)
+                        .align(4)
+                        .dw(0x1234)
+                        .org(0x18)
+                        .dd(0x12345678)
+                        .asciz("hi")
+                        .fill(2, 0xff));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new Asm(0x10).fill(4, 0).org(0x12).assemble());
     }
 
     @Test
     void prefixesStandBeforeTheInstruction() {
-        assertBytes("F0 48 0F C1 03 F3 48 A5", new Asm(0).bits(64).lock().xadd(ptr(RBX), RAX).rep().movsq());
+        assertBytes(
+                "F0 48 0F C1 03 F3 48 A5",
+                new Asm(0).bits(64).lock().xadd(ptr(RBX), RAX).rep().movsq());
     }
 
     @Test
     void absoluteAddressesHaveTheModesSize() {
-        assertBytes("A1 34 12 67 8B 1D 00 00 10 00", new Asm(0).mov(AX, abs(0x1234)).mov(BX, abs(0x100000)));
+        assertBytes(
+                "A1 34 12 67 8B 1D 00 00 10 00", new Asm(0).mov(AX, abs(0x1234)).mov(BX, abs(0x100000)));
         assertBytes("8B 04 25 34 12 00 00", new Asm(0).bits(64).mov(EAX, abs(0x1234)));
     }
 
@@ -104,8 +118,12 @@ class AsmTest {
 
     @Test
     void whatCannotBeEncodedIsRefused() {
-        assertThrows(IllegalArgumentException.class, () -> new Asm(0).bits(64).mov(AH, SPL).assemble());
-        assertThrows(IllegalArgumentException.class, () -> new Asm(0).bits(32).mov(EAX, R8D).assemble());
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new Asm(0).bits(64).mov(AH, SPL).assemble());
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> new Asm(0).bits(32).mov(EAX, R8D).assemble());
         assertThrows(IllegalArgumentException.class, () -> new Asm(0).bits(64).aaa());
         assertThrows(IllegalArgumentException.class, () -> new Asm(0).bits(64).add(RAX, 1L << 40));
         assertThrows(IllegalStateException.class, () -> {

@@ -12,8 +12,7 @@ import java.util.TreeMap;
 final class GnuAssembler {
     private static final int CELL = 32;
 
-    private GnuAssembler() {
-    }
+    private GnuAssembler() {}
 
     static boolean available() {
         return Files.isExecutable(Path.of("/usr/bin/as")) && Files.isExecutable(Path.of("/usr/bin/objcopy"));
@@ -28,7 +27,11 @@ final class GnuAssembler {
             for (int attempt = 0; attempt < 2; attempt++) {
                 StringBuilder source = new StringBuilder(".intel_syntax noprefix\n.code" + mode + "\n");
                 for (int i = 0; i < lines.size(); i++) {
-                    source.append(".org ").append(i * CELL).append("; ").append(errors.containsKey(i) ? "nop" : lines.get(i)).append('\n');
+                    source.append(".org ")
+                            .append(i * CELL)
+                            .append("; ")
+                            .append(errors.containsKey(i) ? "nop" : lines.get(i))
+                            .append('\n');
                 }
                 Files.writeString(dir.resolve("in.s"), source);
                 complaints = run(dir, "as", "-O0", "-o", "out.o", "in.s");
@@ -41,7 +44,8 @@ final class GnuAssembler {
             if (!Files.exists(dir.resolve("out.bin"))) throw new IOException(complaints + copy);
             return cells(Files.readAllBytes(dir.resolve("out.bin")), lines.size(), errors);
         } finally {
-            for (String name : new String[] {"in.s", "out.o", "out.bin", "log"}) Files.deleteIfExists(dir.resolve(name));
+            for (String name : new String[] {"in.s", "out.o", "out.bin", "log"})
+                Files.deleteIfExists(dir.resolve(name));
             Files.delete(dir);
         }
     }
@@ -58,7 +62,11 @@ final class GnuAssembler {
     }
 
     private static String run(Path dir, String... command) throws IOException, InterruptedException {
-        Process p = new ProcessBuilder(command).directory(dir.toFile()).redirectErrorStream(true).redirectOutput(dir.resolve("log").toFile()).start();
+        Process p = new ProcessBuilder(command)
+                .directory(dir.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(dir.resolve("log").toFile())
+                .start();
         p.waitFor();
         return Files.readString(dir.resolve("log"));
     }

@@ -9,12 +9,14 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 
-/** Writes {@code Instructions.java}: a method for each name in {@code forms.txt}, with the operand counts and the immediates it has there. */
+/**
+ * Writes {@code Instructions.java}: a method for each name in {@code forms.txt}, with the operand counts and the
+ * immediates it has there.
+ */
 final class InstructionsSource {
     static final Path FILE = Path.of("src/main/java/org/nestorvm/asm/Instructions.java");
 
-    private InstructionsSource() {
-    }
+    private InstructionsSource() {}
 
     public static void main(String[] args) throws Exception {
         Files.writeString(FILE, text());
@@ -24,7 +26,10 @@ final class InstructionsSource {
         StringBuilder s = new StringBuilder("""
             package org.nestorvm.asm;
 
-            /** A method for each instruction. Generated from {@code forms.txt} by InstructionsSource; do not edit. A number is an immediate, or a jump's absolute target. */
+            /**
+             * A method for each instruction. Generated from {@code forms.txt} by InstructionsSource; do not edit.
+             * A number is an immediate, or a jump's absolute target.
+             */
             public abstract sealed class Instructions permits Asm {
                 Instructions() {
                 }
@@ -44,8 +49,11 @@ final class InstructionsSource {
         StringBuilder letters = new StringBuilder();
         for (Slot slot : form.slots()) letters.append(slot.isImmediate() || slot.role() == Slot.Role.ONE ? 'n' : 'o');
         List<String> all = new ArrayList<>(List.of(letters.toString()));
-        boolean label = !form.slots().isEmpty() && form.slots().getLast().isImmediate() && form.slots().getLast().bits() >= 16
-            || form.name().startsWith("loop") || form.name().endsWith("cxz");
+        boolean label = !form.slots().isEmpty()
+                        && form.slots().getLast().isImmediate()
+                        && form.slots().getLast().bits() >= 16
+                || form.name().startsWith("loop")
+                || form.name().endsWith("cxz");
         if (label) all.add(letters.substring(0, letters.length() - 1) + "o");
         return all;
     }
@@ -58,6 +66,7 @@ final class InstructionsSource {
             parameters.add((number ? "long " : "Operand ") + p);
             arguments.add(number ? ", new Imm(" + p + ")" : ", " + p);
         }
-        return "\n    public Asm " + name + "(" + String.join(", ", parameters) + ") {\n        return op(\"" + name + "\"" + String.join("", arguments) + ");\n    }\n";
+        return "\n    public Asm " + name + "(" + String.join(", ", parameters) + ") {\n        return op(\"" + name
+                + "\"" + String.join("", arguments) + ");\n    }\n";
     }
 }

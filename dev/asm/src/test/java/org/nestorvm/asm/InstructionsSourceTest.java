@@ -8,6 +8,9 @@ import org.junit.jupiter.api.Test;
 class InstructionsSourceTest {
     @Test
     void methodsAreThoseOfTheTable() throws Exception {
-        assertEquals(InstructionsSource.text(), Files.readString(InstructionsSource.FILE), "run InstructionsSource in module asm");
+        assertEquals(
+                InstructionsSource.text(),
+                Files.readString(InstructionsSource.FILE),
+                "run InstructionsSource in module asm");
     }
 }

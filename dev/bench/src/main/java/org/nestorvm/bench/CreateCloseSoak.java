@@ -11,27 +11,36 @@ import org.nestorvm.vmm.VmConfig;
 import org.nestorvm.vmm.Vmm;
 
 /**
- * Creates and closes a 512 MiB machine with 5 ranges, 100,000 times unless told otherwise, and shows every tenth of the way what the process holds of the
- * host. Ends with an error when descriptors, mappings or objects have grown since the first tenth, or memory by more than 32 MiB.
+ * Creates and closes a 512 MiB machine with 5 ranges, 100,000 times unless told otherwise, and shows every tenth of the
+ * way what the process holds of the host. Ends with an error when descriptors, mappings or objects have grown since the
+ * first tenth, or memory by more than 32 MiB.
  */
 public final class CreateCloseSoak {
     private record Held(long rssKb, long descriptors, long mappings, int objects) {
         static Held now() throws IOException {
             System.gc();
             long rss = 0;
-            for (String line : Files.readAllLines(Path.of("/proc/self/status"))) if (line.startsWith("VmRSS:")) rss = Long.parseLong(line.replaceAll("\\D", ""));
-            try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd")); Stream<String> mappings = Files.lines(Path.of("/proc/self/maps"))) {
-                return new Held(rss, descriptors.count(), mappings.filter(line -> line.contains("/memfd:")).count(), MemoryObject.liveCount());
+            for (String line : Files.readAllLines(Path.of("/proc/self/status")))
+                if (line.startsWith("VmRSS:")) rss = Long.parseLong(line.replaceAll("\\D", ""));
+            try (Stream<Path> descriptors = Files.list(Path.of("/proc/self/fd"));
+                    Stream<String> mappings = Files.lines(Path.of("/proc/self/maps"))) {
+                return new Held(
+                        rss,
+                        descriptors.count(),
+                        mappings.filter(line -> line.contains("/memfd:")).count(),
+                        MemoryObject.liveCount());
             }
         }
 
         boolean flatSince(Held first) {
-            return descriptors <= first.descriptors && mappings <= first.mappings && objects <= first.objects && rssKb < first.rssKb + (32 << 10);
+            return descriptors <= first.descriptors
+                    && mappings <= first.mappings
+                    && objects <= first.objects
+                    && rssKb < first.rssKb + (32 << 10);
         }
     }
 
-    private CreateCloseSoak() {
-    }
+    private CreateCloseSoak() {}
 
     public static void main(String[] args) throws IOException {
         int rounds = args.length > 0 ? Integer.parseInt(args[0]) : 100_000;
@@ -47,7 +56,8 @@ public final class CreateCloseSoak {
             Held held = Held.now();
             System.out.println(round + " rounds: " + held);
             if (first == null) first = held;
-            if (!held.flatSince(first)) throw new IllegalStateException("not flat: at first " + first + ", now " + held);
+            if (!held.flatSince(first))
+                throw new IllegalStateException("not flat: at first " + first + ", now " + held);
         }
         System.out.printf("%d rounds, %.1f us each, flat%n", rounds, (System.nanoTime() - start) / 1e3 / rounds);
     }

@@ -12,20 +12,22 @@ import org.nestorvm.virtio.testkit.DriverMemory;
 import org.nestorvm.virtio.testkit.TestDriver;
 
 /**
- * The cost of a device process, an entropy device: from the call that starts it to its first answer, when it is confined and serves; to its first request done; and the memory it holds then, with another device process running. Run as the
- * program runs, from the module path and with the AOT cache that {@code nestor train} makes: {@code bench/run device-start [rounds]}.
+ * The cost of a device process, an entropy device: from the call that starts it to its first answer, when it is
+ * confined and serves; to its first request done; and the memory it holds then, with another device process running.
+ * Run as the program runs, from the module path and with the AOT cache that {@code nestor train} makes:
+ * {@code bench/run device-start [rounds]}.
  */
 public final class DeviceStart {
-    private DeviceStart() {
-    }
+    private DeviceStart() {}
 
     public static void main(String[] arguments) throws Exception {
         int rounds = arguments.length > 0 ? Integer.parseInt(arguments[0]) : 20;
         boolean cache = DeviceCache.file() != null && Files.exists(DeviceCache.file());
-        System.out.println("AOT cache: " + (cache ? Files.size(DeviceCache.file()) / 1024 + " KiB" : "none") + "; rounds " + rounds);
+        System.out.println("AOT cache: " + (cache ? Files.size(DeviceCache.file()) / 1024 + " KiB" : "none")
+                + "; rounds " + rounds);
         double[] ready = new double[rounds], request = new double[rounds], cpu = new double[rounds];
         long[] rss = new long[rounds], pss = new long[rounds], own = new long[rounds];
-        round(new Round());                                          // this program's own classes
+        round(new Round()); // this program's own classes
         // Beside another one, as in a machine with two devices: what processes share is counted as shared.
         try (IsolatedDevice beside = IsolatedDevice.rng("beside", RestartPolicy.NEVER)) {
             for (int i = 0; i < rounds; i++) {
@@ -38,10 +40,23 @@ public final class DeviceStart {
                 own[i] = round.ownKiB;
             }
         }
-        System.out.printf(Locale.ROOT, "confined and answering  %6.1f ms median, %6.1f least%n", median(ready), Arrays.stream(ready).min().orElse(0));
-        System.out.printf(Locale.ROOT, "first request done      %6.1f ms median, %6.1f least%n", median(request), Arrays.stream(request).min().orElse(0));
+        System.out.printf(
+                Locale.ROOT,
+                "confined and answering  %6.1f ms median, %6.1f least%n",
+                median(ready),
+                Arrays.stream(ready).min().orElse(0));
+        System.out.printf(
+                Locale.ROOT,
+                "first request done      %6.1f ms median, %6.1f least%n",
+                median(request),
+                Arrays.stream(request).min().orElse(0));
         System.out.printf(Locale.ROOT, "processor time          %6.1f ms median (ticks of 10 ms)%n", median(cpu));
-        System.out.printf(Locale.ROOT, "resident                %6.1f MiB, proportional %.1f MiB, private %.1f MiB (medians)%n", median(rss), median(pss), median(own));
+        System.out.printf(
+                Locale.ROOT,
+                "resident                %6.1f MiB, proportional %.1f MiB, private %.1f MiB (medians)%n",
+                median(rss),
+                median(pss),
+                median(own));
     }
 
     private static final class Round {
@@ -61,7 +76,9 @@ public final class DeviceStart {
                     round.rssKiB = kib(process, "Rss:");
                     round.pssKiB = kib(process, "Pss:");
                     round.ownKiB = kib(process, "Private_Clean:") + kib(process, "Private_Dirty:");
-                    String[] stat = Files.readString(process.resolve("stat")).split("\\) ")[1].split(" ");
+                    String[] stat = Files.readString(process.resolve("stat"))
+                            .split("\\) ")[1]
+                            .split(" ");
                     round.cpuMs = 10 * (Integer.parseInt(stat[11]) + Integer.parseInt(stat[12]));
                 }
             }
@@ -70,7 +87,10 @@ public final class DeviceStart {
     }
 
     private static long kib(Path process, String field) throws IOException {
-        return Files.readAllLines(process.resolve("smaps_rollup")).stream().filter(line -> line.startsWith(field)).mapToLong(line -> Long.parseLong(line.replaceAll("\\D", ""))).sum();
+        return Files.readAllLines(process.resolve("smaps_rollup")).stream()
+                .filter(line -> line.startsWith(field))
+                .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+                .sum();
     }
 
     private static double median(double[] values) {

@@ -23,9 +23,10 @@ import org.nestorvm.vmm.VmConfig;
 import org.nestorvm.vmm.Vmm;
 
 /**
- * Nestor on KVM beside a C program that makes the same calls (dev/bench/src/main/c/kvm-peer.c), by turns in one run: a machine made, its first instruction run and closed; exits for port and memory-mapped
- * writes; an eventfd's way to an interrupt handler. Prints tenth percentile and median over all rounds: on a shared machine the first says more. Target: at most 1.2 times
- * the C program.
+ * Nestor on KVM beside a C program that makes the same calls (dev/bench/src/main/c/kvm-peer.c), by turns in one run: a
+ * machine made, its first instruction run and closed; exits for port and memory-mapped writes; an eventfd's way to an
+ * interrupt handler. Prints tenth percentile and median over all rounds: on a shared machine the first says more.
+ * Target: at most 1.2 times the C program.
  */
 public final class KvmComparison {
     private static final int ROUNDS = 7, CREATIONS = 40, BATCHES = 100, BATCH = 100, INTERRUPTS = 300;
@@ -37,7 +38,11 @@ public final class KvmComparison {
     /** Enables the local APIC, says so, halts. The handler says so and ends the interrupt. */
     private static final String WAIT = "c783f0000000ff010000e601fbf4ebfd", REPORT = "e630c783b00000000000000048cf";
 
-    private final Engine engine = ServiceLoader.load(Engine.class).stream().map(ServiceLoader.Provider::get).filter(e -> e.name().equals("kvm")).findAny().orElseThrow();
+    private final Engine engine = ServiceLoader.load(Engine.class).stream()
+            .map(ServiceLoader.Provider::get)
+            .filter(e -> e.name().equals("kvm"))
+            .findAny()
+            .orElseThrow();
     private final Path peer;
     private final HostClock clock = new HostClock();
 
@@ -53,27 +58,31 @@ public final class KvmComparison {
     private static final class CountingBus implements GuestBus {
         volatile long writes;
         long limit = Long.MAX_VALUE;
-        Runnable atLimit = () -> { };
+        Runnable atLimit = () -> {};
 
-        @Override public int portRead(int port, int size) {
+        @Override
+        public int portRead(int port, int size) {
             return -1;
         }
 
-        @Override public void portWrite(int port, int size, int value) {
+        @Override
+        public void portWrite(int port, int size, int value) {
             count();
         }
 
-        @Override public long mmioRead(long gpa, int size) {
+        @Override
+        public long mmioRead(long gpa, int size) {
             return -1;
         }
 
-        @Override public void mmioWrite(long gpa, int size, long value) {
+        @Override
+        public void mmioWrite(long gpa, int size, long value) {
             count();
         }
 
         private void count() {
             long now = writes + 1;
-            writes = now;                                    // one writer, the processor's thread
+            writes = now; // one writer, the processor's thread
             if (now == limit) atLimit.run();
         }
     }
@@ -81,7 +90,10 @@ public final class KvmComparison {
     public static void main(String[] arguments) throws Exception {
         Path directory = Files.createTempDirectory("nestor-bench");
         Path peer = directory.resolve("kvm-peer");
-        Process compile = new ProcessBuilder("cc", "-O2", "-pthread", "-o", peer.toString(), "dev/bench/src/main/c/kvm-peer.c").inheritIO().start();
+        Process compile = new ProcessBuilder(
+                        "cc", "-O2", "-pthread", "-o", peer.toString(), "dev/bench/src/main/c/kvm-peer.c")
+                .inheritIO()
+                .start();
         if (compile.waitFor() != 0) throw new IOException("the C program cannot be compiled");
         try {
             new KvmComparison(peer).run();
@@ -97,12 +109,14 @@ public final class KvmComparison {
             System.out.println("skipped, no KVM: " + reason);
             return;
         }
-        for (int i = 0; i < 2000; i++) createRunClose();      // compiled before it is measured
+        for (int i = 0; i < 2000; i++) createRunClose(); // compiled before it is measured
         for (int i = 0; i < 10; i++) {
             exits(PORT_LOOP);
             exits(MMIO_LOOP);
         }
-        System.out.printf("%-34s %12s %12s %7s %12s %12s %7s%n", "ns", "Nestor p10", "C p10", "ratio", "Nestor p50", "C p50", "ratio");
+        System.out.printf(
+                "%-34s %12s %12s %7s %12s %12s %7s%n",
+                "ns", "Nestor p10", "C p10", "ratio", "Nestor p50", "C p50", "ratio");
         compare("create, first instruction, close", this::createRunCloses, "create", CREATIONS);
         compare("port write that leaves the guest", () -> exits(PORT_LOOP), "port", BATCHES);
         compare("MMIO write that leaves the guest", () -> exits(MMIO_LOOP), "mmio", BATCHES);
@@ -113,7 +127,7 @@ public final class KvmComparison {
     }
 
     private void compare(String what, Measure ours, String theirs, int argument) throws Exception {
-        double[][] figures = new double[4][ROUNDS];          // ours p10, theirs p10, ours p50, theirs p50
+        double[][] figures = new double[4][ROUNDS]; // ours p10, theirs p10, ours p50, theirs p50
         for (int round = 0; round < ROUNDS; round++) {
             long[] samples = ours.samples();
             Arrays.sort(samples);
@@ -129,13 +143,17 @@ public final class KvmComparison {
     }
 
     private String peer(String measure, int argument) throws IOException {
-        Process process = new ProcessBuilder(peer.toString(), measure, Integer.toString(argument)).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        Process process = new ProcessBuilder(peer.toString(), measure, Integer.toString(argument))
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
         return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
     }
 
     private VirtualMachine create(String code) throws IOException {
         VmConfig config = VmConfig.of("bench", MemoryMap.of(new MemoryRange(0, 16 << 20, MemoryRange.Type.RAM)))
-                .withEngine(engine, new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, InterruptController.NONE, clock));
+                .withEngine(
+                        engine,
+                        new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, InterruptController.NONE, clock));
         VirtualMachine vm = new Vmm().create(config);
         load(vm, CODE, code);
         identityMap(vm);

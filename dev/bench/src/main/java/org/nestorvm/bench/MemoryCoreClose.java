@@ -29,7 +29,10 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 import org.openjdk.jmh.infra.BenchmarkParams;
 
-/** Close of a machine whose guest has touched all of 4 GiB, and unmap and close of a plain memory file of that size. Target: at most 1.1 times. */
+/**
+ * Close of a machine whose guest has touched all of 4 GiB, and unmap and close of a plain memory file of that size.
+ * Target: at most 1.1 times.
+ */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.SingleShotTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
@@ -51,17 +54,26 @@ public class MemoryCoreClose {
 
     void fillPlain() throws IOException {
         object = MemoryObject.create("plain", BYTES);
-        address = MemoryCalls.mmap(object, BYTES, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, object.descriptor(), 0);
+        address = MemoryCalls.mmap(
+                object,
+                BYTES,
+                MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE,
+                MemoryCalls.MAP_SHARED,
+                object.descriptor(),
+                0);
         for (long offset = 0; offset < BYTES; offset += PAGE) HostMemory.putLong(address + offset, offset);
     }
 
     void fillMachine() throws IOException {
-        vm = new Vmm().create(VmConfig.of("closed", MemoryMap.of(new MemoryRange(0, BYTES, MemoryRange.Type.RAM))).withFormat(EntryFormat.EPT));
+        vm = new Vmm()
+                .create(VmConfig.of("closed", MemoryMap.of(new MemoryRange(0, BYTES, MemoryRange.Type.RAM)))
+                        .withFormat(EntryFormat.EPT));
         NestedPageTable table = vm.nestedPageTable();
         NestedWalk walk = new NestedWalk();
         for (long gpa = 0; gpa < BYTES; gpa += PAGE) {
             table.walk(gpa, Access.WRITE, walk);
-            int outcome = vm.nestedFaultHandler().handle(gpa, table.format().faultInfo(walk, Access.WRITE, true, true, false));
+            int outcome = vm.nestedFaultHandler()
+                    .handle(gpa, table.format().faultInfo(walk, Access.WRITE, true, true, false));
             if (outcome != NestedFaultHandler.RESIDENT) throw new IllegalStateException("outcome " + outcome);
         }
     }

@@ -27,8 +27,9 @@ import org.openjdk.jmh.annotations.Threads;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Faults of one and of two threads on one machine, each thread in a stretch of memory of its own. {@code firstTouch} gives the stretch back to the host before each round, so
- * that the host makes a page for each fault; in {@code resident} the pages are there and only the nested table is filled, which is what the monitor adds.
+ * Faults of one and of two threads on one machine, each thread in a stretch of memory of its own. {@code firstTouch}
+ * gives the stretch back to the host before each round, so that the host makes a page for each fault; in
+ * {@code resident} the pages are there and only the nested table is filled, which is what the monitor adds.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.Throughput)
@@ -45,7 +46,8 @@ public class MemoryCoreFaultThroughput {
 
     @Setup
     public void create() throws IOException {
-        vm = new Vmm().create(VmConfig.of("faulting", MemoryMap.of(new MemoryRange(0, 4 * STRETCH, MemoryRange.Type.RAM))));
+        vm = new Vmm()
+                .create(VmConfig.of("faulting", MemoryMap.of(new MemoryRange(0, 4 * STRETCH, MemoryRange.Type.RAM))));
     }
 
     @TearDown
@@ -69,7 +71,8 @@ public class MemoryCoreFaultThroughput {
             long sum = 0;
             for (long gpa = base; gpa < base + STRETCH; gpa += PAGE) {
                 table.walk(gpa, Access.WRITE, walk);
-                int outcome = vm.nestedFaultHandler().handle(gpa, table.format().faultInfo(walk, Access.WRITE, true, true, false));
+                int outcome = vm.nestedFaultHandler()
+                        .handle(gpa, table.format().faultInfo(walk, Access.WRITE, true, true, false));
                 if (outcome != NestedFaultHandler.RESIDENT) throw new IllegalStateException("outcome " + outcome);
                 sum += table.walk(gpa, Access.WRITE, walk);
             }

@@ -30,8 +30,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * The first store to each 4 KiB page of 1 GiB: into a plain mapping of a memory file, and as a guest does it, by a walk that fails, a fault that is
- * answered and a walk that succeeds. Target: at most 1.25 times.
+ * The first store to each 4 KiB page of 1 GiB: into a plain mapping of a memory file, and as a guest does it, by a walk
+ * that fails, a fault that is answered and a walk that succeeds. Target: at most 1.25 times.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.SingleShotTime)
@@ -51,7 +51,9 @@ public class MemoryCoreFirstTouch {
     public void create() throws IOException {
         object = MemoryObject.create("plain", BYTES);
         mapping = AddressSpace.map(object, false);
-        vm = new Vmm().create(VmConfig.of("touched", MemoryMap.of(new MemoryRange(0, BYTES, MemoryRange.Type.RAM))).withFormat(EntryFormat.EPT));
+        vm = new Vmm()
+                .create(VmConfig.of("touched", MemoryMap.of(new MemoryRange(0, BYTES, MemoryRange.Type.RAM)))
+                        .withFormat(EntryFormat.EPT));
     }
 
     @TearDown(Level.Iteration)

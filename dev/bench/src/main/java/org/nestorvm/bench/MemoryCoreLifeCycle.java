@@ -18,7 +18,10 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
-/** Create and close of a 512 MiB machine with 5 ranges, and the host's own share of it: the same four memory files, made, mapped and unmapped. */
+/**
+ * Create and close of a 512 MiB machine with 5 ranges, and the host's own share of it: the same four memory files,
+ * made, mapped and unmapped.
+ */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)

@@ -6,8 +6,9 @@ import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 
 /**
- * The two targets that are ratios, with their two sides in turn, so that what else the machine does falls on both: first touch through the nested fault path
- * against a plain mapping, and close of a machine against a plain memory file. Tells medians of wall time and of this thread's CPU time, in ms.
+ * The two targets that are ratios, with their two sides in turn, so that what else the machine does falls on both:
+ * first touch through the nested fault path against a plain mapping, and close of a machine against a plain memory
+ * file. Tells medians of wall time and of this thread's CPU time, in ms.
  */
 public final class MemoryCoreRatios {
     private interface Part {
@@ -16,8 +17,7 @@ public final class MemoryCoreRatios {
 
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
-    private MemoryCoreRatios() {
-    }
+    private MemoryCoreRatios() {}
 
     public static void main(String[] args) throws IOException {
         int rounds = args.length > 0 ? Integer.parseInt(args[0]) : 15;
@@ -70,8 +70,18 @@ public final class MemoryCoreRatios {
         }
 
         void compare(String what, Times with, String other) {
-            System.out.printf("%s: wall %.0f ms, CPU %.0f ms; %s: wall %.0f ms, CPU %.0f ms; ratio wall %.2f, CPU %.2f (medians of %d)%n", what, median(wall), median(cpu), other,
-                    median(with.wall), median(with.cpu), median(wall) / median(with.wall), median(cpu) / median(with.cpu), wall.length);
+            System.out.printf(
+                    "%s: wall %.0f ms, CPU %.0f ms; %s: wall %.0f ms, CPU %.0f ms; ratio wall %.2f, CPU %.2f "
+                            + "(medians of %d)%n",
+                    what,
+                    median(wall),
+                    median(cpu),
+                    other,
+                    median(with.wall),
+                    median(with.cpu),
+                    median(wall) / median(with.wall),
+                    median(cpu) / median(with.cpu),
+                    wall.length);
         }
 
         private static double median(double[] values) {

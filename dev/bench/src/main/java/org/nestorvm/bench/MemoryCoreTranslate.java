@@ -30,8 +30,9 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What devices and processors do for each access, over addresses in random order so that no branch can be learned by heart. Targets: translate with 16 slots at most 5 ns, a
- * walk of a resident page at most 25 ns, no allocation ({@code -prof gc}).
+ * What devices and processors do for each access, over addresses in random order so that no branch can be learned by
+ * heart. Targets: translate with 16 slots at most 5 ns, a walk of a resident page at most 25 ns, no allocation
+ * ({@code -prof gc}).
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -59,14 +60,18 @@ public class MemoryCoreTranslate {
     public void create() throws IOException {
         List<MemoryRange> ranges = new ArrayList<>();
         for (int i = 0; i < slots; i++) ranges.add(new MemoryRange(STRIDE * i, SLOT, MemoryRange.Type.RAM));
-        vm = new Vmm().create(VmConfig.of("translated", new MemoryMap(ranges)).withFormat(format.equals("EPT") ? EntryFormat.EPT : EntryFormat.NPT));
+        vm = new Vmm()
+                .create(VmConfig.of("translated", new MemoryMap(ranges))
+                        .withFormat(format.equals("EPT") ? EntryFormat.EPT : EntryFormat.NPT));
         memory = vm.memory();
         table = vm.nestedPageTable();
         Random random = new Random(1);
         for (int i = 0; i < ADDRESSES; i++) {
             gpas[i] = STRIDE * random.nextInt(slots) + random.nextLong(SLOT) & -8;
             walk.misconfigured = false;
-            if (table.walk(gpas[i], Access.WRITE, walk) == -1) vm.nestedFaultHandler().handle(gpas[i], table.format().faultInfo(walk, Access.WRITE, true, true, false));
+            if (table.walk(gpas[i], Access.WRITE, walk) == -1)
+                vm.nestedFaultHandler()
+                        .handle(gpas[i], table.format().faultInfo(walk, Access.WRITE, true, true, false));
         }
     }
 

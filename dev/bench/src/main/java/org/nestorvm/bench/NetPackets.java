@@ -34,7 +34,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What the network device itself costs for a packet: a back end without a host, one thread, a split ring, 128 packets for each notification. Nothing may be allocated ({@code -prof gc}).
+ * What the network device itself costs for a packet: a back end without a host, one thread, a split ring, 128 packets
+ * for each notification. Nothing may be allocated ({@code -prof gc}).
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.Throughput)
@@ -45,7 +46,10 @@ import org.openjdk.jmh.annotations.Warmup;
 public class NetPackets {
     private static final int RING = 128, HEADER = 12, TCP_START = 34, BUFFER_BYTES = 1 << 11;
     private static final int F_WRITE = 2;
-    private static final int LARGE = 16, SEGMENTS = 45, SEGMENT_BYTES = 1448, LARGE_BYTES = TCP_START + 20 + SEGMENTS * SEGMENT_BYTES;
+    private static final int LARGE = 16,
+            SEGMENTS = 45,
+            SEGMENT_BYTES = 1448,
+            LARGE_BYTES = TCP_START + 20 + SEGMENTS * SEGMENT_BYTES;
 
     /** Takes everything, and has as many frames as it is told. */
     private static final class Nowhere implements NetPort, NetBackend {
@@ -54,8 +58,7 @@ public class NetPackets {
         private int frameBytes, left, ended;
 
         @Override
-        public void start(EventLoop loop, Listener listener) {
-        }
+        public void start(EventLoop loop, Listener listener) {}
 
         @Override
         public boolean isUp() {
@@ -63,8 +66,7 @@ public class NetPackets {
         }
 
         @Override
-        public void listen(boolean on) {
-        }
+        public void listen(boolean on) {}
 
         @Override
         public long receive(IoVector into) {
@@ -132,8 +134,7 @@ public class NetPackets {
         }
 
         @Override
-        public void close() {
-        }
+        public void close() {}
     }
 
     @Param({"64", "1514"})
@@ -157,8 +158,7 @@ public class NetPackets {
             }
 
             @Override
-            public void configChanged() {
-            }
+            public void configChanged() {}
 
             @Override
             public void needsReset(String why) {
@@ -216,7 +216,10 @@ public class NetPackets {
         return interrupts;
     }
 
-    /** Sixteen packets of 64,000 bytes, which become 45 segments each; the figure is of segments. Independent of {@link #frameBytes}. */
+    /**
+     * Sixteen packets of 64,000 bytes, which become 45 segments each; the figure is of segments. Independent of
+     * {@link #frameBytes}.
+     */
     @Benchmark
     @OperationsPerInvocation(LARGE * SEGMENTS)
     public int segment() {

@@ -27,9 +27,11 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What a device pays for one request besides its own work: poll, look at the buffers, push; in rounds of 64, as a busy queue is served, with the questions about notifications once a round. Memory is
- * four regions, as a machine's is. The driver's part is kept to the least: it offers the same chains again with one store (split), or by copying the ring (packed).
- * {@link #leastAccesses} is the floor: the same loads and stores of guest memory, with nothing checked and nothing kept. Nothing is allocated ({@code -prof gc}).
+ * What a device pays for one request besides its own work: poll, look at the buffers, push; in rounds of 64, as a busy
+ * queue is served, with the questions about notifications once a round. Memory is four regions, as a machine's is. The
+ * driver's part is kept to the least: it offers the same chains again with one store (split), or by copying the ring
+ * (packed). {@link #leastAccesses} is the floor: the same loads and stores of guest memory, with nothing checked and
+ * nothing kept. Nothing is allocated ({@code -prof gc}).
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -59,7 +61,8 @@ public class Virtqueues {
         buffers = chains.equals("one") ? 1 : 3;
         boolean indirect = chains.equals("indirect");
         size = indirect ? CHAINS : packed ? CHAINS * buffers : CHAINS * 4;
-        long features = Features.VERSION_1 | Features.EVENT_IDX | Features.INDIRECT_DESC | (packed ? Features.RING_PACKED : 0);
+        long features =
+                Features.VERSION_1 | Features.EVENT_IDX | Features.INDIRECT_DESC | (packed ? Features.RING_PACKED : 0);
         memory = new DriverMemory(null, 0, MIB, MIB, MIB, 16 * MIB, MIB, 64 * MIB, 16 * MIB);
         DriverQueue driver = DriverQueue.create(memory, 0, size, features);
         queue = Virtqueue.open(driver.setup(-1), memory.memory(), features);
@@ -68,12 +71,15 @@ public class Virtqueues {
         used = memory.host(driver.deviceArea(), 4);
         for (int i = 0; i < CHAINS; i++) {
             List<Buffer> chain = new ArrayList<>();
-            for (int j = 0; j < buffers; j++) chain.add(new Buffer(64 * MIB + (long) (buffers * i + j) * BUFFER_BYTES, BUFFER_BYTES, j > 0));
+            for (int j = 0; j < buffers; j++)
+                chain.add(new Buffer(64 * MIB + (long) (buffers * i + j) * BUFFER_BYTES, BUFFER_BYTES, j > 0));
             if (indirect) driver.offerIndirect(chain);
             else driver.offer(chain);
         }
         if (packed) saveRing();
-        else for (int i = CHAINS; i < size; i++) HostMemory.putShort(avail + 4 + 2L * i, HostMemory.getShort(avail + 4 + 2L * (i % CHAINS)));
+        else
+            for (int i = CHAINS; i < size; i++)
+                HostMemory.putShort(avail + 4 + 2L * i, HostMemory.getShort(avail + 4 + 2L * (i % CHAINS)));
     }
 
     /** The ring as the driver leaves it in the first round, and in the second with both flags turned over. */
@@ -123,7 +129,10 @@ public class Virtqueues {
             int head = packed ? buffers * i % size : HostMemory.getShort(avail + 4 + 2L * i);
             long entry = descriptors + 16L * head;
             sum += HostMemory.getLong(entry) + HostMemory.getInt(entry + 8) + HostMemory.getInt(entry + 12);
-            for (int j = 1; j < buffers; j++) sum += HostMemory.getLong(entry + 16L * j) + HostMemory.getInt(entry + 16L * j + 8) + HostMemory.getInt(entry + 16L * j + 12);
+            for (int j = 1; j < buffers; j++)
+                sum += HostMemory.getLong(entry + 16L * j)
+                        + HostMemory.getInt(entry + 16L * j + 8)
+                        + HostMemory.getInt(entry + 16L * j + 12);
             long element = packed ? entry : used + 4 + 8L * i;
             HostMemory.putInt(element, head);
             HostMemory.putInt(element + 4, (int) sum);

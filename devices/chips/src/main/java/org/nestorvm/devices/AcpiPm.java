@@ -4,13 +4,15 @@ import java.util.function.IntConsumer;
 import org.nestorvm.vmm.VmClock;
 
 /**
- * The fixed hardware of ACPI (ACPI 6.5, 4.8.3): PM1a event block at offset 0, PM1a control block at 4, power management timer at 8. There is no SMI command port: the
- * machine is in ACPI mode from the start, and SCI_EN reads 1. Left out: PM2 control, processor blocks, general-purpose events.
+ * The fixed hardware of ACPI (ACPI 6.5, 4.8.3): PM1a event block at offset 0, PM1a control block at 4, power management
+ * timer at 8. There is no SMI command port: the machine is in ACPI mode from the start, and SCI_EN reads 1. Left out:
+ * PM2 control, processor blocks, general-purpose events.
  */
 public final class AcpiPm implements PortDevice {
     public static final int PORTS = 12;
     /** Offsets of the blocks, for the tables. */
     public static final int EVENT = 0, CONTROL = 4, TIMER = 8;
+
     public static final int TIMER_BITS = 32;
 
     static final int STATUS = 0, ENABLE = 2;
@@ -27,7 +29,7 @@ public final class AcpiPm implements PortDevice {
     private final IntConsumer sleep;
     private final VmClock.Timer carryTimer;
     private int status, enable, control;
-    private long halfTurns;                                             // changes of the timer's top bit that are in the status already
+    private long halfTurns; // changes of the timer's top bit that are in the status already
     private long deadlineNs = NEVER;
 
     /** @param sleep told the sleep type, 0..7, when the guest sets SLP_EN */
@@ -74,7 +76,7 @@ public final class AcpiPm implements PortDevice {
         int mask = -1 >>> 32 - 8 * size << shift;
         int bits = value << shift & mask;
         if ((offset & ~3) == EVENT) {
-            status &= ~bits;                                            // write one to clear
+            status &= ~bits; // write one to clear
             enable = (enable << 16 & ~mask | bits) >>> 16 & ENABLE_WRITABLE;
             update();
         } else if ((offset & ~3) == CONTROL) {

@@ -1,6 +1,8 @@
 package org.nestorvm.devices;
 
-/** A field of a register: {@code width} bits from bit {@code shift} up. In a static final it costs what literals cost. */
+/**
+ * A field of a register: {@code width} bits from bit {@code shift} up. In a static final it costs what literals cost.
+ */
 record Bits(int shift, int width) {
     static Bits at(int shift, int width) {
         return new Bits(shift, width);

@@ -1,6 +1,9 @@
 package org.nestorvm.devices;
 
-/** Where firmware looks for the size of memory in the CMOS RAM: the PC/AT's bytes, and those that Bochs and QEMU added for more than 64 MiB. Little endian. */
+/**
+ * Where firmware looks for the size of memory in the CMOS RAM: the PC/AT's bytes, and those that Bochs and QEMU added
+ * for more than 64 MiB. Little endian.
+ */
 final class CmosMemorySize {
     static final int BASE_KIB = 0x15, EXTENDED_KIB = 0x17, EXTENDED_KIB_AGAIN = 0x30, ABOVE_16M = 0x34, ABOVE_4G = 0x5b;
     private static final long KIB = 1 << 10, MIB = 1 << 20, UNIT = 64 * KIB;
@@ -18,6 +21,5 @@ final class CmosMemorySize {
         for (int i = 0; i < bytes; i++) cmos[at + i] = (byte) (value >> 8 * i);
     }
 
-    private CmosMemorySize() {
-    }
+    private CmosMemorySize() {}
 }

@@ -2,7 +2,10 @@ package org.nestorvm.devices;
 
 import java.util.function.IntConsumer;
 
-/** QEMU's isa-debug-exit, four ports: a guest that writes to it ends the machine with a status of its own, which is always odd. */
+/**
+ * QEMU's isa-debug-exit, four ports: a guest that writes to it ends the machine with a status of its own, which is
+ * always odd.
+ */
 public final class DebugExit implements PortDevice {
     public static final int PORTS = 4;
     private final IntConsumer exit;

@@ -11,21 +11,26 @@ import org.nestorvm.vmm.GuestAddressException;
 import org.nestorvm.vmm.GuestMemory;
 
 /**
- * QEMU's firmware configuration device (docs/specs/fw_cfg): selector at port 510h, data at 511h, DMA address at 514h. Named and numbered items that the guest reads. They
- * cannot be written: that is an error of the request.
+ * QEMU's firmware configuration device (docs/specs/fw_cfg): selector at port 510h, data at 511h, DMA address at 514h.
+ * Named and numbered items that the guest reads. They cannot be written: that is an error of the request.
  */
 public final class FwCfg {
-    public static final int SIGNATURE = 0x00, ID = 0x01, RAM_SIZE = 0x03, CPU_COUNT = 0x05, MAX_CPUS = 0x0f, DIRECTORY = 0x19, FIRST_FILE = 0x20;
+    public static final int SIGNATURE = 0x00,
+            ID = 0x01,
+            RAM_SIZE = 0x03,
+            CPU_COUNT = 0x05,
+            MAX_CPUS = 0x0f,
+            DIRECTORY = 0x19,
+            FIRST_FILE = 0x20;
     public static final int NAME_BYTES = 56, DMA_PORTS = 8;
     static final int DATA = 1;
     static final int ID_TRADITIONAL = 1 << 0, ID_DMA = 1 << 1;
     static final int DMA_ERROR = 1 << 0, DMA_READ = 1 << 1, DMA_SKIP = 1 << 2, DMA_SELECT = 1 << 3, DMA_WRITE = 1 << 4;
-    static final long DMA_SIGNATURE = 0x51454d5520434647L;              // "QEMU CFG", what the address register reads
+    static final long DMA_SIGNATURE = 0x51454d5520434647L; // "QEMU CFG", what the address register reads
     private static final int DMA_REQUEST_BYTES = 16, KEY_MASK = 0x3fff;
     private static final byte[] NOTHING = {};
 
-    private record NamedFile(String name, int key, int size) {
-    }
+    private record NamedFile(String name, int key, int size) {}
 
     private final GuestMemory memory;
     private final Map<Integer, byte[]> items = new HashMap<>();
@@ -50,7 +55,8 @@ public final class FwCfg {
 
     /** An item that is found by number. */
     public synchronized void add(int key, byte[] bytes) {
-        if (items.putIfAbsent(key, bytes) != null) throw new IllegalArgumentException("fw_cfg key in use: 0x" + Integer.toHexString(key));
+        if (items.putIfAbsent(key, bytes) != null)
+            throw new IllegalArgumentException("fw_cfg key in use: 0x" + Integer.toHexString(key));
     }
 
     /** A number of 2, 4 or 8 bytes, little endian. */
@@ -60,7 +66,8 @@ public final class FwCfg {
 
     /** An item that is found by name in the directory. */
     public synchronized void addFile(String name, byte[] bytes) {
-        if (name.length() >= NAME_BYTES) throw new IllegalArgumentException("fw_cfg name longer than " + (NAME_BYTES - 1) + " characters: " + name);
+        if (name.length() >= NAME_BYTES)
+            throw new IllegalArgumentException("fw_cfg name longer than " + (NAME_BYTES - 1) + " characters: " + name);
         int key = FIRST_FILE + files.size();
         add(key, bytes);
         files.add(new NamedFile(name, key, bytes.length));
@@ -68,7 +75,8 @@ public final class FwCfg {
     }
 
     private byte[] directory() {
-        ByteBuffer out = ByteBuffer.allocate(4 + files.size() * (8 + NAME_BYTES)).order(ByteOrder.BIG_ENDIAN);
+        ByteBuffer out =
+                ByteBuffer.allocate(4 + files.size() * (8 + NAME_BYTES)).order(ByteOrder.BIG_ENDIAN);
         out.putInt(files.size());
         for (NamedFile file : files) {
             out.putInt(file.size).putShort((short) file.key).putShort((short) 0);
@@ -137,7 +145,7 @@ public final class FwCfg {
         try {
             memory.read(request, header, 0, header.length);
         } catch (GuestAddressException e) {
-            return;                                                     // not even the error has a place
+            return; // not even the error has a place
         }
         ByteBuffer fields = ByteBuffer.wrap(header).order(ByteOrder.BIG_ENDIAN);
         int control = fields.getInt();

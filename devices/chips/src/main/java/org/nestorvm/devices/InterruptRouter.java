@@ -4,13 +4,19 @@ import java.util.function.IntFunction;
 import org.nestorvm.vmm.InterruptController;
 import org.nestorvm.vmm.InterruptPins;
 
-/** How a PC wires its interrupt lines: each to the 8259 pair and to the I/O APIC at once; the guest masks the one it does not use. */
+/**
+ * How a PC wires its interrupt lines: each to the 8259 pair and to the I/O APIC at once; the guest masks the one it
+ * does not use.
+ */
 public final class InterruptRouter {
-    /** The timer's ISA line, and the I/O APIC pin it comes in at: the one interrupt source override that every PC has. */
+    /**
+     * The timer's ISA line, and the I/O APIC pin it comes in at: the one interrupt source override that every PC has.
+     */
     public static final int TIMER_IRQ = 0, TIMER_GSI = 2;
 
     /** I/O APIC pins of PCI's INTA to INTD, and the 8259 lines they share for a guest that uses no APIC. */
     public static final int PCI_PINS = 4, PCI_GSI = 16;
+
     private static final int[] PCI_IRQ = {10, 11, 10, 11};
 
     private final IntFunction<IrqLine> picLines, ioApicLines;
@@ -39,10 +45,14 @@ public final class InterruptRouter {
 
     /** With the engine's chips, which tell their processors themselves. */
     public InterruptRouter(InterruptPins pins) {
-        this(irq -> asserted -> pins.setPic(irq, asserted), pin -> asserted -> pins.setIoApic(pin, asserted), InterruptController.NONE);
+        this(
+                irq -> asserted -> pins.setPic(irq, asserted),
+                pin -> asserted -> pins.setIoApic(pin, asserted),
+                InterruptController.NONE);
     }
 
-    private InterruptRouter(IntFunction<IrqLine> picLines, IntFunction<IrqLine> ioApicLines, InterruptController chips) {
+    private InterruptRouter(
+            IntFunction<IrqLine> picLines, IntFunction<IrqLine> ioApicLines, InterruptController chips) {
         this.picLines = picLines;
         this.ioApicLines = ioApicLines;
         this.chips = chips;

@@ -3,8 +3,9 @@ package org.nestorvm.devices;
 import java.util.Arrays;
 
 /**
- * I/O APIC with 24 pins: Intel 82093AA data sheet (order 290566), and the EOI register of version 20h (ICH families). An interrupt leaves as a message to the local
- * APICs (SDM vol. 3A, 11.11). Lines arrive as "asserted" or not: the polarity bit is kept and has no effect, since a wire here has no voltage. Left out: arbitration.
+ * I/O APIC with 24 pins: Intel 82093AA data sheet (order 290566), and the EOI register of version 20h (ICH families).
+ * An interrupt leaves as a message to the local APICs (SDM vol. 3A, 11.11). Lines arrive as "asserted" or not: the
+ * polarity bit is kept and has no effect, since a wire here has no voltage. Left out: arbitration.
  */
 public final class IoApic implements MmioDevice {
     public static final int PINS = 24;
@@ -17,12 +18,13 @@ public final class IoApic implements MmioDevice {
 
     /** Redirection table entry, 82093AA section 3.2.4. */
     static final Bits VECTOR = Bits.at(0, 8);
+
     static final Bits DELIVERY_MODE = VECTOR.then(3);
-    static final Bits DEST_MODE = DELIVERY_MODE.then(1);            // 0 physical, 1 logical
-    static final Bits STATUS = DEST_MODE.then(1);                   // RO; always idle, a message is sent at once
+    static final Bits DEST_MODE = DELIVERY_MODE.then(1); // 0 physical, 1 logical
+    static final Bits STATUS = DEST_MODE.then(1); // RO; always idle, a message is sent at once
     static final Bits POLARITY = STATUS.then(1);
-    static final Bits REMOTE_IRR = POLARITY.then(1);                // RO
-    static final Bits TRIGGER = REMOTE_IRR.then(1);                 // 0 edge, 1 level
+    static final Bits REMOTE_IRR = POLARITY.then(1); // RO
+    static final Bits TRIGGER = REMOTE_IRR.then(1); // 0 edge, 1 level
     static final Bits MASKED = TRIGGER.then(1);
     static final Bits RESERVED = MASKED.then(39);
     static final Bits DESTINATION = RESERVED.then(8);
@@ -58,7 +60,8 @@ public final class IoApic implements MmioDevice {
         int bit = 1 << pin;
         if (asserted == ((lines & bit) != 0)) return;
         lines ^= bit;
-        // An edge on a masked pin is neither delivered nor held pending (82093AA, "interrupt mask"); a level is seen when the mask goes.
+        // An edge on a masked pin is neither delivered nor held pending (82093AA, "interrupt mask"); a level is seen
+        // when the mask goes.
         if (asserted) deliver(pin);
     }
 
@@ -115,7 +118,7 @@ public final class IoApic implements MmioDevice {
             case IOREGSEL -> select = (int) value & 0xff;
             case IOWIN -> writeRegister(value & 0xffffffffL);
             case EOIR -> endOfInterrupt((int) value & 0xff);
-            default -> { }
+            default -> {}
         }
     }
 
@@ -128,7 +131,8 @@ public final class IoApic implements MmioDevice {
     private void writeEntry(int pin, long half, int shift) {
         long writable = WRITABLE & 0xffffffffL << shift;
         long entry = entries[pin] & ~writable | half << shift & writable;
-        if (!TRIGGER.isSet(entry)) entry &= ~REMOTE_IRR.mask();     // Linux ends a lost level interrupt by switching to edge and back
+        if (!TRIGGER.isSet(entry))
+            entry &= ~REMOTE_IRR.mask(); // Linux ends a lost level interrupt by switching to edge and back
         entries[pin] = entry;
         deliverLevel(pin);
     }

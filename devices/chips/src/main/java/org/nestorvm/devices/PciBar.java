@@ -1,6 +1,9 @@
 package org.nestorvm.devices;
 
-/** A base address register: a window of the device that the guest moves about on one of the buses (PCI Local Bus 3.0, 6.2.5). Its function locks it. */
+/**
+ * A base address register: a window of the device that the guest moves about on one of the buses (PCI Local Bus 3.0,
+ * 6.2.5). Its function locks it.
+ */
 final class PciBar {
     private static final long UNMAPPED = -1;
     private static final int TYPE_PORTS = 1, TYPE_64 = 1 << 2;
@@ -9,12 +12,13 @@ final class PciBar {
     private final long size;
     private final boolean wide;
     private final int maxAccessBytes;
-    private final MmioDevice registers;                 // this one
-    private final PortDevice ports;                     // or that one
+    private final MmioDevice registers; // this one
+    private final PortDevice ports; // or that one
     private long mappedAt = UNMAPPED;
 
     private PciBar(String name, long size, boolean wide, int maxAccessBytes, MmioDevice registers, PortDevice ports) {
-        if (Long.bitCount(size) != 1) throw new IllegalArgumentException("size of " + name + " must be a power of two: " + size);
+        if (Long.bitCount(size) != 1)
+            throw new IllegalArgumentException("size of " + name + " must be a power of two: " + size);
         this.name = name;
         this.size = size;
         this.wide = wide;
@@ -57,7 +61,8 @@ final class PciBar {
 
     /** A window stays closed when its place is taken, or while it is being sized. @return whether it has moved */
     boolean map(int command, long address, PortBus portBus, MmioBus mmioBus) {
-        boolean open = (command & (ports != null ? PciFunction.COMMAND_IO : PciFunction.COMMAND_MEMORY)) != 0 && address != 0;
+        boolean open =
+                (command & (ports != null ? PciFunction.COMMAND_IO : PciFunction.COMMAND_MEMORY)) != 0 && address != 0;
         long wanted = open ? address : UNMAPPED;
         if (wanted == mappedAt) return false;
         long before = mappedAt;
@@ -65,8 +70,11 @@ final class PciBar {
             if (ports != null) portBus.remove((int) mappedAt);
             else mmioBus.remove(mappedAt);
         }
-        boolean placed = open && (ports != null ? address < PortBus.PORTS && portBus.tryAdd(name, (int) address, (int) size, maxAccessBytes, ports)
-                : mmioBus.tryAdd(name, address, size, maxAccessBytes, registers));
+        boolean placed = open
+                && (ports != null
+                        ? address < PortBus.PORTS
+                                && portBus.tryAdd(name, (int) address, (int) size, maxAccessBytes, ports)
+                        : mmioBus.tryAdd(name, address, size, maxAccessBytes, registers));
         mappedAt = placed ? address : UNMAPPED;
         return mappedAt != before;
     }

@@ -1,8 +1,9 @@
 package org.nestorvm.devices;
 
 /**
- * PCI bus 0 with its host bridge, reached by configuration mechanism 1: ports CF8h to CFFh (PCI Local Bus 3.0, 3.2.2.3.2). Port CF9h, which lies in between, is the
- * reset control register of the chip set (Intel PIIX3 data sheet, 2.5.6).
+ * PCI bus 0 with its host bridge, reached by configuration mechanism 1: ports CF8h to CFFh (PCI Local Bus 3.0,
+ * 3.2.2.3.2). Port CF9h, which lies in between, is the reset control register of the chip set (Intel PIIX3 data sheet,
+ * 2.5.6).
  */
 public final class PciBus {
     public static final int DEVICES = 32;
@@ -29,15 +30,20 @@ public final class PciBus {
 
     /** @param device 1..31; each has function 0 only */
     public synchronized void add(int device, PciFunction function) {
-        if (functions[device] != null) throw new IllegalArgumentException("PCI device " + device + " is " + functions[device].name() + " already");
+        if (functions[device] != null)
+            throw new IllegalArgumentException("PCI device " + device + " is " + functions[device].name() + " already");
         functions[device] = function;
     }
 
-    /** Gives every window of memory a place from here on, as firmware does before a guest starts. @throws IllegalStateException when there is no room for all */
+    /**
+     * Gives every window of memory a place from here on, as firmware does before a guest starts. @throws
+     * IllegalStateException when there is no room for all
+     */
     public synchronized void assignMemory(long gpa, long sizeBytes) {
         long next = gpa;
         for (PciFunction function : functions) if (function != null) next = function.assignMemory(next, ports, mmio);
-        if (next > gpa + sizeBytes) throw new IllegalStateException("windows of PCI devices take " + (next - gpa) + " bytes of " + sizeBytes);
+        if (next > gpa + sizeBytes)
+            throw new IllegalStateException("windows of PCI devices take " + (next - gpa) + " bytes of " + sizeBytes);
     }
 
     /** The wire, 0..3, that a device's INTA is soldered to: they are rotated, so that neighbours do not share. */
@@ -54,14 +60,19 @@ public final class PciBus {
         return address & 0xfc;
     }
 
-    /** Eight ports from CF8h. The address is written as a doubleword; anything narrower at its port is somebody else's, as the specification has it. */
+    /**
+     * Eight ports from CF8h. The address is written as a doubleword; anything narrower at its port is somebody else's,
+     * as the specification has it.
+     */
     public PortDevice configPorts() {
         return new PortDevice() {
             @Override
             public int read(int offset, int size) {
                 if (offset >= DATA) {
                     PciFunction function = selected();
-                    return function == null || offset + size > 2 * DATA ? -1 : function.readConfig(register() + offset - DATA, size);
+                    return function == null || offset + size > 2 * DATA
+                            ? -1
+                            : function.readConfig(register() + offset - DATA, size);
                 }
                 return readAddress(offset, size);
             }
@@ -70,7 +81,8 @@ public final class PciBus {
             public void write(int offset, int size, int value) {
                 if (offset >= DATA) {
                     PciFunction function = selected();
-                    if (function != null && offset + size <= 2 * DATA) function.writeConfig(register() + offset - DATA, size, value, ports, mmio);
+                    if (function != null && offset + size <= 2 * DATA)
+                        function.writeConfig(register() + offset - DATA, size, value, ports, mmio);
                 } else if (writeAddress(offset, size, value)) {
                     reset.run();
                 }

@@ -1,13 +1,29 @@
 package org.nestorvm.devices;
 
 /**
- * The configuration space of one PCI function (PCI Local Bus 3.0, chapter 6, header type 0): 256 bytes, each with a mask of the bits that the guest may write. Identity
- * and everything else that is not said to be writable is read only. A transport adds base address registers and capabilities, and overrides {@link #configWritten}.
+ * The configuration space of one PCI function (PCI Local Bus 3.0, chapter 6, header type 0): 256 bytes, each with a
+ * mask of the bits that the guest may write. Identity and everything else that is not said to be writable is read only.
+ * A transport adds base address registers and capabilities, and overrides {@link #configWritten}.
  */
 public class PciFunction {
-    public static final int VENDOR_ID = 0x00, DEVICE_ID = 0x02, COMMAND = 0x04, STATUS = 0x06, REVISION = 0x08, CLASS = 0x09, CACHE_LINE = 0x0c, BAR0 = 0x10,
-            SUBSYSTEM_VENDOR = 0x2c, SUBSYSTEM = 0x2e, CAPABILITIES = 0x34, INTERRUPT_LINE = 0x3c, INTERRUPT_PIN = 0x3d, FIRST_CAPABILITY = 0x40;
-    public static final int COMMAND_IO = 1 << 0, COMMAND_MEMORY = 1 << 1, COMMAND_BUS_MASTER = 1 << 2, COMMAND_INTX_OFF = 1 << 10;
+    public static final int VENDOR_ID = 0x00,
+            DEVICE_ID = 0x02,
+            COMMAND = 0x04,
+            STATUS = 0x06,
+            REVISION = 0x08,
+            CLASS = 0x09,
+            CACHE_LINE = 0x0c,
+            BAR0 = 0x10,
+            SUBSYSTEM_VENDOR = 0x2c,
+            SUBSYSTEM = 0x2e,
+            CAPABILITIES = 0x34,
+            INTERRUPT_LINE = 0x3c,
+            INTERRUPT_PIN = 0x3d,
+            FIRST_CAPABILITY = 0x40;
+    public static final int COMMAND_IO = 1 << 0,
+            COMMAND_MEMORY = 1 << 1,
+            COMMAND_BUS_MASTER = 1 << 2,
+            COMMAND_INTX_OFF = 1 << 10;
     public static final int CONFIG_BYTES = 256, BARS = 6;
     private static final int STATUS_CAPABILITIES = 1 << 4;
     private static final int COMMAND_WRITABLE = COMMAND_IO | COMMAND_MEMORY | COMMAND_BUS_MASTER | COMMAND_INTX_OFF;
@@ -70,10 +86,14 @@ public class PciFunction {
         if (bar.wide()) allow(BAR0 + 4 * index + 4, 4, (int) (mask >>> 32));
     }
 
-    /** Puts a capability behind those that are there; byte 0 is its id, byte 1 becomes the link to the next. @return its offset */
+    /**
+     * Puts a capability behind those that are there; byte 0 is its id, byte 1 becomes the link to the next. @return its
+     * offset
+     */
     protected final synchronized int addCapability(byte[] capability) {
         int at = nextCapability;
-        if (at + capability.length > CONFIG_BYTES) throw new IllegalStateException("no room for capability " + capability[0] + " of " + name);
+        if (at + capability.length > CONFIG_BYTES)
+            throw new IllegalStateException("no room for capability " + capability[0] + " of " + name);
         System.arraycopy(capability, 0, config, at, capability.length);
         config[at + 1] = 0;
         config[lastCapabilityLink] = (byte) at;
@@ -90,17 +110,18 @@ public class PciFunction {
     }
 
     /** The guest has written a register; it is stored already. Not locked. */
-    protected void configWritten(int offset, int size) {
-    }
+    protected void configWritten(int offset, int size) {}
 
     /** The guest reads a register. For functions with registers that are not stored; others leave it. Not locked. */
     protected int readConfig(int offset, int size) {
         return get(offset, size);
     }
 
-    /** A window was put somewhere else on its bus. Locked: for bookkeeping only. @param address where it is now; -1 when it is closed */
-    protected void barMoved(int index, long address) {
-    }
+    /**
+     * A window was put somewhere else on its bus. Locked: for bookkeeping only. @param address where it is now; -1 when
+     * it is closed
+     */
+    protected void barMoved(int index, long address) {}
 
     /**
      * What firmware does with a function it finds: gives each window of memory a place and opens it.

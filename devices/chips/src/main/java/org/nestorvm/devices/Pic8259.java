@@ -1,21 +1,32 @@
 package org.nestorvm.devices;
 
 /**
- * One 8259A interrupt controller, in 8086 mode (Intel 8259A data sheet, order 231468). {@link PicPair} cascades two of them and locks them. Left out: MCS-80 mode (ICW1
- * ADI, ICW4 µPM), single mode and buffered mode are accepted and have no effect, as on a chip soldered into a PC. Level or edge is chosen for each pin by ELCR, not by
- * ICW1 LTIM, as in PIIX and its successors.
+ * One 8259A interrupt controller, in 8086 mode (Intel 8259A data sheet, order 231468). {@link PicPair} cascades two of
+ * them and locks them. Left out: MCS-80 mode (ICW1 ADI, ICW4 µPM), single mode and buffered mode are accepted and have
+ * no effect, as on a chip soldered into a PC. Level or edge is chosen for each pin by ELCR, not by ICW1 LTIM, as in
+ * PIIX and its successors.
  */
 final class Pic8259 {
     static final int COMMAND = 0, DATA = 1;
     static final int ICW1_IC4 = 1 << 0, ICW1 = 1 << 4;
     static final int ICW4_AUTO_EOI = 1 << 1, ICW4_SPECIAL_FULLY_NESTED = 1 << 4;
-    static final int OCW3 = 1 << 3, OCW3_READ_ISR = 1 << 0, OCW3_READ = 1 << 1, OCW3_POLL = 1 << 2, OCW3_SMM = 1 << 5, OCW3_ESMM = 1 << 6;
+    static final int OCW3 = 1 << 3,
+            OCW3_READ_ISR = 1 << 0,
+            OCW3_READ = 1 << 1,
+            OCW3_POLL = 1 << 2,
+            OCW3_SMM = 1 << 5,
+            OCW3_ESMM = 1 << 6;
     static final int POLL_INTERRUPT = 1 << 7;
     static final int SPURIOUS = 7;
-    private static final int NONE = 8;                              // lower than every priority
+    private static final int NONE = 8; // lower than every priority
 
     /** OCW2 bits 7:5: R, SL, EOI. */
-    private static final int ROTATE_IN_AUTO_EOI_CLEAR = 0, EOI = 1, SPECIFIC_EOI = 3, ROTATE_IN_AUTO_EOI_SET = 4, ROTATE_ON_EOI = 5, SET_PRIORITY = 6,
+    private static final int ROTATE_IN_AUTO_EOI_CLEAR = 0,
+            EOI = 1,
+            SPECIFIC_EOI = 3,
+            ROTATE_IN_AUTO_EOI_SET = 4,
+            ROTATE_ON_EOI = 5,
+            SET_PRIORITY = 6,
             ROTATE_ON_SPECIFIC_EOI = 7;
 
     private final int levelCapable;
@@ -23,9 +34,9 @@ final class Pic8259 {
 
     private int lines, edges, elcr;
     private int imr, isr;
-    private int highest;                                            // the pin of highest priority: 0 unless rotated
+    private int highest; // the pin of highest priority: 0 unless rotated
     private int vectorBase;
-    private int nextIcw;                                            // 2, 3 or 4 during initialisation, else 0
+    private int nextIcw; // 2, 3 or 4 during initialisation, else 0
     private boolean expectsIcw4, autoEoi, rotateInAutoEoi, specialMask, specialFullyNested, readIsr, poll;
 
     /**
@@ -43,7 +54,7 @@ final class Pic8259 {
             edges |= bit & ~lines;
             lines |= bit;
         } else {
-            edges &= ~bit;                                          // a request that is withdrawn before INTA becomes a spurious one
+            edges &= ~bit; // a request that is withdrawn before INTA becomes a spurious one
             lines &= ~bit;
         }
     }
@@ -65,7 +76,8 @@ final class Pic8259 {
         int request = priority(irr() & ~imr);
         int serving = isr;
         if (specialMask) serving &= ~imr;
-        if (specialFullyNested) serving &= ~cascadePin;             // a slave may interrupt its own service routine with a higher pin
+        if (specialFullyNested)
+            serving &= ~cascadePin; // a slave may interrupt its own service routine with a higher pin
         return request < priority(serving) ? request + highest & 7 : -1;
     }
 
@@ -115,7 +127,7 @@ final class Pic8259 {
                 vectorBase = value & 0xf8;
                 nextIcw = 3;
             }
-            case 3 -> nextIcw = expectsIcw4 ? 4 : 0;                // the wiring of the cascade is fixed
+            case 3 -> nextIcw = expectsIcw4 ? 4 : 0; // the wiring of the cascade is fixed
             default -> {
                 autoEoi = (value & ICW4_AUTO_EOI) != 0;
                 specialFullyNested = (value & ICW4_SPECIAL_FULLY_NESTED) != 0;
@@ -133,7 +145,7 @@ final class Pic8259 {
             case SPECIFIC_EOI -> endOfInterrupt(pin, false);
             case ROTATE_ON_SPECIFIC_EOI -> endOfInterrupt(pin, true);
             case SET_PRIORITY -> highest = pin + 1 & 7;
-            default -> { }                                          // 2: no operation
+            default -> {} // 2: no operation
         }
     }
 

@@ -3,8 +3,8 @@ package org.nestorvm.devices;
 import org.nestorvm.vmm.InterruptPins;
 
 /**
- * The two 8259As of a PC, ports 20h, 21h, A0h, A1h, and their edge/level control registers, ports 4D0h and 4D1h. The slave hangs on pin 2 of the master; IRQ 0, 1, 2, 8
- * and 13 are always edges.
+ * The two 8259As of a PC, ports 20h, 21h, A0h, A1h, and their edge/level control registers, ports 4D0h and 4D1h. The
+ * slave hangs on pin 2 of the master; IRQ 0, 1, 2, 8 and 13 are always edges.
  *
  * <p>The INTR pin can be read without the lock; whoever is told of its change holds no lock of this object.
  */
@@ -54,7 +54,10 @@ public final class PicPair {
         return intr;
     }
 
-    /** The two INTA cycles: the vector. When the request has gone in the meantime it is that of pin 7, with nothing in service (data sheet, "spurious"). */
+    /**
+     * The two INTA cycles: the vector. When the request has gone in the meantime it is that of pin 7, with nothing in
+     * service (data sheet, "spurious").
+     */
     public int acknowledge() {
         int vector;
         boolean changed;
@@ -115,7 +118,7 @@ public final class PicPair {
             boolean changed;
             synchronized (PicPair.this) {
                 value = chip.read(offset);
-                changed = propagate();                              // a poll acknowledges
+                changed = propagate(); // a poll acknowledges
             }
             if (changed) intrChanged.run();
             return value;

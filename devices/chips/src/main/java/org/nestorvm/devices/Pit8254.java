@@ -3,8 +3,9 @@ package org.nestorvm.devices;
 import org.nestorvm.vmm.VmClock;
 
 /**
- * 8254 timer, ports 40h to 43h (Intel data sheet, order 231164): counter 0 drives IRQ 0, counter 1 drives nothing, counter 2 belongs to {@link SystemControlB}. Only
- * counter 0 needs callbacks: one for each rising edge of its OUT, armed from the tick and never from the previous callback, so that it does not drift.
+ * 8254 timer, ports 40h to 43h (Intel data sheet, order 231164): counter 0 drives IRQ 0, counter 1 drives nothing,
+ * counter 2 belongs to {@link SystemControlB}. Only counter 0 needs callbacks: one for each rising edge of its OUT,
+ * armed from the tick and never from the previous callback, so that it does not drift.
  */
 public final class Pit8254 implements PortDevice {
     public static final int PORTS = 4;
@@ -76,7 +77,7 @@ public final class Pit8254 implements PortDevice {
     private synchronized void edge() {
         long nowNs = clock.nowNs();
         long now = CLOCK.ticksAt(nowNs);
-        if (now < nextEdge) return;                                 // programmed anew while this callback was on its way
+        if (now < nextEdge) return; // programmed anew while this callback was on its way
         irq.set(false);
         irq.set(true);
         // Edges that were missed, and those of a period too short for any guest, become one.

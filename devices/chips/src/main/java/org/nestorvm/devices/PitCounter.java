@@ -1,12 +1,18 @@
 package org.nestorvm.devices;
 
 /**
- * One counter of an 8254 (Intel data sheet, order 231164), as a function of time: nothing happens between two accesses. Times are ticks of the 1.193182 MHz clock. A count
- * takes effect at the tick at which it is written; the chip needs one more. {@link Pit8254} locks it.
+ * One counter of an 8254 (Intel data sheet, order 231164), as a function of time: nothing happens between two accesses.
+ * Times are ticks of the 1.193182 MHz clock. A count takes effect at the tick at which it is written; the chip needs
+ * one more. {@link Pit8254} locks it.
  */
 final class PitCounter {
     static final long NEVER = Long.MAX_VALUE;
-    static final int INTERRUPT_ON_TERMINAL_COUNT = 0, ONE_SHOT = 1, RATE_GENERATOR = 2, SQUARE_WAVE = 3, SOFTWARE_STROBE = 4, HARDWARE_STROBE = 5;
+    static final int INTERRUPT_ON_TERMINAL_COUNT = 0,
+            ONE_SHOT = 1,
+            RATE_GENERATOR = 2,
+            SQUARE_WAVE = 3,
+            SOFTWARE_STROBE = 4,
+            HARDWARE_STROBE = 5;
     static final int LOW_BYTE = 1, HIGH_BYTE = 2, BOTH = 3;
     static final int STATUS_OUT = 1 << 7, STATUS_NULL_COUNT = 1 << 6;
 
@@ -15,13 +21,13 @@ final class PitCounter {
     private boolean bcd;
     private boolean gate = true;
 
-    private boolean written;                            // a whole count since the mode was set
-    private int reload;                                 // the count written last
-    private int count;                                  // the count in effect: 1..65536
+    private boolean written; // a whole count since the mode was set
+    private int reload; // the count written last
+    private int count; // the count in effect: 1..65536
     private boolean running;
-    private long start;                                 // tick at which the count in effect was loaded, while running
-    private long stoppedAfter;                          // ticks counted, while not
-    private long reloadAt = NEVER;                      // modes 2 and 3: when the count written last takes effect
+    private long start; // tick at which the count in effect was loaded, while running
+    private long stoppedAfter; // ticks counted, while not
+    private long reloadAt = NEVER; // modes 2 and 3: when the count written last takes effect
 
     private boolean highByteNext, readHighNext;
     private int lowByte;
@@ -31,7 +37,7 @@ final class PitCounter {
     void control(int value) {
         access = value >> 4 & 3;
         mode = value >> 1 & 7;
-        if (mode > HARDWARE_STROBE) mode -= 4;          // 110 and 111 are modes 2 and 3
+        if (mode > HARDWARE_STROBE) mode -= 4; // 110 and 111 are modes 2 and 3
         bcd = (value & 1) != 0;
         written = running = highByteNext = readHighNext = false;
         stoppedAfter = 0;
@@ -60,7 +66,9 @@ final class PitCounter {
 
     /** 0 stands for one more than the counter can show; 1 is illegal in the periodic modes and counts as 2. */
     private int decode(int raw) {
-        int n = raw == 0 ? modulus() : bcd ? (raw >> 12) * 1000 + (raw >> 8 & 15) * 100 + (raw >> 4 & 15) * 10 + (raw & 15) : raw;
+        int n = raw == 0
+                ? modulus()
+                : bcd ? (raw >> 12) * 1000 + (raw >> 8 & 15) * 100 + (raw >> 4 & 15) * 10 + (raw & 15) : raw;
         return periodic() ? Math.max(n, 2) : n;
     }
 
@@ -77,7 +85,7 @@ final class PitCounter {
         boolean first = !written;
         written = true;
         reload = n;
-        if (mode == ONE_SHOT || mode == HARDWARE_STROBE) return;        // until the next trigger
+        if (mode == ONE_SHOT || mode == HARDWARE_STROBE) return; // until the next trigger
         if (periodic() && running) reloadAt = endOfCycle(now);
         else if (first || !periodic()) load(now, gate);
     }
@@ -177,7 +185,11 @@ final class PitCounter {
     void latchStatus(long now) {
         if (latchedStatus >= 0) return;
         boolean isNull = !written || reloadAt > now && reloadAt != NEVER;
-        latchedStatus = (out(now) ? STATUS_OUT : 0) | (isNull ? STATUS_NULL_COUNT : 0) | access << 4 | mode << 1 | (bcd ? 1 : 0);
+        latchedStatus = (out(now) ? STATUS_OUT : 0)
+                | (isNull ? STATUS_NULL_COUNT : 0)
+                | access << 4
+                | mode << 1
+                | (bcd ? 1 : 0);
     }
 
     int read(long now) {

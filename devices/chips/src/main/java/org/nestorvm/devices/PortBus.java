@@ -1,8 +1,9 @@
 package org.nestorvm.devices;
 
 /**
- * The 64 Ki I/O ports. An access wider than the device behind it, or one that leaves its ports, is cut in halves, lower address first, as the bridge of a PC does; what
- * nobody claims reads all ones. Ranges may come and go while virtual CPUs run.
+ * The 64 Ki I/O ports. An access wider than the device behind it, or one that leaves its ports, is cut in halves, lower
+ * address first, as the bridge of a PC does; what nobody claims reads all ones. Ranges may come and go while virtual
+ * CPUs run.
  */
 public final class PortBus {
     public static final int PORTS = 1 << 16;
@@ -13,13 +14,16 @@ public final class PortBus {
      * @throws IllegalArgumentException when a port is taken already
      */
     public synchronized void add(String name, int firstPort, int ports, int maxAccessBytes, PortDevice device) {
-        if (firstPort + ports > PORTS) throw new IllegalArgumentException("beyond the last port: " + name + " at 0x" + Integer.toHexString(firstPort));
+        if (firstPort + ports > PORTS)
+            throw new IllegalArgumentException(
+                    "beyond the last port: " + name + " at 0x" + Integer.toHexString(firstPort));
         map = map.with(new RangeMap.Range<>(firstPort, firstPort + ports - 1L, maxAccessBytes, name, device));
     }
 
     /** The same for a place that the guest has chosen: false when it is not free. */
     synchronized boolean tryAdd(String name, int firstPort, int ports, int maxAccessBytes, PortDevice device) {
-        RangeMap.Range<PortDevice> range = new RangeMap.Range<>(firstPort, firstPort + ports - 1L, maxAccessBytes, name, device);
+        RangeMap.Range<PortDevice> range =
+                new RangeMap.Range<>(firstPort, firstPort + ports - 1L, maxAccessBytes, name, device);
         if (firstPort < 0 || firstPort + ports > PORTS || map.overlapping(range) != null) return false;
         map = map.with(range);
         return true;

@@ -3,9 +3,9 @@ package org.nestorvm.devices;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * QEMU's pvpanic on its ISA port (QEMU, docs/specs/pvpanic): reading tells which events the device takes, writing
- * their bits tells that one has happened. Linux's driver finds it by the ACPI identifier QEMU0001. Each event is told
- * on once: a guest cannot fill a log with them.
+ * QEMU's pvpanic on its ISA port (QEMU, docs/specs/pvpanic): reading tells which events the device takes, writing their
+ * bits tells that one has happened. Linux's driver finds it by the ACPI identifier QEMU0001. Each event is told on
+ * once: a guest cannot fill a log with them.
  */
 public final class PvPanic implements PortDevice {
     public static final int PORTS = 1;

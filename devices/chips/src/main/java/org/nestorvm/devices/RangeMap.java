@@ -3,8 +3,8 @@ package org.nestorvm.devices;
 import java.util.Arrays;
 
 /**
- * Which device is behind an address: sorted, disjoint ranges. Immutable, so that a bus replaces the whole map and virtual CPUs look up in the one they hold, without a
- * lock and without allocation.
+ * Which device is behind an address: sorted, disjoint ranges. Immutable, so that a bus replaces the whole map and
+ * virtual CPUs look up in the one they hold, without a lock and without allocation.
  */
 final class RangeMap<D> {
     /** @param last the last address that belongs to the range, so that one may end at the top of the address space */
@@ -18,7 +18,8 @@ final class RangeMap<D> {
     private final long[] first;
     private final Range<D>[] ranges;
 
-    @SuppressWarnings({"unchecked", "rawtypes"})        // an array of a generic type cannot be made otherwise; nothing else is ever stored in it
+    @SuppressWarnings({"unchecked", "rawtypes"
+    }) // an array of a generic type cannot be made otherwise; nothing else is ever stored in it
     RangeMap() {
         this(new Range[0]);
     }
@@ -50,7 +51,8 @@ final class RangeMap<D> {
 
     /** @throws IllegalArgumentException when it overlaps a range that is there */
     RangeMap<D> with(Range<D> added) {
-        if (added.first < 0 || added.last < added.first) throw new IllegalArgumentException("empty or negative range: " + added);
+        if (added.first < 0 || added.last < added.first)
+            throw new IllegalArgumentException("empty or negative range: " + added);
         Range<D> other = overlapping(added);
         if (other != null) throw new IllegalArgumentException(added + " overlaps " + other);
         Range<D>[] more = Arrays.copyOf(ranges, ranges.length + 1);
@@ -61,7 +63,8 @@ final class RangeMap<D> {
 
     /** The map without the range that begins at {@code address}; the same map when there is none. */
     RangeMap<D> without(long address) {
-        Range<D>[] fewer = Arrays.stream(ranges).filter(range -> range.first != address).toArray(n -> Arrays.copyOf(ranges, n));
+        Range<D>[] fewer =
+                Arrays.stream(ranges).filter(range -> range.first != address).toArray(n -> Arrays.copyOf(ranges, n));
         return fewer.length == ranges.length ? this : new RangeMap<>(fewer);
     }
 }

@@ -4,26 +4,45 @@ import java.time.LocalDate;
 import org.nestorvm.vmm.VmClock;
 
 /**
- * MC146818 clock and CMOS RAM, ports 70h and 71h, 128 bytes (Motorola MC146818 data sheet; Intel ICH data sheets for the second half and the century at 32h).
+ * MC146818 clock and CMOS RAM, ports 70h and 71h, 128 bytes (Motorola MC146818 data sheet; Intel ICH data sheets for
+ * the second half and the century at 32h).
  *
- * <p>The time is the machine's wall clock plus an offset, which the guest moves when it sets the clock; while SET or a held divider stops the clock, the registers are
- * plain RAM. Flags are worked out when somebody looks, callbacks run only for interrupts that are enabled. Left out: daylight saving (DSE), square wave (SQWE), the day
- * of the week as something of its own: it follows from the date.
+ * <p>The time is the machine's wall clock plus an offset, which the guest moves when it sets the clock; while SET or a
+ * held divider stops the clock, the registers are plain RAM. Flags are worked out when somebody looks, callbacks run
+ * only for interrupts that are enabled. Left out: daylight saving (DSE), square wave (SQWE), the day of the week as
+ * something of its own: it follows from the date.
  */
 public final class Rtc146818 implements PortDevice {
     public static final int PORTS = 2;
     static final int INDEX = 0, DATA = 1;
-    static final int SECONDS = 0x00, SECONDS_ALARM = 0x01, MINUTES = 0x02, MINUTES_ALARM = 0x03, HOURS = 0x04, HOURS_ALARM = 0x05, WEEKDAY = 0x06, DAY = 0x07,
-            MONTH = 0x08, YEAR = 0x09, REG_A = 0x0a, REG_B = 0x0b, REG_C = 0x0c, REG_D = 0x0d, CENTURY = 0x32;
+    static final int SECONDS = 0x00,
+            SECONDS_ALARM = 0x01,
+            MINUTES = 0x02,
+            MINUTES_ALARM = 0x03,
+            HOURS = 0x04,
+            HOURS_ALARM = 0x05,
+            WEEKDAY = 0x06,
+            DAY = 0x07,
+            MONTH = 0x08,
+            YEAR = 0x09,
+            REG_A = 0x0a,
+            REG_B = 0x0b,
+            REG_C = 0x0c,
+            REG_D = 0x0d,
+            CENTURY = 0x32;
     static final int A_UIP = 1 << 7, A_DIVIDER_HELD = 0x60, A_RATE = 0x0f;
     static final int B_SET = 1 << 7, B_PIE = 1 << 6, B_AIE = 1 << 5, B_UIE = 1 << 4, B_BINARY = 1 << 2, B_24H = 1 << 1;
     static final int C_IRQF = 1 << 7, C_PF = 1 << 6, C_AF = 1 << 5, C_UF = 1 << 4;
     static final int D_VALID_RAM = 1 << 7;
     static final int PM = 1 << 7, DONT_CARE = 0xc0;
-    private static final int NMI_DISABLE = 1 << 7;                  // top bit of INDEX, not part of the index
-    private static final long SECOND_NS = 1_000_000_000, UPDATE_NS = 244_000, DAY_SECONDS = 86_400, NEVER = Long.MAX_VALUE;
-    private static final int EVERY = -1, NO_MATCH = -2;             // what an alarm register says, besides a number
-    private static final long FARTHEST_SECOND = 8_800_000_000L;     // nanoseconds since 1970 end in 2262; a guest that sets a later time gets 2248
+    private static final int NMI_DISABLE = 1 << 7; // top bit of INDEX, not part of the index
+    private static final long SECOND_NS = 1_000_000_000,
+            UPDATE_NS = 244_000,
+            DAY_SECONDS = 86_400,
+            NEVER = Long.MAX_VALUE;
+    private static final int EVERY = -1, NO_MATCH = -2; // what an alarm register says, besides a number
+    private static final long FARTHEST_SECOND =
+            8_800_000_000L; // nanoseconds since 1970 end in 2262; a guest that sets a later time gets 2248
     private static final TickRate CRYSTAL = new TickRate(32_768);
 
     private final VmClock clock;
@@ -31,8 +50,8 @@ public final class Rtc146818 implements PortDevice {
     private final VmClock.Timer timer;
     private final byte[] ram = new byte[128];
     private int index;
-    private long offsetNs;                                          // the guest's clock, less the machine's
-    private long seenNs;                                            // flags are up to date as of this time
+    private long offsetNs; // the guest's clock, less the machine's
+    private long seenNs; // flags are up to date as of this time
     private long deadlineNs = NEVER;
 
     /**
@@ -43,7 +62,7 @@ public final class Rtc146818 implements PortDevice {
         this.clock = clock;
         this.irq = irq;
         timer = clock.newTimer(this::callback);
-        ram[REG_A] = 0x26;                                          // 32.768 kHz crystal, 1.024 kHz rate
+        ram[REG_A] = 0x26; // 32.768 kHz crystal, 1.024 kHz rate
         ram[REG_B] = B_24H;
         ram[REG_D] = (byte) D_VALID_RAM;
         CmosMemorySize.write(ram, ramBelow4G, ramAbove4G);
@@ -51,7 +70,7 @@ public final class Rtc146818 implements PortDevice {
 
     @Override
     public synchronized int read(int offset, int size) {
-        if (offset == INDEX) return 0xff;                           // write only
+        if (offset == INDEX) return 0xff; // write only
         return readRegister() & 0xff;
     }
 
@@ -92,13 +111,16 @@ public final class Rtc146818 implements PortDevice {
                 if (runs()) setTime(now, subsecond(now));
             }
             case REG_A, REG_B -> control(now, value);
-            case REG_C, REG_D -> { }
+            case REG_C, REG_D -> {}
             default -> ram[index] = value;
         }
         update();
     }
 
-    /** Stops and starts the clock. After a held divider the first update comes half a second later; after SET the seconds keep their phase. */
+    /**
+     * Stops and starts the clock. After a held divider the first update comes half a second later; after SET the
+     * seconds keep their phase.
+     */
     private void control(long now, byte value) {
         boolean ran = runs();
         boolean held = dividerHeld();
@@ -135,7 +157,7 @@ public final class Rtc146818 implements PortDevice {
         ram[SECONDS] = encode(ofDay % 60);
         ram[MINUTES] = encode(ofDay / 60 % 60);
         ram[HOURS] = encodeHour(ofDay / 3600);
-        ram[WEEKDAY] = encode(date.getDayOfWeek().getValue() % 7 + 1);      // 1 is Sunday
+        ram[WEEKDAY] = encode(date.getDayOfWeek().getValue() % 7 + 1); // 1 is Sunday
         ram[DAY] = encode(date.getDayOfMonth());
         ram[MONTH] = encode(date.getMonthValue());
         ram[YEAR] = encode(Math.floorMod(date.getYear(), 100));
@@ -147,7 +169,8 @@ public final class Rtc146818 implements PortDevice {
         int year = decode(ram[CENTURY]) % 100 * 100 + decode(ram[YEAR]) % 100;
         int month = Math.clamp(decode(ram[MONTH]), 1, 12);
         long day = LocalDate.of(year, month, 1).toEpochDay() + decode(ram[DAY]) - 1;
-        long seconds = day * DAY_SECONDS + decodeHour(ram[HOURS]) * 3600L + decode(ram[MINUTES]) * 60L + decode(ram[SECONDS]);
+        long seconds =
+                day * DAY_SECONDS + decodeHour(ram[HOURS]) * 3600L + decode(ram[MINUTES]) * 60L + decode(ram[SECONDS]);
         offsetNs += Math.clamp(seconds, -FARTHEST_SECOND, FARTHEST_SECOND) * SECOND_NS + subsecondNs - guestNs(now);
     }
 
@@ -209,7 +232,7 @@ public final class Rtc146818 implements PortDevice {
         int second = alarm(SECONDS_ALARM, 60);
         if (hour == NO_MATCH || minute == NO_MATCH || second == NO_MATCH) return -1;
         int t = ofDay + 1;
-        while (true) {                                              // each step goes to the first time at which one more field fits
+        while (true) { // each step goes to the first time at which one more field fits
             int h = t / 3600 % 24, m = t / 60 % 60, s = t % 60;
             if (hour != EVERY && h != hour) t = (t / 3600 + 1) * 3600;
             else if (minute != EVERY && m != minute) t = (t / 60 + 1) * 60;
@@ -238,7 +261,8 @@ public final class Rtc146818 implements PortDevice {
         long deadline = NEVER;
         int period = periodTicks();
         if ((enabled & B_PIE) != 0 && period != 0) deadline = nextPeriodNs(period);
-        if ((enabled & B_UIE) != 0 && runs()) deadline = Math.min(deadline, (secondAt(seenNs) + 1) * SECOND_NS - guestNs(0));
+        if ((enabled & B_UIE) != 0 && runs())
+            deadline = Math.min(deadline, (secondAt(seenNs) + 1) * SECOND_NS - guestNs(0));
         if ((enabled & B_AIE) != 0 && runs()) deadline = Math.min(deadline, nextAlarmNs(seenNs));
         deadlineNs = deadline;
         if (deadline == NEVER) timer.disarm();

@@ -1,6 +1,9 @@
 package org.nestorvm.devices;
 
-/** System control port A, port 92h (IBM PS/2 technical reference): fast reset, and a gate for A20, which is kept and has no effect: A20 is always on. */
+/**
+ * System control port A, port 92h (IBM PS/2 technical reference): fast reset, and a gate for A20, which is kept and has
+ * no effect: A20 is always on.
+ */
 public final class SystemControlA implements PortDevice {
     static final int FAST_RESET = 1 << 0, A20 = 1 << 1;
     private final Runnable reset;

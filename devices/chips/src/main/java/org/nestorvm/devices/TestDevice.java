@@ -7,8 +7,8 @@ import java.util.function.LongConsumer;
 
 /**
  * What test kernels such as kvm-unit-tests expect of QEMU's pc-testdev: a register of 32 bits at ports E0h, and the
- * same byte by byte at E8h, to try instructions on; a port that takes the translation of a page away (E4h); a port
- * for each interrupt line (2000h); memory that is no RAM, so that each access leaves the guest.
+ * same byte by byte at E8h, to try instructions on; a port that takes the translation of a page away (E4h); a port for
+ * each interrupt line (2000h); memory that is no RAM, so that each access leaves the guest.
  */
 public final class TestDevice {
     public static final int REGISTER_PORTS = 4, LINES = 24;

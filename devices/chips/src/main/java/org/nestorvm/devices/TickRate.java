@@ -9,7 +9,10 @@ record TickRate(long hz) {
         return ns / SECOND_NS * hz + ns % SECOND_NS * hz / SECOND_NS;
     }
 
-    /** The first nanosecond at which {@code tick} has happened: {@code ticksAt} of it is {@code tick}, of the one before it is not. */
+    /**
+     * The first nanosecond at which {@code tick} has happened: {@code ticksAt} of it is {@code tick}, of the one before
+     * it is not.
+     */
     long nsOf(long tick) {
         return tick / hz * SECOND_NS + (tick % hz * SECOND_NS + hz - 1) / hz;
     }

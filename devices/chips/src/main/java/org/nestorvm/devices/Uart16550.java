@@ -6,18 +6,37 @@ import org.nestorvm.vmm.VmClock;
 /**
  * 16550A serial port, 8 ports (National Semiconductor PC16550D data sheet; register numbers and bits as there).
  *
- * <p>Sending: no baud rate, a byte is sent when it is written, so THR and the shift register are always empty. Receiving: bytes wait in a bounded queue outside the chip
- * and arrive one character time apart, at the rate the guest has set, while there is room in the FIFO and the guest asserts RTS. That is a cable with hardware flow
- * control, and it loses nothing: not what is typed before the guest has opened the port, not what it clears from the FIFO unseen. A guest that never writes MCR gets its
- * bytes without RTS.
+ * <p>Sending: no baud rate, a byte is sent when it is written, so THR and the shift register are always empty.
+ * Receiving: bytes wait in a bounded queue outside the chip and arrive one character time apart, at the rate the guest
+ * has set, while there is room in the FIFO and the guest asserts RTS. That is a cable with hardware flow control, and
+ * it loses nothing: not what is typed before the guest has opened the port, not what it clears from the FIFO unseen. A
+ * guest that never writes MCR gets its bytes without RTS.
  *
- * <p>As in a PC, OUT2 connects the interrupt pin to the bus. Left out: parity, framing and break conditions (nothing produces them), DMA mode, sending a break.
+ * <p>As in a PC, OUT2 connects the interrupt pin to the bus. Left out: parity, framing and break conditions (nothing
+ * produces them), DMA mode, sending a break.
  */
 public final class Uart16550 implements PortDevice {
     public static final int PORTS = 8;
-    static final int RBR = 0, THR = 0, DLL = 0, IER = 1, DLM = 1, IIR = 2, FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7;
+    static final int RBR = 0,
+            THR = 0,
+            DLL = 0,
+            IER = 1,
+            DLM = 1,
+            IIR = 2,
+            FCR = 2,
+            LCR = 3,
+            MCR = 4,
+            LSR = 5,
+            MSR = 6,
+            SCR = 7;
     static final int IER_RDA = 1 << 0, IER_THRE = 1 << 1, IER_LINE = 1 << 2, IER_MODEM = 1 << 3;
-    static final int IIR_NONE = 0x01, IIR_MODEM = 0x00, IIR_THRE = 0x02, IIR_RDA = 0x04, IIR_LINE = 0x06, IIR_TIMEOUT = 0x0c, IIR_FIFOS = 0xc0;
+    static final int IIR_NONE = 0x01,
+            IIR_MODEM = 0x00,
+            IIR_THRE = 0x02,
+            IIR_RDA = 0x04,
+            IIR_LINE = 0x06,
+            IIR_TIMEOUT = 0x0c,
+            IIR_FIFOS = 0xc0;
     static final int FCR_ENABLE = 1 << 0, FCR_CLEAR_RX = 1 << 1;
     static final int LCR_WORD = 3, LCR_STOP = 1 << 2, LCR_PARITY = 1 << 3, LCR_DLAB = 1 << 7;
     static final int MCR_DTR = 1 << 0, MCR_RTS = 1 << 1, MCR_OUT1 = 1 << 2, MCR_OUT2 = 1 << 3, MCR_LOOP = 1 << 4;
@@ -28,7 +47,7 @@ public final class Uart16550 implements PortDevice {
 
     static final int FIFO_BYTES = 16, QUEUE_BYTES = 4096;
     private static final long CRYSTAL_HZ = 1_843_200, SECOND_NS = 1_000_000_000;
-    private static final long MAX_CHARACTER_NS = 1_000_000;         // whatever divisor a guest leaves behind, a user can type
+    private static final long MAX_CHARACTER_NS = 1_000_000; // whatever divisor a guest leaves behind, a user can type
     private static final long NEVER = Long.MAX_VALUE;
 
     private final VmClock clock;
@@ -46,7 +65,8 @@ public final class Uart16550 implements PortDevice {
 
     /**
      * @param irq the chip's INTRPT pin behind OUT2
-     * @param transmit takes each byte that is sent, 0..255, on the virtual CPU's thread; the port is not locked meanwhile, so that it may wait
+     * @param transmit takes each byte that is sent, 0..255, on the virtual CPU's thread; the port is not locked
+     *     meanwhile, so that it may wait
      */
     public Uart16550(VmClock clock, IrqLine irq, IntConsumer transmit) {
         this.clock = clock;
@@ -93,7 +113,7 @@ public final class Uart16550 implements PortDevice {
 
     private synchronized void arrive() {
         long now = clock.nowNs();
-        if (now < arrivalNs) return;                                // stopped, or scheduled anew, while this callback was on its way
+        if (now < arrivalNs) return; // stopped, or scheduled anew, while this callback was on its way
         long due = 1 + (now - arrivalNs) / characterNs();
         while (due-- > 0 && !queue.isEmpty() && fifoCount < capacity()) push(queue.take());
         arrivalNs = NEVER;
@@ -146,7 +166,7 @@ public final class Uart16550 implements PortDevice {
     }
 
     private void update() {
-        boolean connected = (mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;      // loopback takes the output pins off
+        boolean connected = (mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2; // loopback takes the output pins off
         irq.set(connected && interruptId() != IIR_NONE);
     }
 
@@ -179,7 +199,7 @@ public final class Uart16550 implements PortDevice {
 
     private int readInterruptId() {
         int id = interruptId();
-        if (id == IIR_THRE) {                                       // reading it as the source is what ends this one
+        if (id == IIR_THRE) { // reading it as the source is what ends this one
             threPending = false;
             update();
         }
@@ -227,7 +247,7 @@ public final class Uart16550 implements PortDevice {
             case LCR -> lcr = value;
             case MCR -> controlModem(value & 0x1f);
             case SCR -> scratch = value;
-            default -> { }                                          // LSR and MSR: factory test only
+            default -> {} // LSR and MSR: factory test only
         }
         update();
     }
@@ -257,7 +277,10 @@ public final class Uart16550 implements PortDevice {
         scheduleArrival();
     }
 
-    /** What the guest has not seen goes back in line, and arrives after a character time: as if it had been typed a moment later. */
+    /**
+     * What the guest has not seen goes back in line, and arrives after a character time: as if it had been typed a
+     * moment later.
+     */
     private void clearFifo() {
         while (fifoCount > 0) {
             byte last = fifo[fifoHead + --fifoCount & FIFO_BYTES - 1];
@@ -272,16 +295,19 @@ public final class Uart16550 implements PortDevice {
     }
 
     private void controlModem(int value) {
-        if (((mcr ^ value) & MCR_LOOP) != 0) clearFifo();           // loopback has no part in what the line brings, nor the line in its bytes
+        if (((mcr ^ value) & MCR_LOOP) != 0)
+            clearFifo(); // loopback has no part in what the line brings, nor the line in its bytes
         mcr = value;
         modemControlWritten = true;
         int lines = MSR_CTS | MSR_DSR | MSR_DCD;
         if ((value & MCR_LOOP) != 0) {
-            lines = ((value & MCR_RTS) != 0 ? MSR_CTS : 0) | ((value & MCR_DTR) != 0 ? MSR_DSR : 0)
-                    | ((value & MCR_OUT1) != 0 ? MSR_RI : 0) | ((value & MCR_OUT2) != 0 ? MSR_DCD : 0);
+            lines = ((value & MCR_RTS) != 0 ? MSR_CTS : 0)
+                    | ((value & MCR_DTR) != 0 ? MSR_DSR : 0)
+                    | ((value & MCR_OUT1) != 0 ? MSR_RI : 0)
+                    | ((value & MCR_OUT2) != 0 ? MSR_DCD : 0);
         }
         int changed = (msr ^ lines) >> 4;
-        if ((lines & MSR_RI) != 0) changed &= ~MSR_DELTA_RI;        // only its trailing edge counts
+        if ((lines & MSR_RI) != 0) changed &= ~MSR_DELTA_RI; // only its trailing edge counts
         msr = lines | msr & 0x0f | changed;
         scheduleArrival();
     }

@@ -62,7 +62,9 @@ class BusTest {
         ports.add("bytes", 0x3f8, 8, 1, port("bytes", 0x1a5));
         assertEquals(0xa5a5a5a5, ports.read(0x3f8, 4));
         ports.write(0x3fc, 2, 0x1234);
-        assertThat(seen).containsExactly("bytes r1@0", "bytes r1@1", "bytes r1@2", "bytes r1@3", "bytes w1@4=34", "bytes w1@5=12");
+        assertThat(seen)
+                .containsExactly(
+                        "bytes r1@0", "bytes r1@1", "bytes r1@2", "bytes r1@3", "bytes w1@4=34", "bytes w1@5=12");
     }
 
     @Test
@@ -73,17 +75,26 @@ class BusTest {
         mmio.add("registers", 0x1000, 16, 4, registers("registers", 0x77777777L));
         assertEquals(0xffffffff77777777L, mmio.read(0x100c, 8));
         mmio.write(0x1008, 8, 0x1122334455667788L);
-        assertThat(seen).containsExactly("low r1@0", "high r1@0", "registers r4@12", "registers w4@8=55667788", "registers w4@12=11223344");
+        assertThat(seen)
+                .containsExactly(
+                        "low r1@0",
+                        "high r1@0",
+                        "registers r4@12",
+                        "registers w4@8=55667788",
+                        "registers w4@12=11223344");
     }
 
     @Test
     void overlapIsRefused() {
         ports.add("a", 0x3f8, 8, 1, port("a", 0));
-        assertThatThrownBy(() -> ports.add("b", 0x3ff, 1, 1, port("b", 0))).hasMessageContaining("b [0x3ff, 0x3ff] overlaps a [0x3f8, 0x3ff]");
+        assertThatThrownBy(() -> ports.add("b", 0x3ff, 1, 1, port("b", 0)))
+                .hasMessageContaining("b [0x3ff, 0x3ff] overlaps a [0x3f8, 0x3ff]");
         ports.add("c", 0x3f7, 1, 1, port("c", 0));
-        assertThatThrownBy(() -> ports.add("d", 0xffff, 2, 1, port("d", 0))).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> ports.add("d", 0xffff, 2, 1, port("d", 0)))
+                .isInstanceOf(IllegalArgumentException.class);
         mmio.add("top", 0xfffff000L, 0x1000, 4, registers("top", 0));
-        assertThatThrownBy(() -> mmio.add("over", 0xffffe000L, 0x1001, 4, registers("over", 0))).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> mmio.add("over", 0xffffe000L, 0x1001, 4, registers("over", 0)))
+                .isInstanceOf(IllegalArgumentException.class);
     }
 
     @Test
@@ -127,8 +138,7 @@ class BusTest {
             }
 
             @Override
-            public void write(int offset, int size, int written) {
-            }
+            public void write(int offset, int size, int written) {}
         };
     }
 }

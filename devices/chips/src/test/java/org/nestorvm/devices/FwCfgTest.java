@@ -53,7 +53,11 @@ class FwCfgTest {
 
     /** Starts a request and returns its control field afterwards. */
     private int dma(int control, int length, long address) {
-        byte[] request = ByteBuffer.allocate(16).putInt(control).putInt(length).putLong(address).array();
+        byte[] request = ByteBuffer.allocate(16)
+                .putInt(control)
+                .putInt(length)
+                .putLong(address)
+                .array();
         memory.write(REQUEST, request, 0, 16);
         ports.write(0x514, 4, 0);
         ports.write(0x518, 4, Integer.reverseBytes((int) REQUEST));
@@ -150,7 +154,13 @@ class FwCfgTest {
         for (int i = 0; i < 20_000; i++) {
             int size = 1 << random.nextInt(3);
             int port = 0x510 + random.nextInt(12);
-            if (random.nextBoolean()) ports.write(port, size, random.nextBoolean() ? random.nextInt() : Integer.reverseBytes(random.nextInt((int) RAM_BYTES)));
+            if (random.nextBoolean())
+                ports.write(
+                        port,
+                        size,
+                        random.nextBoolean()
+                                ? random.nextInt()
+                                : Integer.reverseBytes(random.nextInt((int) RAM_BYTES)));
             else ports.read(port, size);
             if (i % 100 == 0) memory.putInt(REQUEST + random.nextInt(64), random.nextInt());
         }

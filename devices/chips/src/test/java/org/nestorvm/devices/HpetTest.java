@@ -12,13 +12,17 @@ import org.junit.jupiter.api.Test;
 class HpetTest {
     private static final long CONF = 0x010, STATUS = 0x020, COUNTER = 0x0f0;
     private static final long ENABLE = 1, LEGACY = 2;
-    private static final long LEVEL = 1 << 1, INTERRUPT = 1 << 2, PERIODIC = 1 << 3, SET_VALUE = 1 << 6, MODE_32 = 1 << 8;
+    private static final long LEVEL = 1 << 1,
+            INTERRUPT = 1 << 2,
+            PERIODIC = 1 << 3,
+            SET_VALUE = 1 << 6,
+            MODE_32 = 1 << 8;
 
     private final Guest guest = new Guest();
     private final Guest.Line irq0 = new Guest.Line(), irq8 = new Guest.Line();
     private int messages;
     private final IoApic ioApic = new IoApic((address, data) -> messages++);
-    private final Hpet hpet = new Hpet(guest.clock, new InterruptRouter(new PicPair(() -> { }), ioApic), irq0, irq8);
+    private final Hpet hpet = new Hpet(guest.clock, new InterruptRouter(new PicPair(() -> {}), ioApic), irq0, irq8);
 
     private static long configuration(int timer) {
         return 0x100 + 0x20 * timer;
@@ -100,7 +104,7 @@ class HpetTest {
         write(comparator(0), 100_000);
         guest.pass(1_234_560);
         assertEquals(1, irq0.rises);
-        guest.pass(10_000_000_000L);                        // 10 s of 1 ms
+        guest.pass(10_000_000_000L); // 10 s of 1 ms
         assertEquals(10_001, irq0.rises);
     }
 
@@ -121,7 +125,7 @@ class HpetTest {
         write(configuration(1), INTERRUPT | PERIODIC | SET_VALUE);
         write(comparator(1), 100_000);
         guest.clock.setNowNs(guest.clock.nowNs() + 50_300_000);
-        write(configuration(0), 0);                         // any write finds it due
+        write(configuration(0), 0); // any write finds it due
         assertEquals(1, irq8.rises);
         guest.pass(700_000);
         assertEquals(2, irq8.rises, "the phase is the old one");

@@ -11,7 +11,8 @@ import org.junit.jupiter.api.Test;
 
 class IoApicTest {
     private final List<String> messages = new ArrayList<>();
-    private final IoApic ioApic = new IoApic((address, data) -> messages.add(Long.toHexString(address) + ":" + Integer.toHexString(data)));
+    private final IoApic ioApic =
+            new IoApic((address, data) -> messages.add(Long.toHexString(address) + ":" + Integer.toHexString(data)));
 
     private int read(int register) {
         ioApic.write(IoApic.IOREGSEL, 4, register);
@@ -130,7 +131,7 @@ class IoApicTest {
 
     @Test
     void isaLinesReachBothControllersAndTheTimerComesInAtPinTwo() {
-        PicPair pics = new PicPair(() -> { });
+        PicPair pics = new PicPair(() -> {});
         InterruptRouter router = new InterruptRouter(pics, ioApic);
         pics.masterPorts().write(0, 1, 0x11);
         for (int icw : new int[] {0x20, 4, 1, 0}) pics.masterPorts().write(1, 1, icw);
@@ -169,6 +170,7 @@ class IoApicTest {
                 default -> ioApic.endOfInterrupt((int) (access >>> 16) & 0xff);
             }
         }
-        for (int pin = 0; pin < IoApic.PINS; pin++) assertEquals(0, entry(pin) & (IoApic.RESERVED.mask() | IoApic.STATUS.mask()));
+        for (int pin = 0; pin < IoApic.PINS; pin++)
+            assertEquals(0, entry(pin) & (IoApic.RESERVED.mask() | IoApic.STATUS.mask()));
     }
 }

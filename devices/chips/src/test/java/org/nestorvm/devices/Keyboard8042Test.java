@@ -70,7 +70,7 @@ class Keyboard8042Test {
         assertFalse(irq.asserted);
         data.write(0, 1, 0xed);
         assertEquals(ACK, answer());
-        data.write(0, 1, 0xf2);                                 // the LEDs, not a command
+        data.write(0, 1, 0xf2); // the LEDs, not a command
         assertEquals(ACK, answer());
         assertNothingMore();
     }

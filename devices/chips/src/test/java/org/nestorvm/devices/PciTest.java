@@ -28,8 +28,7 @@ class PciTest {
         }
 
         @Override
-        public void write(long offset, int size, long value) {
-        }
+        public void write(long offset, int size, long value) {}
 
         @Override
         public int read(int offset, int size) {
@@ -37,8 +36,7 @@ class PciTest {
         }
 
         @Override
-        public void write(int offset, int size, int value) {
-        }
+        public void write(int offset, int size, int value) {}
     }
 
     private final PortBus ports = new PortBus();
@@ -85,7 +83,10 @@ class PciTest {
         for (int register : new int[] {0x00, 0x08, 0x2c, 0x34, 0x3d}) {
             int before = read(3, register & ~3, 4);
             for (int size : new int[] {1, 2, 4}) write(3, register & -size, size, -1);
-            assertEquals(register == 0x3d ? before | 0xff : before, read(3, register & ~3, 4), Integer.toHexString(register));
+            assertEquals(
+                    register == 0x3d ? before | 0xff : before,
+                    read(3, register & ~3, 4),
+                    Integer.toHexString(register));
         }
     }
 
@@ -134,7 +135,7 @@ class PciTest {
 
     @Test
     void aWindowOverAnotherDeviceStaysClosed() {
-        mmio.add("fixed", 0xfec0_0000L, 0x1000, 4, new IoApic((address, data) -> { }));
+        mmio.add("fixed", 0xfec0_0000L, 0x1000, 4, new IoApic((address, data) -> {}));
         write(3, 0x04, 2, 3);
         write(3, 0x10, 4, 0xfec0_0000);
         assertEquals(0, mmio.read(0xfec0_0000L, 4), "still the other");
@@ -172,7 +173,7 @@ class PciTest {
     void p40_everyDeviceInterrupts() {
         int[] messages = new int[1];
         IoApic ioApic = new IoApic((address, data) -> messages[0]++);
-        PicPair pics = new PicPair(() -> { });
+        PicPair pics = new PicPair(() -> {});
         InterruptRouter router = new InterruptRouter(pics, ioApic);
         for (int pin = 16; pin < 20; pin++) {
             ioApic.write(0, 4, 0x10 + 2 * pin);
@@ -185,7 +186,8 @@ class PciTest {
             line.set(true);
             assertEquals(device, messages[0]);
             pics.slavePorts().write(0, 1, 0x0a);
-            assertEquals(1 << InterruptRouter.pciIrq(wire) - 8, pics.slavePorts().read(0, 1));
+            assertEquals(
+                    1 << InterruptRouter.pciIrq(wire) - 8, pics.slavePorts().read(0, 1));
             line.set(false);
             ioApic.endOfInterrupt(16 + wire);
         }

@@ -150,7 +150,7 @@ class PicPairTest {
         raise(6);
         assertFalse(pics.interruptPending());
         data(master, 0x08);
-        command(master, 0x68);                          // special mask mode on
+        command(master, 0x68); // special mask mode on
         assertEquals(0x36, pics.acknowledge());
         command(master, EOI);
         assertEquals(0x08, read(master, READ_ISR), "the masked one is not ended by a non-specific EOI");
@@ -182,7 +182,7 @@ class PicPairTest {
         assertEquals(0x37, pics.acknowledge());
         assertEquals(0, read(master, READ_ISR));
         raise(10);
-        data(slave, 0x04);                              // masked before INTA
+        data(slave, 0x04); // masked before INTA
         assertEquals(0x37, pics.acknowledge());
         data(slave, 0x00);
         assertEquals(0x3a, pics.acknowledge());
@@ -203,15 +203,15 @@ class PicPairTest {
         raise(1);
         raise(4);
         assertEquals(0x31, pics.acknowledge());
-        command(master, ROTATE);                        // 1 becomes the lowest
+        command(master, ROTATE); // 1 becomes the lowest
         lower(1);
         raise(1);
         raise(0);
         assertEquals(0x34, pics.acknowledge());
-        command(master, 0xe0 | 4);                      // rotate on specific EOI: 4 is the lowest
+        command(master, 0xe0 | 4); // rotate on specific EOI: 4 is the lowest
         assertEquals(0x30, pics.acknowledge());
         command(master, EOI);
-        command(master, 0xc0 | 7);                      // set priority: as after reset
+        command(master, 0xc0 | 7); // set priority: as after reset
         assertEquals(0x31, pics.acknowledge());
     }
 
@@ -281,7 +281,7 @@ class PicPairTest {
 
     @Property(tries = 300)
     void hostileWritesKeepTheVectorInRange(@ForAll int[] accesses) {
-        PicPair pair = new PicPair(() -> { });
+        PicPair pair = new PicPair(() -> {});
         PortDevice[] chips = {pair.masterPorts(), pair.slavePorts(), pair.elcrPorts()};
         for (int access : accesses) {
             PortDevice chip = chips[Math.floorMod(access, 3)];

@@ -56,7 +56,7 @@ class Pit8254Test {
 
     @Test
     void mode2TicksWithoutDrift() {
-        program(0, 2, 11_932);                          // 100 Hz, nearly
+        program(0, 2, 11_932); // 100 Hz, nearly
         guest.pass(1_000L * 1_000_000_000);
         assertEquals(1_000L * HZ / 11_932, irq.rises - 1);
         assertTrue(irq.asserted);
@@ -64,7 +64,7 @@ class Pit8254Test {
 
     @Test
     void mode3Halves() {
-        program(0, 3, 5);                               // odd: three ticks high, two low
+        program(0, 3, 5); // odd: three ticks high, two low
         StringBuilder wave = new StringBuilder();
         for (int i = 0; i < 10; i++, passTicks(1)) wave.append(out(0) ? 'H' : 'L');
         assertEquals("HHHLLHHHLL", wave.toString());
@@ -74,7 +74,8 @@ class Pit8254Test {
     void mode2IsLowForItsLastTick() {
         program(0, 2, 4);
         StringBuilder wave = new StringBuilder();
-        for (int i = 0; i < 9; i++, passTicks(1)) wave.append(out(0) ? 'H' : 'L').append(count(0));
+        for (int i = 0; i < 9; i++, passTicks(1))
+            wave.append(out(0) ? 'H' : 'L').append(count(0));
         assertEquals("H4H3H2L1H4H3H2L1H4", wave.toString());
     }
 
@@ -133,7 +134,7 @@ class Pit8254Test {
         assertFalse(pit.out2());
         passTicks(60);
         port61.write(0, 1, 0);
-        port61.write(0, 1, 1);                          // triggered again
+        port61.write(0, 1, 1); // triggered again
         passTicks(99);
         assertFalse(pit.out2());
         passTicks(1);
@@ -208,7 +209,7 @@ class Pit8254Test {
         write(0, 100);
         passTicks(199);
         assertTrue(out(0));
-        passTicks(1);                                   // end of the old high half; the low half has 50 ticks
+        passTicks(1); // end of the old high half; the low half has 50 ticks
         assertFalse(out(0));
         irq.rises = 0;
         passTicks(49);
@@ -256,7 +257,7 @@ class Pit8254Test {
 
     @Test
     void aLateCallbackDoesNotCatchUp() {
-        program(0, 2, 1193);                            // 1 ms
+        program(0, 2, 1193); // 1 ms
         irq.rises = 0;
         guest.clock.setNowNs(guest.clock.nowNs() + 50_500_000);
         guest.clock.runDue();
@@ -290,12 +291,12 @@ class Pit8254Test {
 
     @Test
     void singleByteAccess() {
-        pit.write(CONTROL, 1, 0x14);                    // counter 0, low byte only, mode 2
+        pit.write(CONTROL, 1, 0x14); // counter 0, low byte only, mode 2
         pit.write(0, 1, 200);
         passTicks(50);
         assertEquals(150, pit.read(0, 1));
         assertEquals(150, pit.read(0, 1));
-        pit.write(CONTROL, 1, 0x24);                    // high byte only
+        pit.write(CONTROL, 1, 0x24); // high byte only
         pit.write(0, 1, 2);
         passTicks(1);
         assertEquals(1, pit.read(0, 1));
@@ -303,8 +304,11 @@ class Pit8254Test {
 
     /** The timer is armed for exactly the ticks at which OUT rises, in every mode and after every kind of write. */
     @Property(tries = 200)
-    void nextRiseIsTheNextRisingEdge(@ForAll @IntRange(min = 0, max = 7) int mode, @ForAll @IntRange(min = 1, max = 40) int first,
-            @ForAll @IntRange(min = 1, max = 40) int second, @ForAll @IntRange(min = 0, max = 60) int when) {
+    void nextRiseIsTheNextRisingEdge(
+            @ForAll @IntRange(min = 0, max = 7) int mode,
+            @ForAll @IntRange(min = 1, max = 40) int first,
+            @ForAll @IntRange(min = 1, max = 40) int second,
+            @ForAll @IntRange(min = 0, max = 60) int when) {
         PitCounter counter = new PitCounter();
         counter.setGate(false, 0);
         counter.control(0x10 | mode << 1);

@@ -28,7 +28,9 @@ class Rtc146818Test {
     }
 
     private String time() {
-        return String.format("%02x%02x-%02x-%02x %02x:%02x:%02x", get(CENTURY), get(YEAR), get(MONTH), get(DAY), get(HOURS), get(MINUTES), get(SECONDS));
+        return String.format(
+                "%02x%02x-%02x-%02x %02x:%02x:%02x",
+                get(CENTURY), get(YEAR), get(MONTH), get(DAY), get(HOURS), get(MINUTES), get(SECONDS));
     }
 
     @Test
@@ -69,7 +71,10 @@ class Rtc146818Test {
         assertEquals(0x58, rtc.read(DATA, 1));
     }
 
-    /** As Linux sets the clock: SET and a held divider; the first update follows half a second after the divider is let go. */
+    /**
+     * As Linux sets the clock: SET and a held divider; the first update follows half a second after the divider is let
+     * go.
+     */
     @Test
     void setting() {
         set(REG_B, B_SET | B_24H);
@@ -110,7 +115,7 @@ class Rtc146818Test {
 
     @Test
     void periodicInterrupt() {
-        set(REG_A, 0x26);                               // 1024 Hz
+        set(REG_A, 0x26); // 1024 Hz
         set(REG_B, B_24H | B_PIE);
         for (int i = 0; i < 1024; i++) {
             while (!irq.asserted) guest.pass(1000);
@@ -173,7 +178,8 @@ class Rtc146818Test {
     private int guestDaysUntilNextAlarm() {
         int callbacks = 0;
         long from = guest.clock.nowNs();
-        while (!irq.asserted && callbacks++ < 10) guest.pass(Math.max(guest.clock.nextDeadlineNs() - guest.clock.nowNs(), 0));
+        while (!irq.asserted && callbacks++ < 10)
+            guest.pass(Math.max(guest.clock.nextDeadlineNs() - guest.clock.nowNs(), 0));
         return (int) ((guest.clock.nowNs() - from) / (86_400 * SECOND));
     }
 

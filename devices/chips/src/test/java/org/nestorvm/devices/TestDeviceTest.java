@@ -10,9 +10,9 @@ import org.junit.jupiter.api.Test;
 
 /** What kvm-unit-tests do with the device, through buses that are set up as the board's. */
 class TestDeviceTest {
-    private final PicPair pics = new PicPair(() -> { });
+    private final PicPair pics = new PicPair(() -> {});
     private final List<Long> unmapped = new ArrayList<>();
-    private final InterruptRouter router = new InterruptRouter(pics, new IoApic((address, data) -> { }));
+    private final InterruptRouter router = new InterruptRouter(pics, new IoApic((address, data) -> {}));
     private final TestDevice device = new TestDevice(router, unmapped::add);
     private final PortBus ports = new PortBus();
     private final MmioBus mmio = new MmioBus();

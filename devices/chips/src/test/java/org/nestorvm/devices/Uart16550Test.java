@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 class Uart16550Test {
-    private static final long CHARACTER_NS = 86_805;    // 115200 baud, 8N1: ten bits
+    private static final long CHARACTER_NS = 86_805; // 115200 baud, 8N1: ten bits
 
     private final Guest guest = new Guest();
     private final Guest.Line irq = new Guest.Line();
@@ -203,7 +203,10 @@ class Uart16550Test {
         assertTrue(irq.asserted);
     }
 
-    /** What is typed while the guest is not ready is there when it is: Linux probes, clears the FIFOs and reads RBR before it raises RTS. */
+    /**
+     * What is typed while the guest is not ready is there when it is: Linux probes, clears the FIFOs and reads RBR
+     * before it raises RTS.
+     */
     @Test
     void nothingTypedBeforeOpeningIsLost() {
         type("early");
@@ -250,7 +253,8 @@ class Uart16550Test {
         new Random(1).nextBytes(typed);
         Thread typist = Thread.ofPlatform().start(() -> {
             try {
-                for (int done = 0; done < typed.length; assertTrue(uart.awaitRoom())) done += uart.offer(typed, done, typed.length - done);
+                for (int done = 0; done < typed.length; assertTrue(uart.awaitRoom()))
+                    done += uart.offer(typed, done, typed.length - done);
             } catch (InterruptedException e) {
                 throw new AssertionError(e);
             }

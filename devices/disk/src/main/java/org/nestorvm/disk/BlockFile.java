@@ -4,8 +4,8 @@ import java.io.IOException;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
- * The file below an image: what the formats need of a file or a block device, and nothing more, so that a test can put a file in its place that forgets what was not
- * synchronised. Thread-safe. Offsets need no alignment.
+ * The file below an image: what the formats need of a file or a block device, and nothing more, so that a test can put
+ * a file in its place that forgets what was not synchronised. Thread-safe. Offsets need no alignment.
  */
 interface BlockFile extends AutoCloseable {
     /** For messages: the path. */
@@ -51,5 +51,6 @@ interface BlockFile extends AutoCloseable {
     /** The first hole at {@code offset} or after it; the length when there is none. */
     long nextHole(long offset) throws IOException;
 
-    @Override void close();
+    @Override
+    void close();
 }

@@ -14,8 +14,17 @@ import java.util.List;
  * @param imageEndOffset behind the last cluster in use
  * @param messages one line each, the first hundred
  */
-public record CheckResult(long corruptions, long leaks, long corruptionsFixed, long leaksFixed, long totalClusters, long allocatedClusters, long fragmentedClusters, long compressedClusters,
-    long imageEndOffset, List<String> messages) {
+public record CheckResult(
+        long corruptions,
+        long leaks,
+        long corruptionsFixed,
+        long leaksFixed,
+        long totalClusters,
+        long allocatedClusters,
+        long fragmentedClusters,
+        long compressedClusters,
+        long imageEndOffset,
+        List<String> messages) {
     /** Nothing is left that is wrong. */
     public boolean clean() {
         return corruptions == corruptionsFixed && leaks == leaksFixed;

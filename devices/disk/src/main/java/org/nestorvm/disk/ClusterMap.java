@@ -6,13 +6,16 @@ import org.nestorvm.disk.TableCache.Table;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * Where each cluster of the guest's disk lies: the L1 table, in memory as a whole, and the L2 tables, in a cache. Used under the image's lock.
+ * Where each cluster of the guest's disk lies: the L1 table, in memory as a whole, and the L2 tables, in a cache. Used
+ * under the image's lock.
  *
- * <p><b>Order of writes.</b> Changes collect in memory. {@link #writeBack} writes refcounts, then L2 tables, then the L1 table, and synchronises the file in between, so that whatever is
- * durable is named by durable refcounts, and a durable L2 entry leads to durable data. What is freed is counted down only after the entry that named it is gone for good. Killed at any
- * write, an image has at worst clusters that are counted and not used.
+ * <p><b>Order of writes.</b> Changes collect in memory. {@link #writeBack} writes refcounts, then L2 tables, then the
+ * L1 table, and synchronises the file in between, so that whatever is durable is named by durable refcounts, and a
+ * durable L2 entry leads to durable data. What is freed is counted down only after the entry that named it is gone for
+ * good. Killed at any write, an image has at worst clusters that are counted and not used.
  *
- * <p><b>Lazy refcounts.</b> With this feature the image carries the dirty bit while it is changed, refcounts are written when it is closed, and who opens a dirty image counts anew.
+ * <p><b>Lazy refcounts.</b> With this feature the image carries the dirty bit while it is changed, refcounts are
+ * written when it is closed, and who opens a dirty image counts anew.
  */
 final class ClusterMap implements AutoCloseable {
     static final long COPIED = 1L << 63, COMPRESSED = 1L << 62, ZERO = 1;
@@ -75,13 +78,15 @@ final class ClusterMap implements AutoCloseable {
         for (int i = 0; i < l1.length; i++) {
             long offset = l1[i] & Refcounts.OFFSET_MASK;
             if (offset == 0) continue;
-            if (!refcounts.validCluster(offset)) throw refcounts.corrupt("L2 table " + i + " is at " + offset + ", which is no place in this file");
+            if (!refcounts.validCluster(offset))
+                throw refcounts.corrupt("L2 table " + i + " is at " + offset + ", which is no place in this file");
             refcounts.claim(offset >>> clusterBits, "L2 table " + i);
         }
     }
 
     private void claimArea(String what, long offset, long sizeBytes) throws IOException {
-        for (long cluster = offset >>> clusterBits; cluster << clusterBits < offset + sizeBytes; cluster++) refcounts.claim(cluster, what);
+        for (long cluster = offset >>> clusterBits; cluster << clusterBits < offset + sizeBytes; cluster++)
+            refcounts.claim(cluster, what);
     }
 
     FreedClusters freed() {
@@ -114,7 +119,8 @@ final class ClusterMap implements AutoCloseable {
         long entry = l1[(int) (cluster >>> l2Bits)];
         long offset = entry & Refcounts.OFFSET_MASK;
         if (offset == 0) return null;
-        if ((offset & clusterBytes() - 1) != 0 || offset >= fileEnd()) throw damaged("an L2 table is at " + offset + ", which is no place in this file");
+        if ((offset & clusterBytes() - 1) != 0 || offset >= fileEnd())
+            throw damaged("an L2 table is at " + offset + ", which is no place in this file");
         return l2Tables.get(offset);
     }
 
@@ -125,7 +131,9 @@ final class ClusterMap implements AutoCloseable {
     }
 
     private long fileEnd() throws IOException {
-        return refcounts != null ? refcounts.end() << clusterBits : Math.ceilDiv(file.length(), clusterBytes()) << clusterBits;
+        return refcounts != null
+                ? refcounts.end() << clusterBits
+                : Math.ceilDiv(file.length(), clusterBytes()) << clusterBits;
     }
 
     private IOException damaged(String what) {
@@ -175,7 +183,10 @@ final class ClusterMap implements AutoCloseable {
     }
 
     private boolean continues(Kind kind, long first, long entry, int distance) {
-        return kind(entry) == kind && (kind != Kind.DATA || (entry & Refcounts.OFFSET_MASK) == (first & Refcounts.OFFSET_MASK) + ((long) distance << clusterBits));
+        return kind(entry) == kind
+                && (kind != Kind.DATA
+                        || (entry & Refcounts.OFFSET_MASK)
+                                == (first & Refcounts.OFFSET_MASK) + ((long) distance << clusterBits));
     }
 
     private Kind kind(long entry) {
@@ -190,8 +201,10 @@ final class ClusterMap implements AutoCloseable {
 
     private long checkedData(long entry, int clusters, long fileEnd) throws IOException {
         long offset = entry & Refcounts.OFFSET_MASK;
-        if (!zeroFlag && (entry & ZERO) != 0) throw damaged("an L2 entry has the zero flag, which version 2 does not have");
-        if ((offset & clusterBytes() - 1) != 0 || offset + ((long) clusters << clusterBits) > fileEnd) throw damaged("an L2 entry leads to " + offset + ", which is no place in this file");
+        if (!zeroFlag && (entry & ZERO) != 0)
+            throw damaged("an L2 entry has the zero flag, which version 2 does not have");
+        if ((offset & clusterBytes() - 1) != 0 || offset + ((long) clusters << clusterBits) > fileEnd)
+            throw damaged("an L2 entry leads to " + offset + ", which is no place in this file");
         return offset;
     }
 
@@ -200,7 +213,8 @@ final class ClusterMap implements AutoCloseable {
         long offset = PackedEntry.offset(entry, clusterBits), end = PackedEntry.end(entry, clusterBits);
         int bytes = (int) (end - offset);
         if (end > fileEnd()) {
-            throw damaged("a compressed cluster of " + bytes + " bytes is at " + offset + ", which is no place in this file");
+            throw damaged(
+                    "a compressed cluster of " + bytes + " bytes is at " + offset + ", which is no place in this file");
         }
         return bytes;
     }
@@ -210,16 +224,21 @@ final class ClusterMap implements AutoCloseable {
     }
 
     /**
-     * How many of the next {@code bytes} bytes can be written where they are, {@code run.hostOffset}; none: {@code run.bytes} is 0.
+     * How many of the next {@code bytes} bytes can be written where they are, {@code run.hostOffset}; none:
+     * {@code run.bytes} is 0.
      */
     void lookupInPlace(Run run, long guestOffset, long bytes) throws IOException {
         run.bytes = 0;
         long cluster = guestOffset >>> clusterBits, within = guestOffset & clusterBytes() - 1;
         Table table = table(cluster);
         if (table == null || !ownsTable(cluster)) return;
-        int count = (int) Math.min(toTableEnd(cluster), within + bytes + clusterBytes() - 1 >>> clusterBits), first = index(cluster), same = 0;
+        int count = (int) Math.min(toTableEnd(cluster), within + bytes + clusterBytes() - 1 >>> clusterBits),
+                first = index(cluster),
+                same = 0;
         long entry = table.getLong(first);
-        while (same < count && inPlace(table.getLong(first + same)) && continues(Kind.DATA, entry, table.getLong(first + same), same)) same++;
+        while (same < count
+                && inPlace(table.getLong(first + same))
+                && continues(Kind.DATA, entry, table.getLong(first + same), same)) same++;
         if (same == 0) return;
         run.hostOffset = guarded(entry, same) + within;
         run.bytes = Math.min(bytes, ((long) same << clusterBits) - within);
@@ -233,14 +252,15 @@ final class ClusterMap implements AutoCloseable {
     private long guarded(long entry, int clusters) throws IOException {
         long offset = checkedData(entry, clusters);
         for (int i = 0; i < clusters; i++) {
-            if (tables.contains((offset >>> clusterBits) + i)) throw refcounts.corrupt("an L2 entry leads to the table at " + (offset + ((long) i << clusterBits)));
+            if (tables.contains((offset >>> clusterBits) + i))
+                throw refcounts.corrupt("an L2 entry leads to the table at " + (offset + ((long) i << clusterBits)));
         }
         return offset;
     }
 
     /**
-     * How many clusters from this one on, of {@code limit}, get their data by one allocation: {@code run.hostOffset} is where they are kept already (a preallocated cluster that reads zero),
-     * or 0, and then new ones are needed.
+     * How many clusters from this one on, of {@code limit}, get their data by one allocation: {@code run.hostOffset} is
+     * where they are kept already (a preallocated cluster that reads zero), or 0, and then new ones are needed.
      */
     int lookupForAllocation(Run run, long cluster, int limit) throws IOException {
         run.hostOffset = 0;
@@ -255,7 +275,9 @@ final class ClusterMap implements AutoCloseable {
         while (same < limit) {
             long next = table.getLong(first + same);
             boolean nextKept = owned && reusable(next);
-            if (owned && inPlace(next) || nextKept != kept || kept && (next & Refcounts.OFFSET_MASK) != run.hostOffset + ((long) same << clusterBits)) break;
+            if (owned && inPlace(next)
+                    || nextKept != kept
+                    || kept && (next & Refcounts.OFFSET_MASK) != run.hostOffset + ((long) same << clusterBits)) break;
             same++;
         }
         if (kept) guarded(entry, same);
@@ -361,9 +383,14 @@ final class ClusterMap implements AutoCloseable {
         }
     }
 
-    /** Moves the L1 table to a place where it can have more entries, and names that and the disk's new size in the header. The old one stays until then. */
+    /**
+     * Moves the L1 table to a place where it can have more entries, and names that and the disk's new size in the
+     * header. The old one stays until then.
+     */
     void growL1(int entries, long newSizeBytes) throws IOException {
-        long clusters = Math.ceilDiv(8L * entries, clusterBytes()), oldFirst = header.l1Offset >>> clusterBits, oldClusters = Math.ceilDiv(8L * l1.length, clusterBytes());
+        long clusters = Math.ceilDiv(8L * entries, clusterBytes()),
+                oldFirst = header.l1Offset >>> clusterBits,
+                oldClusters = Math.ceilDiv(8L * l1.length, clusterBytes());
         long first = refcounts.allocateContiguous((int) clusters);
         for (long cluster = first; cluster < first + clusters; cluster++) refcounts.claim(cluster, "the L1 table");
         writeBack(true);
@@ -371,7 +398,12 @@ final class ClusterMap implements AutoCloseable {
         HostFile.writeZeroes(file, first << clusterBits, clusters << clusterBits);
         Tables.write(file, first << clusterBits, l1, 0, entries);
         file.sync();
-        Tables.writeHeader(file, Qcow2Header.L1_SIZE, 12, (long) entries << 32 | first << clusterBits >>> 32, first << clusterBits << 32);
+        Tables.writeHeader(
+                file,
+                Qcow2Header.L1_SIZE,
+                12,
+                (long) entries << 32 | first << clusterBits >>> 32,
+                first << clusterBits << 32);
         file.sync();
         header.l1Offset = first << clusterBits;
         header.l1Entries = entries;
@@ -388,7 +420,8 @@ final class ClusterMap implements AutoCloseable {
 
     /** Whether anything is in memory that the file does not have. */
     boolean dirty() {
-        return refcounts != null && (l2Tables.dirty() || l1To > 0 || refcounts.dirty() && !dirtyBit || !freed.isEmpty());
+        return refcounts != null
+                && (l2Tables.dirty() || l1To > 0 || refcounts.dirty() && !dirtyBit || !freed.isEmpty());
     }
 
     void writeBack() throws IOException {

@@ -2,7 +2,10 @@ package org.nestorvm.disk;
 
 import java.util.Arrays;
 
-/** The clusters in which an image keeps tables, so that neither a guest's data nor a new table is ever put over one of them, whatever the image's own tables claim. */
+/**
+ * The clusters in which an image keeps tables, so that neither a guest's data nor a new table is ever put over one of
+ * them, whatever the image's own tables claim.
+ */
 final class ClusterSet {
     private static final long EMPTY = -1, GONE = -2;
     private long[] slots = filled(64);

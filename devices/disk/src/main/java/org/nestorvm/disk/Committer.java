@@ -18,15 +18,14 @@ import org.nestorvm.memory.sys.IoVector;
 public final class Committer {
     private static final int PIECE_BYTES = 2 << 20;
 
-    private Committer() {
-    }
+    private Committer() {}
 
     /**
      * @param base the file to write to, which becomes as large as the image; null: the image's backing file
      * @param keep leave the image as it is. One with files between it and {@code base} always stays
      */
     public static void commit(Path image, OpenOptions options, Path base, boolean keep, DoubleConsumer progress)
-        throws IOException {
+            throws IOException {
         List<Path> chain = Disks.chain(image, options);
         if (chain.size() == 1) throw new IOException(image + ": has no backing file, so there is nothing to commit to");
         int depth = base == null ? 1 : depth(image, chain, base);
@@ -42,8 +41,8 @@ public final class Committer {
             Path file = chain.get(i);
             if (isSame(file, base) || isSame(file, beside)) return i;
         }
-        throw new IOException(base + ": is not among the backing files of " + image
-            + "; `nestor image info` tells them one by one");
+        throw new IOException(
+                base + ": is not among the backing files of " + image + "; `nestor image info` tells them one by one");
     }
 
     private static boolean isSame(Path file, Path other) throws IOException {
@@ -60,12 +59,13 @@ public final class Committer {
 
     /** @param base the image at this depth below {@code top} */
     static void run(BlockFile file, DiskImage top, DiskImage base, int depth, boolean empties, DoubleConsumer progress)
-        throws IOException {
+            throws IOException {
         Qcow2Header header = empties ? Qcow2Switch.prepare(file) : null;
         long size = top.sizeBytes();
         try (Arena arena = Arena.ofConfined()) {
-            IoVector buffer = new IoVector(1).add(arena.allocate(PIECE_BYTES, 4096).address(), PIECE_BYTES);
-            for (long at = 0; at < size;) {
+            IoVector buffer =
+                    new IoVector(1).add(arena.allocate(PIECE_BYTES, 4096).address(), PIECE_BYTES);
+            for (long at = 0; at < size; ) {
                 Extent extent = Extent.at(top, at, size - at);
                 if (extent.depth() < depth) copy(extent, top, base, buffer);
                 at = extent.end();

@@ -15,11 +15,15 @@ public final class Comparison implements AutoCloseable {
     private static final int PIECE_BYTES = 2 << 20;
 
     /** What was found; STATUS and SIZE only where it was asked to be strict. */
-    public enum Kind { EQUAL, CONTENT, STATUS, SIZE }
+    public enum Kind {
+        EQUAL,
+        CONTENT,
+        STATUS,
+        SIZE
+    }
 
     /** @param offset of the first sector that differs */
-    public record Result(Kind kind, long offset) {
-    }
+    public record Result(Kind kind, long offset) {}
 
     private final DiskImage one, other;
     private final Arena arena = Arena.ofConfined();
@@ -52,7 +56,7 @@ public final class Comparison implements AutoCloseable {
         if (strict && sizesDiffer()) return new Result(Kind.SIZE, 0);
         long both = Math.min(one.sizeBytes(), other.sizeBytes()), all = Math.max(one.sizeBytes(), other.sizeBytes());
         DiskImage larger = one.sizeBytes() > both ? one : other;
-        for (long at = 0; at < all;) {
+        for (long at = 0; at < all; ) {
             boolean end = at >= both;
             Extent left = Extent.at(end ? larger : one, at, (end ? all : both) - at);
             Extent right = end ? null : Extent.at(other, at, left.length());
@@ -74,7 +78,7 @@ public final class Comparison implements AutoCloseable {
     private long mismatch(DiskImage a, Extent left, DiskImage b, Extent right, long bytes) throws IOException {
         boolean leftZero = left.zero(), rightZero = right == null || right.zero();
         if (leftZero && rightZero) return -1;
-        for (long done = 0; done < bytes;) {
+        for (long done = 0; done < bytes; ) {
             int piece = (int) Math.min(bytes - done, PIECE_BYTES);
             long at = left.start() + done, found;
             if (leftZero || rightZero) {

@@ -35,7 +35,10 @@ final class Compressor implements AutoCloseable {
         return packedAddress;
     }
 
-    /** @param sizeBytes of a whole cluster, or less at the end of a disk: zeroes follow. @return bytes, those of a cluster when it does not become smaller */
+    /**
+     * @param sizeBytes of a whole cluster, or less at the end of a disk: zeroes follow. @return bytes, those of a
+     *     cluster when it does not become smaller
+     */
     int pack(long address, int sizeBytes) {
         HostMemory.copy(address, plainAddress, sizeBytes);
         HostMemory.fill(plainAddress + sizeBytes, clusterBytes - sizeBytes, (byte) 0);
@@ -58,7 +61,7 @@ final class Compressor implements AutoCloseable {
         try {
             return context.compressDirectByteBuffer(packed, 0, packed.limit(), plain, 0, clusterBytes);
         } catch (ZstdException e) {
-            return clusterBytes;                // it does not fit
+            return clusterBytes; // it does not fit
         }
     }
 

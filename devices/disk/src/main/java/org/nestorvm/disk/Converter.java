@@ -18,10 +18,12 @@ import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
- * Copies what a guest sees of one image into a new one of any format. Holes are not read, zeroes are not written, and several threads read, compress and write at once.
+ * Copies what a guest sees of one image into a new one of any format. Holes are not read, zeroes are not written, and
+ * several threads read, compress and write at once.
  *
- * <p>The new image grows under another name beside its place and is renamed when it is complete, so that at its own name there is the old file, or none, or all of the new one.
- * As with cp(1) nothing is synchronised: the file is as durable as any that was just written.
+ * <p>The new image grows under another name beside its place and is renamed when it is complete, so that at its own
+ * name there is the old file, or none, or all of the new one. As with cp(1) nothing is synchronised: the file is as
+ * durable as any that was just written.
  */
 public final class Converter {
     private static final int CHUNK_BYTES = 2 << 20, RAW_GRAIN = 4096;
@@ -46,32 +48,51 @@ public final class Converter {
      * @param compress pack each cluster, for a qcow2 image that will rarely be written
      * @param progress is told of the part that is done, 0 to 1
      */
-    public static void convert(Path source, OpenOptions sourceOptions, Path target, String format, ImageOptions options, boolean compress, DoubleConsumer progress) throws IOException {
-        if (compress && !format.equals(Disks.QCOW2)) throw new IOException("only qcow2 images are compressed; say -O qcow2");
-        if (compress && options.refcountBits() < 16) throw new IOException("packed clusters need refcount_bits=16 or more");
-        if (options.backingFile() != null) throw new IOException("convert writes whole images; create one with a backing file by `nestor image create -b`");
+    public static void convert(
+            Path source,
+            OpenOptions sourceOptions,
+            Path target,
+            String format,
+            ImageOptions options,
+            boolean compress,
+            DoubleConsumer progress)
+            throws IOException {
+        if (compress && !format.equals(Disks.QCOW2))
+            throw new IOException("only qcow2 images are compressed; say -O qcow2");
+        if (compress && options.refcountBits() < 16)
+            throw new IOException("packed clusters need refcount_bits=16 or more");
+        if (options.backingFile() != null)
+            throw new IOException(
+                    "convert writes whole images; create one with a backing file by `nestor image create -b`");
         try (DiskImage from = Disks.open(source, sourceOptions.withReadOnly(true))) {
             if (Files.exists(target) && !Files.isRegularFile(target)) toDevice(from, target, format, options, progress);
             else toFile(from, target, format, options, compress, progress);
         }
     }
 
-    private static void toDevice(DiskImage from, Path target, String format, ImageOptions options, DoubleConsumer progress) throws IOException {
-        if (!format.equals(Disks.RAW)) throw new IOException(target + ": only raw images are written to devices; say -O raw");
+    private static void toDevice(
+            DiskImage from, Path target, String format, ImageOptions options, DoubleConsumer progress)
+            throws IOException {
+        if (!format.equals(Disks.RAW))
+            throw new IOException(target + ": only raw images are written to devices; say -O raw");
         try (DiskImage to = Disks.open(target, OpenOptions.WRITE.withFormat(Disks.RAW))) {
-            if (to.sizeBytes() < from.sizeBytes()) throw new IOException(target + ": the device has " + to.sizeBytes() + " bytes, the disk " + from.sizeBytes());
+            if (to.sizeBytes() < from.sizeBytes())
+                throw new IOException(
+                        target + ": the device has " + to.sizeBytes() + " bytes, the disk " + from.sizeBytes());
             to.writeZeroes(0, from.sizeBytes(), true);
             new Converter(from, to, false, options, progress).run();
             to.flush();
         }
     }
 
-    private static void toFile(DiskImage from, Path target, String format, ImageOptions options, boolean compress, DoubleConsumer progress) throws IOException {
+    private static void toFile(
+            DiskImage from, Path target, String format, ImageOptions options, boolean compress, DoubleConsumer progress)
+            throws IOException {
         Path partial = target.resolveSibling(HostText.path(HostText.text(target.getFileName()) + ".partial"));
         try (HostFile old = Files.exists(target) ? HostFile.open(HostText.text(target), false) : null) {
             if (old != null) old.lock(true);
             Images.create(partial, format, from.sizeBytes(), options);
-            Thread removal = new Thread(() -> delete(partial));         // when a signal ends the program
+            Thread removal = new Thread(() -> delete(partial)); // when a signal ends the program
             Runtime.getRuntime().addShutdownHook(removal);
             try {
                 write(from, partial, format, options, compress, progress);
@@ -99,12 +120,20 @@ public final class Converter {
         }
     }
 
-    private static void write(DiskImage from, Path partial, String format, ImageOptions options, boolean compress, DoubleConsumer progress) throws IOException {
+    private static void write(
+            DiskImage from,
+            Path partial,
+            String format,
+            ImageOptions options,
+            boolean compress,
+            DoubleConsumer progress)
+            throws IOException {
         HostFile file = HostFile.open(HostText.text(partial), false);
         try {
             file.lock(true);
             file.neverSync();
-            try (DiskImage to = format.equals(Disks.RAW) ? new RawImage(file, false, false) : Qcow2Image.open(file, false, null)) {
+            try (DiskImage to =
+                    format.equals(Disks.RAW) ? new RawImage(file, false, false) : Qcow2Image.open(file, false, null)) {
                 new Converter(from, to, compress, options, progress).run();
             }
         } finally {
@@ -147,7 +176,8 @@ public final class Converter {
     }
 
     private void work() throws IOException {
-        try (Arena arena = Arena.ofConfined(); Compressor compressor = compress ? new Compressor(grain, zstd) : null) {
+        try (Arena arena = Arena.ofConfined();
+                Compressor compressor = compress ? new Compressor(grain, zstd) : null) {
             long buffer = arena.allocate(Math.max(CHUNK_BYTES, grain), 4096).address();
             IoVector vector = new IoVector(1);
             for (long[] chunk = take(); chunk != null; chunk = take()) {
@@ -172,7 +202,7 @@ public final class Converter {
             }
             done += Math.max(0, data / grain * grain - next);
             next = Math.max(next, data / grain * grain);
-            long hole = Math.max(data + 1, from.nextHole(data));        // a piece is never empty, whatever an image answers
+            long hole = Math.max(data + 1, from.nextHole(data)); // a piece is never empty, whatever an image answers
             dataEnd = Math.min(size, Math.ceilDiv(hole, grain) * grain);
         }
         long bytes = Math.min(dataEnd - next, Math.max(CHUNK_BYTES, grain));
@@ -192,12 +222,14 @@ public final class Converter {
 
     private void copy(long offset, int size, long buffer, IoVector vector, Compressor compressor) throws IOException {
         from.read(offset, vector.clear().add(buffer, size));
-        for (int at = 0; at < size;) {
+        for (int at = 0; at < size; ) {
             boolean zero = isZero(buffer + at, Math.min(grain, size - at));
             int end = at + grain;
-            while (compressor == null && end < size && isZero(buffer + end, Math.min(grain, size - end)) == zero) end += grain;
+            while (compressor == null && end < size && isZero(buffer + end, Math.min(grain, size - end)) == zero)
+                end += grain;
             end = Math.min(end, size);
-            if (!zero && (compressor == null || !pack(offset + at, buffer + at, end - at, compressor))) to.write(offset + at, vector.clear().add(buffer + at, end - at));
+            if (!zero && (compressor == null || !pack(offset + at, buffer + at, end - at, compressor)))
+                to.write(offset + at, vector.clear().add(buffer + at, end - at));
             at = end;
         }
     }
@@ -211,6 +243,14 @@ public final class Converter {
     }
 
     private static boolean isZero(long address, int size) {
-        return HostMemory.getLong(address) == 0 && MemorySegment.mismatch(HostMemory.ALL, address, address + size, HostMemory.ALL, HostFile.ZEROES, HostFile.ZEROES + size) < 0;
+        return HostMemory.getLong(address) == 0
+                && MemorySegment.mismatch(
+                                HostMemory.ALL,
+                                address,
+                                address + size,
+                                HostMemory.ALL,
+                                HostFile.ZEROES,
+                                HostFile.ZEROES + size)
+                        < 0;
     }
 }

@@ -6,7 +6,9 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
-/** Counts by cluster, for those that are counted at all: pages of 4,096, so that a file with large holes costs little. */
+/**
+ * Counts by cluster, for those that are counted at all: pages of 4,096, so that a file with large holes costs little.
+ */
 final class CountMap {
     private static final int PAGE_BITS = 12;
     private final TreeMap<Long, int[]> pages = new TreeMap<>();

@@ -9,7 +9,10 @@ import java.nio.ByteBuffer;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
 
-/** Unpacks compressed clusters: raw deflate or a zstd frame. The last one is kept, since a guest reads a cluster in several requests. Used by one request at a time. */
+/**
+ * Unpacks compressed clusters: raw deflate or a zstd frame. The last one is kept, since a guest reads a cluster in
+ * several requests. Used by one request at a time.
+ */
 final class Decompressor implements AutoCloseable {
     private final boolean zstd;
     private final Inflater inflater;
@@ -30,7 +33,8 @@ final class Decompressor implements AutoCloseable {
         this.zstd = zstd;
         inflater = zstd ? null : new Inflater(true);
         context = zstd ? new ZstdDecompressCtx() : null;
-        MemorySegment from = arena.allocate(2L * clusterBytes + DiskImage.SECTOR_BYTES, 8), to = arena.allocate(clusterBytes, 8);
+        MemorySegment from = arena.allocate(2L * clusterBytes + DiskImage.SECTOR_BYTES, 8),
+                to = arena.allocate(clusterBytes, 8);
         packed = from.asByteBuffer();
         plain = to.asByteBuffer();
         packedAddress = from.address();
@@ -60,7 +64,8 @@ final class Decompressor implements AutoCloseable {
     }
 
     private static IOException damaged(BlockFile file, long offset, Exception cause) {
-        return new IOException(file.name() + " is damaged: the compressed cluster at " + offset + " cannot be unpacked", cause);
+        return new IOException(
+                file.name() + " is damaged: the compressed cluster at " + offset + " cannot be unpacked", cause);
     }
 
     private boolean inflate() throws DataFormatException {

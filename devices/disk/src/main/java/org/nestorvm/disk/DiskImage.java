@@ -4,10 +4,12 @@ import java.io.IOException;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
- * What a guest's disk consists of. Any number of threads may call; requests that overlap happen in some order, each sector as a whole.
+ * What a guest's disk consists of. Any number of threads may call; requests that overlap happen in some order, each
+ * sector as a whole.
  *
- * <p>Offsets and sizes are bytes, multiples of {@value #SECTOR_BYTES} within {@link #sizeBytes}; anything else is refused before it has an effect. Vectors hold host addresses and
- * belong to the caller: they are read and never changed. After an exception the sectors of that request may hold old or new bytes; the image itself stays in order.
+ * <p>Offsets and sizes are bytes, multiples of {@value #SECTOR_BYTES} within {@link #sizeBytes}; anything else is
+ * refused before it has an effect. Vectors hold host addresses and belong to the caller: they are read and never
+ * changed. After an exception the sectors of that request may hold old or new bytes; the image itself stays in order.
  */
 public interface DiskImage extends AutoCloseable {
     int SECTOR_BYTES = 512;
@@ -34,7 +36,10 @@ public interface DiskImage extends AutoCloseable {
         return false;
     }
 
-    /** {@link #write} where that surely does not wait, but for room in the host's cache. @return false when it might, and nothing was written */
+    /**
+     * {@link #write} where that surely does not wait, but for room in the host's cache. @return false when it might,
+     * and nothing was written
+     */
     default boolean tryWrite(long offset, IoVector from) throws IOException {
         return false;
     }
@@ -42,13 +47,19 @@ public interface DiskImage extends AutoCloseable {
     /** When it returns every write that had returned before survives a loss of power. */
     void flush() throws IOException;
 
-    /** The guest needs the bytes no more. Afterwards each sector reads zero or what it held before, and goes on doing so. */
+    /**
+     * The guest needs the bytes no more. Afterwards each sector reads zero or what it held before, and goes on doing
+     * so.
+     */
     void discard(long offset, long sizeBytes) throws IOException;
 
     /** @param mayUnmap whether the host's space may be given back */
     void writeZeroes(long offset, long sizeBytes, boolean mayUnmap) throws IOException;
 
-    /** The first sector at {@code offset} or after it that may hold data; {@link #sizeBytes} when all the rest is known to read zero. */
+    /**
+     * The first sector at {@code offset} or after it that may hold data; {@link #sizeBytes} when all the rest is known
+     * to read zero.
+     */
     default long nextData(long offset) throws IOException {
         return offset;
     }
@@ -61,6 +72,10 @@ public interface DiskImage extends AutoCloseable {
         return sizeBytes();
     }
 
-    /** Writes back what is cached, makes it durable, gives the lock and the descriptors back. No request may be under way. A second call does nothing. */
-    @Override void close() throws IOException;
+    /**
+     * Writes back what is cached, makes it durable, gives the lock and the descriptors back. No request may be under
+     * way. A second call does nothing.
+     */
+    @Override
+    void close() throws IOException;
 }

@@ -14,23 +14,23 @@ import org.nestorvm.memory.sys.HostText;
  * Opens images, by path or by descriptors that another process has opened.
  *
  * <p>An image's backing files are read, never written, and locked against writers. An image of which nobody says that
- * it is qcow2 may have been written by a guest as a whole: it gets no backing file. A device process opens no file: its parent asks {@link #chain} which files an image consists of,
- * opens them and sends the descriptors.
+ * it is qcow2 may have been written by a guest as a whole: it gets no backing file. A device process opens no file: its
+ * parent asks {@link #chain} which files an image consists of, opens them and sends the descriptors.
  */
 public final class Disks {
     public static final String RAW = "raw", QCOW2 = "qcow2";
     /** Files of one image, the top included. */
     static final int CHAIN_LIMIT = 64;
 
-    private Disks() {
-    }
+    private Disks() {}
 
     public static DiskImage open(Path file, OpenOptions options) throws IOException {
         return new Chain(options).open(HostText.text(file));
     }
 
     /**
-     * The image in descriptors that are open already: its own first, then those of its backing files, in order. They belong to the image from now on, also when this fails.
+     * The image in descriptors that are open already: its own first, then those of its backing files, in order. They
+     * belong to the image from now on, also when this fails.
      *
      * @param name for messages
      */
@@ -38,14 +38,19 @@ public final class Disks {
         return new Chain(options, descriptors).open(name);
     }
 
-    /** The files that an image consists of, its own first: what {@link #open(String, OpenOptions, int...)} needs descriptors of. */
+    /**
+     * The files that an image consists of, its own first: what {@link #open(String, OpenOptions, int...)} needs
+     * descriptors of.
+     */
     public static List<Path> chain(Path file, OpenOptions options) throws IOException {
         Chain chain = new Chain(options.withReadOnly(true).unlocked());
         chain.open(HostText.text(file)).close();
         return chain.paths();
     }
 
-    /** An image that is to be committed: {@code file} is its own, locked against others, {@code base} can be written. */
+    /**
+     * An image that is to be committed: {@code file} is its own, locked against others, {@code base} can be written.
+     */
     record Committed(HostFile file, DiskImage top, DiskImage base) implements AutoCloseable {
         @Override
         public void close() throws IOException {
@@ -76,7 +81,7 @@ public final class Disks {
         private final OpenOptions options;
         private final int[] descriptors;
         private final List<String> names = new ArrayList<>(), identities = new ArrayList<>();
-        private int committedDepth;                                  // 0: nothing is committed
+        private int committedDepth; // 0: nothing is committed
         private HostFile first;
 
         Chain(OpenOptions options, int... descriptors) {
@@ -99,11 +104,17 @@ public final class Disks {
 
         private DiskImage open(String name, String format, boolean readOnly) throws IOException {
             int depth = names.size();
-            if (depth == CHAIN_LIMIT) throw new IOException(names.getFirst() + ": more than " + CHAIN_LIMIT + " files in the chain of backing files; flatten it with `nestor image convert`");
-            if (descriptors.length > 0 && depth >= descriptors.length) throw new IOException(names.getLast() + ": needs backing file " + name + ", of which no descriptor was given");
+            if (depth == CHAIN_LIMIT)
+                throw new IOException(names.getFirst() + ": more than " + CHAIN_LIMIT
+                        + " files in the chain of backing files; flatten it with `nestor image convert`");
+            if (descriptors.length > 0 && depth >= descriptors.length)
+                throw new IOException(
+                        names.getLast() + ": needs backing file " + name + ", of which no descriptor was given");
             names.add(name);
             boolean committed = committedDepth > 0 && (depth == 0 || depth == committedDepth);
-            HostFile file = descriptors.length > 0 ? new HostFile(name, descriptors[depth]) : HostFile.open(name, readOnly && !committed);
+            HostFile file = descriptors.length > 0
+                    ? new HostFile(name, descriptors[depth])
+                    : HostFile.open(name, readOnly && !committed);
             if (depth == 0) first = file;
             try {
                 return open(file, name, format, readOnly && !(committed && depth > 0), !readOnly || committed);
@@ -113,9 +124,12 @@ public final class Disks {
             }
         }
 
-        private DiskImage open(HostFile file, String name, String format, boolean readOnly, boolean locksWriters) throws IOException {
+        private DiskImage open(HostFile file, String name, String format, boolean readOnly, boolean locksWriters)
+                throws IOException {
             String identity = file.identity();
-            if (identities.contains(identity)) throw new IOException(names.getFirst() + ": its chain of backing files comes back to " + name + ", so nothing can be read");
+            if (identities.contains(identity))
+                throw new IOException(names.getFirst() + ": its chain of backing files comes back to " + name
+                        + ", so nothing can be read");
             identities.add(identity);
             if (options.locked()) file.lock(locksWriters);
             boolean probed = format == null;
@@ -129,10 +143,12 @@ public final class Disks {
 
         /** A guest that once had the file as a raw disk may have written the header, and with it any name. */
         private DiskImage refuseBacking(String overlay, String name, String format) throws IOException {
-            String mend = names.size() == 1 ? "format=qcow2 (nestor image: -f qcow2)"
-                : "its format in the image above it (nestor image rebase -u -b FILE -F qcow2)";
-            throw new IOException(overlay + ": its format was guessed as qcow2, and a guessed image gets no backing file"
-                + " ('" + name + "'); if a guest cannot have written that, say " + mend);
+            String mend = names.size() == 1
+                    ? "format=qcow2 (nestor image: -f qcow2)"
+                    : "its format in the image above it (nestor image rebase -u -b FILE -F qcow2)";
+            throw new IOException(
+                    overlay + ": its format was guessed as qcow2, and a guessed image gets no backing file" + " ('"
+                            + name + "'); if a guest cannot have written that, say " + mend);
         }
 
         @Override
@@ -145,9 +161,13 @@ public final class Disks {
     static String resolve(String overlay, String name) throws IOException {
         String plain = name.startsWith("file:") ? name.substring("file:".length()) : name;
         int colon = plain.indexOf(':'), slash = plain.indexOf('/');
-        if (plain.isEmpty() || plain.indexOf('\0') >= 0) throw new IOException(overlay + ": the name of its backing file is empty or has a zero byte");
-        if (colon > 0 && (slash < 0 || colon < slash) && !Files.exists(HostText.path(overlay).resolveSibling(HostText.path(plain)))) {
-            throw new IOException(overlay + ": its backing file is '" + name + "'; only files and block devices are taken, no protocols");
+        if (plain.isEmpty() || plain.indexOf('\0') >= 0)
+            throw new IOException(overlay + ": the name of its backing file is empty or has a zero byte");
+        if (colon > 0
+                && (slash < 0 || colon < slash)
+                && !Files.exists(HostText.path(overlay).resolveSibling(HostText.path(plain)))) {
+            throw new IOException(overlay + ": its backing file is '" + name
+                    + "'; only files and block devices are taken, no protocols");
         }
         return HostText.text(HostText.path(overlay).resolveSibling(HostText.path(plain)));
     }

@@ -13,8 +13,16 @@ import java.io.IOException;
  * @param offset in that file, -1 where there is no such place
  * @param file its name
  */
-public record Extent(long start, long length, int depth, boolean present, boolean zero, boolean data,
-    boolean compressed, long offset, String file) {
+public record Extent(
+        long start,
+        long length,
+        int depth,
+        boolean present,
+        boolean zero,
+        boolean data,
+        boolean compressed,
+        long offset,
+        String file) {
 
     long end() {
         return start + length;
@@ -22,8 +30,12 @@ public record Extent(long start, long length, int depth, boolean present, boolea
 
     /** Whether the other follows and differs in nothing. */
     boolean continuedBy(Extent next) {
-        boolean same = depth == next.depth && present == next.present && zero == next.zero && data == next.data
-            && compressed == next.compressed && file.equals(next.file);
+        boolean same = depth == next.depth
+                && present == next.present
+                && zero == next.zero
+                && data == next.data
+                && compressed == next.compressed
+                && file.equals(next.file);
         return same && (offset < 0 ? next.offset < 0 : next.offset == offset + length);
     }
 

@@ -4,10 +4,12 @@ import java.io.IOException;
 import java.util.Arrays;
 
 /**
- * Clusters that an image's tables name no more, on their way to being free. Two things must have happened before another may have one: the table without it is durable,
- * and every request that began while the table still named it has ended, since such a request may be reading or writing there.
+ * Clusters that an image's tables name no more, on their way to being free. Two things must have happened before
+ * another may have one: the table without it is durable, and every request that began while the table still named it
+ * has ended, since such a request may be reading or writing there.
  *
- * <p>Requests belong to the generation in which they begin; a generation begins when the requests of the last but one have all ended. Used under the image's lock.
+ * <p>Requests belong to the generation in which they begin; a generation begins when the requests of the last but one
+ * have all ended. Used under the image's lock.
  */
 final class FreedClusters {
     /** Takes back a run of clusters. */
@@ -58,7 +60,7 @@ final class FreedClusters {
     void tablesAreDurable() throws IOException {
         for (int i = 0; i < unlinked.count; i++) recent.add(unlinked.first[i], unlinked.length[i]);
         unlinked.count = 0;
-        if (releasing) return;                  // a release needed room in a cache, and that made everything durable
+        if (releasing) return; // a release needed room in a cache, and that made everything durable
         releasing = true;
         try {
             releaseSettled();

@@ -13,13 +13,15 @@ import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
- * A file or a block device of the host, by descriptor. Transfers go straight between the caller's memory and the kernel: preadv(2) and pwritev(2), again after a signal and
- * from where a short one ended, at most IOV_MAX pieces at a time.
+ * A file or a block device of the host, by descriptor. Transfers go straight between the caller's memory and the
+ * kernel: preadv(2) and pwritev(2), again after a signal and from where a short one ended, at most IOV_MAX pieces at a
+ * time.
  */
 final class HostFile implements BlockFile {
     private static final ThreadLocal<IoVector> REST = ThreadLocal.withInitial(() -> new IoVector(16));
     /** Written where zeroes cannot be had for less. */
     static final long ZEROES_BYTES = 2 << 20;
+
     static final long ZEROES = Arena.global().allocate(ZEROES_BYTES, 4096).address();
 
     /** Files that this process has locked, some of them more than once. */
@@ -41,9 +43,10 @@ final class HostFile implements BlockFile {
         try {
             FileStatus status = FileStatus.of(name, descriptor);
             int type = status.mode() & FileStatus.S_IFMT;
-            if (type != FileStatus.S_IFREG && type != FileStatus.S_IFBLK) throw new IOException(name + ": neither a file nor a block device");
+            if (type != FileStatus.S_IFREG && type != FileStatus.S_IFBLK)
+                throw new IOException(name + ": neither a file nor a block device");
             device = type == FileStatus.S_IFBLK;
-            inMemory = !device && status.fileSystem() == FileStatus.TMPFS_MAGIC;        // has no RWF_NOWAIT, and needs none
+            inMemory = !device && status.fileSystem() == FileStatus.TMPFS_MAGIC; // has no RWF_NOWAIT, and needs none
         } catch (IOException e) {
             Descriptors.close(descriptor);
             throw e;
@@ -56,8 +59,9 @@ final class HostFile implements BlockFile {
         } catch (ErrnoException e) {
             String rule = switch (e.errno()) {
                 case Errno.ENOENT -> "no such file (ENOENT); check the path, or make it with `nestor image create`";
-                case Errno.EACCES, Errno.EPERM -> "this user may not " + (readOnly ? "read" : "write") + " it (" + Errno.name(e.errno())
-                    + "); change its rights" + (readOnly ? "" : ", or open it read-only");
+                case Errno.EACCES, Errno.EPERM ->
+                    "this user may not " + (readOnly ? "read" : "write") + " it (" + Errno.name(e.errno())
+                            + "); change its rights" + (readOnly ? "" : ", or open it read-only");
                 case Errno.EROFS -> "its file system is mounted read-only (EROFS); open it read-only";
                 case Errno.EISDIR -> "a folder (EISDIR); an image is a file or a block device";
                 default -> throw e;
@@ -71,7 +75,8 @@ final class HostFile implements BlockFile {
         String identity = identity();
         boolean free = ImageLock.take(name, descriptor, writer);
         if (!free && LOCKED_HERE.contains(identity)) {
-            throw new IOException(name + ": this command already uses the image; name it once, or open it read-only each time");
+            throw new IOException(
+                    name + ": this command already uses the image; name it once, or open it read-only each time");
         }
         if (!free) throw ImageLock.refused(name, writer);
         LOCKED_HERE.add(identity);
@@ -110,14 +115,16 @@ final class HostFile implements BlockFile {
     @Override
     public boolean tryRead(long offset, IoVector into) {
         if (cannotTry || into.count() > IoVector.KERNEL_LIMIT) return false;
-        long got = Descriptors.tryPreadv2(descriptor, into.address(), into.count(), offset, inMemory ? 0 : Descriptors.RWF_NOWAIT);
+        long got = Descriptors.tryPreadv2(
+                descriptor, into.address(), into.count(), offset, inMemory ? 0 : Descriptors.RWF_NOWAIT);
         if (got == -Errno.EOPNOTSUPP || got == -Errno.ENOSYS || got == -Errno.EPERM) cannotTry = true;
         return got == into.totalBytes();
     }
 
     private long tryRead(long offset, IoVector into, long done) {
         IoVector pieces = done == 0 ? into : REST.get().clear().add(into, done, into.totalBytes() - done);
-        return Descriptors.tryPreadv(descriptor, pieces.address(), Math.min(pieces.count(), IoVector.KERNEL_LIMIT), offset);
+        return Descriptors.tryPreadv(
+                descriptor, pieces.address(), Math.min(pieces.count(), IoVector.KERNEL_LIMIT), offset);
     }
 
     @Override
@@ -125,15 +132,16 @@ final class HostFile implements BlockFile {
         long total = from.totalBytes(), done = 0;
         while (done < total) {
             IoVector pieces = done == 0 ? from : REST.get().clear().add(from, done, total - done);
-            long put = Descriptors.tryPwritev(descriptor, pieces.address(), Math.min(pieces.count(), IoVector.KERNEL_LIMIT), offset + done);
-            if (put == 0) put = -Errno.ENOSPC;          // the end of a device
+            long put = Descriptors.tryPwritev(
+                    descriptor, pieces.address(), Math.min(pieces.count(), IoVector.KERNEL_LIMIT), offset + done);
+            if (put == 0) put = -Errno.ENOSPC; // the end of a device
             if (put != -Errno.EINTR) done += check("pwritev", put);
         }
     }
 
     @Override
     public void read(long offset, long toHostAddress, long sizeBytes) throws IOException {
-        for (long done = 0; done < sizeBytes;) {
+        for (long done = 0; done < sizeBytes; ) {
             long got = Descriptors.tryPread(descriptor, toHostAddress + done, sizeBytes - done, offset + done);
             if (got == 0) {
                 HostMemory.fill(toHostAddress + done, sizeBytes - done, (byte) 0);
@@ -145,7 +153,7 @@ final class HostFile implements BlockFile {
 
     @Override
     public void write(long offset, long fromHostAddress, long sizeBytes) throws IOException {
-        for (long done = 0; done < sizeBytes;) {
+        for (long done = 0; done < sizeBytes; ) {
             long put = Descriptors.tryPwrite(descriptor, fromHostAddress + done, sizeBytes - done, offset + done);
             if (put == 0) put = -Errno.ENOSPC;
             if (put != -Errno.EINTR) done += check("pwrite", put);
@@ -160,11 +168,13 @@ final class HostFile implements BlockFile {
     @Override
     public void sync() throws IOException {
         if (unsynchronised) return;
-        if (syncFailed) throw new IOException(name + ": synchronising failed before, so what the file holds is not known; open it anew and check it");
+        if (syncFailed)
+            throw new IOException(name
+                    + ": synchronising failed before, so what the file holds is not known; open it anew and check it");
         try {
             Descriptors.fdatasync(name, descriptor);
         } catch (IOException e) {
-            syncFailed = true;              // the kernel reports lost pages once, and the next call would succeed
+            syncFailed = true; // the kernel reports lost pages once, and the next call would succeed
             throw e;
         }
     }
@@ -172,7 +182,8 @@ final class HostFile implements BlockFile {
     @Override
     public void setLength(long sizeBytes) throws IOException {
         if (!device) Descriptors.ftruncate(name, descriptor, sizeBytes);
-        else if (sizeBytes > length()) throw new IOException(name + ": the device has " + length() + " bytes, " + sizeBytes + " are needed");
+        else if (sizeBytes > length())
+            throw new IOException(name + ": the device has " + length() + " bytes, " + sizeBytes + " are needed");
     }
 
     @Override
@@ -213,7 +224,10 @@ final class HostFile implements BlockFile {
     }
 
     private static boolean missing(int result) {
-        return result == -Errno.EOPNOTSUPP || result == -Errno.ENOSYS || result == -Errno.EINVAL || result == -Errno.ENODEV;
+        return result == -Errno.EOPNOTSUPP
+                || result == -Errno.ENOSYS
+                || result == -Errno.EINVAL
+                || result == -Errno.ENODEV;
     }
 
     @Override
@@ -246,7 +260,7 @@ final class HostFile implements BlockFile {
     /** Zeroes over a range, written out. */
     static void writeZeroes(BlockFile file, long offset, long sizeBytes) throws IOException {
         Objects.checkFromIndexSize(0, sizeBytes, Long.MAX_VALUE);
-        for (long done = 0; done < sizeBytes;) {
+        for (long done = 0; done < sizeBytes; ) {
             long piece = Math.min(sizeBytes - done, ZEROES_BYTES);
             file.write(offset + done, ZEROES, piece);
             done += piece;

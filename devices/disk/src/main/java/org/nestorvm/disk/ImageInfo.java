@@ -8,6 +8,19 @@ import java.util.List;
  * @param allocatedBytes that the file occupies
  * @param backingFile as the header has it, {@code fullBackingFile} as it is found from here; null without
  */
-public record ImageInfo(String file, String format, long sizeBytes, long allocatedBytes, String backingFile, String fullBackingFile, String backingFormat, int version, int clusterBytes,
-    boolean lazyRefcounts, int refcountBits, String compressionType, boolean dirty, boolean corrupt, List<Snapshot> snapshots) {
-}
+public record ImageInfo(
+        String file,
+        String format,
+        long sizeBytes,
+        long allocatedBytes,
+        String backingFile,
+        String fullBackingFile,
+        String backingFormat,
+        int version,
+        int clusterBytes,
+        boolean lazyRefcounts,
+        int refcountBits,
+        String compressionType,
+        boolean dirty,
+        boolean corrupt,
+        List<Snapshot> snapshots) {}

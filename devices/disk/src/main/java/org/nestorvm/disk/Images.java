@@ -12,12 +12,12 @@ import java.util.function.Consumer;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.FileStatus;
 import org.nestorvm.memory.sys.HostText;
-import org.nestorvm.memory.sys.IoVector;
 
-/** Makes images, tells of them, checks them and changes their size: what {@code nestor image} does, and programs can. */
+/**
+ * Makes images, tells of them, checks them and changes their size: what {@code nestor image} does, and programs can.
+ */
 public final class Images {
-    private Images() {
-    }
+    private Images() {}
 
     /**
      * Makes an image that reads zero, or as its backing file does.
@@ -26,9 +26,15 @@ public final class Images {
      */
     public static void create(Path file, String format, long sizeBytes, ImageOptions options) throws IOException {
         boolean backed = options.backingFile() != null;
-        if (backed && !format.equals(Disks.QCOW2)) throw new IOException("a raw image has no backing file; make it qcow2");
-        if (backed && !options.preallocation().equals("off")) throw new IOException("preallocation and a backing file exclude each other: what is allocated hides what is below");
-        ImageOptions known = backed ? options.withBacking(options.backingFile(), backingFormat(file, options.backingFile(), options.backingFormat())) : options;
+        if (backed && !format.equals(Disks.QCOW2))
+            throw new IOException("a raw image has no backing file; make it qcow2");
+        if (backed && !options.preallocation().equals("off"))
+            throw new IOException(
+                    "preallocation and a backing file exclude each other: what is allocated hides what is below");
+        ImageOptions known = backed
+                ? options.withBacking(
+                        options.backingFile(), backingFormat(file, options.backingFile(), options.backingFormat()))
+                : options;
         long size = sizeBytes >= 0 ? sizeBytes : backingSize(file, known);
         boolean existed = Files.exists(file, LinkOption.NOFOLLOW_LINKS);
         try (HostFile host = openNew(file)) {
@@ -77,7 +83,7 @@ public final class Images {
             String found = Disks.probe(backing);
             if (found.equals(Disks.QCOW2) && Qcow2Header.read(backing).backingName != null) {
                 throw new IOException(backing.name() + ": its format was guessed as qcow2, and a guessed image gets no"
-                    + " backing file of its own; if a guest cannot have written that, say -F qcow2");
+                        + " backing file of its own; if a guest cannot have written that, say -F qcow2");
             }
             return found;
         }
@@ -85,13 +91,16 @@ public final class Images {
 
     private static long backingSize(Path file, ImageOptions options) throws IOException {
         if (options.backingFile() == null) throw new IOException("a new image needs a size; write it like 20G");
-        try (DiskImage backing = Disks.open(HostText.path(Disks.resolve(HostText.text(file), options.backingFile())), OpenOptions.READ.withFormat(options.backingFormat()))) {
+        try (DiskImage backing = Disks.open(
+                HostText.path(Disks.resolve(HostText.text(file), options.backingFile())),
+                OpenOptions.READ.withFormat(options.backingFormat()))) {
             return backing.sizeBytes();
         }
     }
 
     private static void preallocate(Path file, ImageOptions options) throws IOException {
-        try (HostFile host = HostFile.open(HostText.text(file), false); Qcow2Image image = (Qcow2Image) Qcow2Image.open(host, false, null)) {
+        try (HostFile host = HostFile.open(HostText.text(file), false);
+                Qcow2Image image = (Qcow2Image) Qcow2Image.open(host, false, null)) {
             image.preallocate(options.preallocation());
         }
     }
@@ -103,13 +112,43 @@ public final class Images {
             String format = options.format() != null ? options.format() : Disks.probe(host);
             if (format.equals(Disks.RAW)) {
                 long size = Math.ceilDiv(host.length(), DiskImage.SECTOR_BYTES) * DiskImage.SECTOR_BYTES;
-                return new ImageInfo(HostText.text(file), format, size, allocated, null, null, null, 0, 0, false, 0, null, false, false, List.of());
+                return new ImageInfo(
+                        HostText.text(file),
+                        format,
+                        size,
+                        allocated,
+                        null,
+                        null,
+                        null,
+                        0,
+                        0,
+                        false,
+                        0,
+                        null,
+                        false,
+                        false,
+                        List.of());
             }
             Qcow2Header header = Qcow2Header.read(host);
             String backing = header.backingName;
-            return new ImageInfo(HostText.text(file), format, header.diskBytes(), allocated, backing, backing == null ? null : Disks.resolve(HostText.text(file), backing), header.backingFormat, header.version,
-                (int) header.clusterBytes(), (header.compatible & Qcow2Header.LAZY_REFCOUNTS) != 0, 1 << header.refcountOrder, header.compression == Qcow2Header.ZSTD ? "zstd" : "zlib",
-                (header.incompatible & Qcow2Header.DIRTY) != 0, (header.incompatible & Qcow2Header.CORRUPT) != 0, SnapshotTable.read(host, header).stream().map(SnapshotTable.Entry::snapshot).toList());
+            return new ImageInfo(
+                    HostText.text(file),
+                    format,
+                    header.diskBytes(),
+                    allocated,
+                    backing,
+                    backing == null ? null : Disks.resolve(HostText.text(file), backing),
+                    header.backingFormat,
+                    header.version,
+                    (int) header.clusterBytes(),
+                    (header.compatible & Qcow2Header.LAZY_REFCOUNTS) != 0,
+                    1 << header.refcountOrder,
+                    header.compression == Qcow2Header.ZSTD ? "zstd" : "zlib",
+                    (header.incompatible & Qcow2Header.DIRTY) != 0,
+                    (header.incompatible & Qcow2Header.CORRUPT) != 0,
+                    SnapshotTable.read(host, header).stream()
+                            .map(SnapshotTable.Entry::snapshot)
+                            .toList());
         }
     }
 
@@ -134,7 +173,8 @@ public final class Images {
         try (HostFile host = HostFile.open(HostText.text(file), !write)) {
             if (options.locked()) host.lock(write);
             String format = options.format() != null ? options.format() : Disks.probe(host);
-            if (!format.equals(Disks.QCOW2)) throw new IOException(file + ": a raw image has nothing that could be checked");
+            if (!format.equals(Disks.QCOW2))
+                throw new IOException(file + ": a raw image has nothing that could be checked");
             return Qcow2Check.run(host, how);
         }
     }
@@ -168,7 +208,8 @@ public final class Images {
             if (options.locked()) host.lock(true);
             String format = options.format() != null ? options.format() : Disks.probe(host);
             if (!format.equals(Disks.QCOW2)) {
-                throw new IOException(file + ": a raw image has no snapshots; `nestor image convert -O qcow2` makes one that can");
+                throw new IOException(
+                        file + ": a raw image has no snapshots; `nestor image convert -O qcow2` makes one that can");
             }
             change.of(host);
         }
@@ -178,7 +219,9 @@ public final class Images {
     public static void resize(Path file, OpenOptions options, long sizeBytes, boolean shrink) throws IOException {
         long size = Math.ceilDiv(sizeBytes, DiskImage.SECTOR_BYTES) * DiskImage.SECTOR_BYTES;
         try (DiskImage image = Disks.open(file, options.withReadOnly(false))) {
-            if (size < image.sizeBytes() && !shrink) throw new IOException(file + ": the disk would become smaller, from " + image.sizeBytes() + " to " + size + " bytes; say --shrink, its end is lost");
+            if (size < image.sizeBytes() && !shrink)
+                throw new IOException(file + ": the disk would become smaller, from " + image.sizeBytes() + " to "
+                        + size + " bytes; say --shrink, its end is lost");
             resize(image, size);
         }
     }
@@ -189,7 +232,8 @@ public final class Images {
     }
 
     /** What the guest's disk consists of, row after row. Neighbours that differ in nothing come as one. */
-    public static void map(Path file, OpenOptions options, long from, long bytes, Consumer<Extent> rows) throws IOException {
+    public static void map(Path file, OpenOptions options, long from, long bytes, Consumer<Extent> rows)
+            throws IOException {
         try (DiskImage image = Disks.open(file, options.withReadOnly(true))) {
             long end = from >= image.sizeBytes() ? from : from + Math.min(bytes, image.sizeBytes() - from);
             Extent row = null;

@@ -2,8 +2,7 @@ package org.nestorvm.disk;
 
 /** The L2 entry of a compressed cluster: where its bytes begin, and how many sectors they reach into. */
 final class PackedEntry {
-    private PackedEntry() {
-    }
+    private PackedEntry() {}
 
     private static int offsetBits(int clusterBits) {
         return 62 - (clusterBits - 8);

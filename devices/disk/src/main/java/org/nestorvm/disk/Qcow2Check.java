@@ -11,21 +11,29 @@ import java.util.TreeSet;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * Counts who uses each cluster of a qcow2 file, and compares with what the file says. Reads the tables itself, so that it stands any file whose header can be read.
+ * Counts who uses each cluster of a qcow2 file, and compares with what the file says. Reads the tables itself, so that
+ * it stands any file whose header can be read.
  *
- * <p>A table that several L1 tables share is read once, with the number of its users as weight; so the work is bounded by the file's size, whatever its tables claim.
+ * <p>A table that several L1 tables share is read once, with the number of its users as weight; so the work is bounded
+ * by the file's size, whatever its tables claim.
  *
- * <p><b>Repair</b> writes a whole new refcount table behind everything, makes it durable, and names it in the header: killed in between, the file is as before. Then the COPIED flags are
- * put right in place. An entry that leads out of the file cannot be mended, and stays.
+ * <p><b>Repair</b> writes a whole new refcount table behind everything, makes it durable, and names it in the header:
+ * killed in between, the file is as before. Then the COPIED flags are put right in place. An entry that leads out of
+ * the file cannot be mended, and stays.
  */
 final class Qcow2Check {
     private static final int MESSAGES = 100;
     /** Bits of entries that must be zero. */
     private static final long L1_RESERVED = ~(Refcounts.OFFSET_MASK | ClusterMap.COPIED);
+
     private static final long L2_RESERVED = L1_RESERVED & ~(ClusterMap.COMPRESSED | ClusterMap.ZERO);
 
     /** How far a repair goes. */
-    enum Repair { NONE, LEAKS, ALL }
+    enum Repair {
+        NONE,
+        LEAKS,
+        ALL
+    }
 
     private final BlockFile file;
     private final Qcow2Header header;
@@ -50,7 +58,10 @@ final class Qcow2Check {
         Qcow2Check check = new Qcow2Check(file, Qcow2Header.read(file));
         check.count();
         check.compare();
-        if (repair == Repair.NONE || check.corruptions + check.leaks == 0 && (check.header.incompatible & (Qcow2Header.DIRTY | Qcow2Header.CORRUPT)) == 0) return check.result(0, 0);
+        if (repair == Repair.NONE
+                || check.corruptions + check.leaks == 0
+                        && (check.header.incompatible & (Qcow2Header.DIRTY | Qcow2Header.CORRUPT)) == 0)
+            return check.result(0, 0);
         return check.repair(repair);
     }
 
@@ -69,12 +80,25 @@ final class Qcow2Check {
     /** What an image with the dirty bit needs before it is written. */
     static void countAnew(BlockFile file) throws IOException {
         CheckResult result = run(file, Repair.ALL);
-        if (!result.clean()) throw Qcow2Header.bad(file, "was not closed and cannot be mended: " + result.messages().getFirst());
+        if (!result.clean())
+            throw Qcow2Header.bad(
+                    file,
+                    "was not closed and cannot be mended: " + result.messages().getFirst());
     }
 
     private CheckResult result(long corruptionsFixed, long leaksFixed) {
         long end = Math.max(counts.end(), 1) << clusterBits;
-        return new CheckResult(corruptions, leaks, corruptionsFixed, leaksFixed, Math.ceilDiv(header.sizeBytes, clusterBytes), allocated, fragmented, compressed, end, List.copyOf(messages));
+        return new CheckResult(
+                corruptions,
+                leaks,
+                corruptionsFixed,
+                leaksFixed,
+                Math.ceilDiv(header.sizeBytes, clusterBytes),
+                allocated,
+                fragmented,
+                compressed,
+                end,
+                List.copyOf(messages));
     }
 
     private void corrupt(String message) {
@@ -90,7 +114,9 @@ final class Qcow2Check {
         counts.add(0, 1);
         countArea("refcount table", header.refcountTableOffset, (long) header.refcountTableClusters << clusterBits, 1);
         for (int i = 0; i < refcountTable.length; i++) {
-            if (refcountTable[i] != 0 && countArea("refcount block " + i, refcountTable[i], clusterBytes, 1) && counts.get(refcountTable[i] >>> clusterBits) > 1) {
+            if (refcountTable[i] != 0
+                    && countArea("refcount block " + i, refcountTable[i], clusterBytes, 1)
+                    && counts.get(refcountTable[i] >>> clusterBits) > 1) {
                 corrupt("refcount block " + i + " lies over another table, at " + refcountTable[i]);
             }
         }
@@ -104,11 +130,16 @@ final class Qcow2Check {
 
     // @return false when it is no place in the file; then nothing was counted
     private boolean countArea(String what, long offset, long sizeBytes, int weight) {
-        if ((offset & clusterBytes - 1) != 0 || offset <= 0 || sizeBytes < 0 || offset > (fileClusters << clusterBits) - sizeBytes) {
-            corrupt(what + " is at " + Long.toUnsignedString(offset) + " (" + sizeBytes + " bytes), which is no place in this file");
+        if ((offset & clusterBytes - 1) != 0
+                || offset <= 0
+                || sizeBytes < 0
+                || offset > (fileClusters << clusterBits) - sizeBytes) {
+            corrupt(what + " is at " + Long.toUnsignedString(offset) + " (" + sizeBytes
+                    + " bytes), which is no place in this file");
             return false;
         }
-        for (long cluster = offset >>> clusterBits; cluster << clusterBits < offset + sizeBytes; cluster++) counts.add(cluster, weight);
+        for (long cluster = offset >>> clusterBits; cluster << clusterBits < offset + sizeBytes; cluster++)
+            counts.add(cluster, weight);
         return true;
     }
 
@@ -124,16 +155,18 @@ final class Qcow2Check {
         }
         for (SnapshotTable.Entry entry : snapshots) {
             if (!SnapshotTable.isComplete(entry, header.version)) {
-                corrupt("snapshot " + entry.snapshot().id() + " has " + entry.extraBytes() + " bytes of extra data, and version 3 needs "
-                    + SnapshotTable.LEAST_EXTRA_BYTES);
+                corrupt("snapshot " + entry.snapshot().id() + " has " + entry.extraBytes()
+                        + " bytes of extra data, and version 3 needs " + SnapshotTable.LEAST_EXTRA_BYTES);
             }
         }
         Map<List<Long>, Integer> tables = new HashMap<>();
-        for (SnapshotTable.Entry snapshot : snapshots) tables.merge(List.of(snapshot.l1Offset(), (long) snapshot.l1Entries()), 1, Integer::sum);
+        for (SnapshotTable.Entry snapshot : snapshots)
+            tables.merge(List.of(snapshot.l1Offset(), (long) snapshot.l1Entries()), 1, Integer::sum);
         for (Map.Entry<List<Long>, Integer> table : tables.entrySet()) {
             long offset = table.getKey().get(0);
             int entries = table.getKey().get(1).intValue();
-            if (entries > 0 && countArea("L1 table of a snapshot", offset, 8L * entries, table.getValue())) countL1(offset, entries, table.getValue(), " of a snapshot");
+            if (entries > 0 && countArea("L1 table of a snapshot", offset, 8L * entries, table.getValue()))
+                countL1(offset, entries, table.getValue(), " of a snapshot");
         }
     }
 
@@ -142,7 +175,8 @@ final class Qcow2Check {
         for (int i = 0; i < l1.length; i++) {
             long table = l1[i] & Refcounts.OFFSET_MASK;
             if ((l1[i] & L1_RESERVED) != 0) corruptEntry("L1 entry " + i + whose, l1[i]);
-            if (table != 0 && countArea("L2 table " + i + whose, table, clusterBytes, weight)) l2Weights.merge(table, weight, (a, b) -> (int) Math.min(Integer.MAX_VALUE, (long) a + b));
+            if (table != 0 && countArea("L2 table " + i + whose, table, clusterBytes, weight))
+                l2Weights.merge(table, weight, (a, b) -> (int) Math.min(Integer.MAX_VALUE, (long) a + b));
         }
     }
 
@@ -153,7 +187,12 @@ final class Qcow2Check {
                 continue;
             }
             if ((entry & reserved()) != 0) corruptEntry("an entry of the L2 table at " + offset, entry);
-            if ((entry & Refcounts.OFFSET_MASK) != 0) countArea("data of an entry of the L2 table at " + offset, entry & Refcounts.OFFSET_MASK, clusterBytes, weight);
+            if ((entry & Refcounts.OFFSET_MASK) != 0)
+                countArea(
+                        "data of an entry of the L2 table at " + offset,
+                        entry & Refcounts.OFFSET_MASK,
+                        clusterBytes,
+                        weight);
         }
     }
 
@@ -172,7 +211,8 @@ final class Qcow2Check {
             corrupt("a compressed cluster is at " + offset + ", which is no place in this file");
             return;
         }
-        for (long cluster = offset >>> clusterBits; cluster <= last >>> clusterBits; cluster++) counts.add(cluster, weight);
+        for (long cluster = offset >>> clusterBits; cluster <= last >>> clusterBits; cluster++)
+            counts.add(cluster, weight);
     }
 
     private void countBitmaps() throws IOException {
@@ -182,18 +222,26 @@ final class Qcow2Check {
             long size = data.getLong(8), offset = data.getLong(16);
             if (size < 0 || size > 16 << 20 || !countArea("bitmap directory", offset, size, 1)) continue;
             ByteBuffer directory = ByteBuffer.wrap(Qcow2Header.bytes(file, offset, (int) size));
-            for (int at = 0; at + 24 <= size;) {
+            for (int at = 0; at + 24 <= size; ) {
                 countBitmap(directory.getLong(at), directory.getInt(at + 8));
-                long next = at + Math.ceilDiv(24L + (directory.getShort(at + 18) & 0xffff) + (directory.getInt(at + 20) & 0xffff_ffffL), 8) * 8;
+                long next = at
+                        + Math.ceilDiv(
+                                        24L
+                                                + (directory.getShort(at + 18) & 0xffff)
+                                                + (directory.getInt(at + 20) & 0xffff_ffffL),
+                                        8)
+                                * 8;
                 at = (int) Math.min(next, size);
             }
         }
     }
 
     private void countBitmap(long tableOffset, int entries) throws IOException {
-        if (entries < 0 || entries > Qcow2Header.L1_LIMIT || !countArea("bitmap table", tableOffset, 8L * entries, 1)) return;
+        if (entries < 0 || entries > Qcow2Header.L1_LIMIT || !countArea("bitmap table", tableOffset, 8L * entries, 1))
+            return;
         for (long entry : Tables.read(file, tableOffset, entries)) {
-            if ((entry & Refcounts.OFFSET_MASK) != 0) countArea("bitmap data", entry & Refcounts.OFFSET_MASK, clusterBytes, 1);
+            if ((entry & Refcounts.OFFSET_MASK) != 0)
+                countArea("bitmap data", entry & Refcounts.OFFSET_MASK, clusterBytes, 1);
         }
     }
 
@@ -231,7 +279,8 @@ final class Qcow2Check {
 
     private void checkFlag(String what, long entry, long offset) {
         if (entry < 0 == (counts.get(offset >>> clusterBits) == 1)) return;
-        corrupt(what + " to " + offset + (entry < 0 ? " has" : " lacks") + " the COPIED flag, and its cluster has " + counts.get(offset >>> clusterBits) + " users");
+        corrupt(what + " to " + offset + (entry < 0 ? " has" : " lacks") + " the COPIED flag, and its cluster has "
+                + counts.get(offset >>> clusterBits) + " users");
     }
 
     private void compare() throws IOException {
@@ -265,7 +314,8 @@ final class Qcow2Check {
         if (stored == used) return;
         if (Long.compareUnsigned(stored, used) > 0) {
             leaks++;
-            say("leak: cluster " + cluster + " has refcount " + Long.toUnsignedString(stored) + " and " + used + " users");
+            say("leak: cluster " + cluster + " has refcount " + Long.toUnsignedString(stored) + " and " + used
+                    + " users");
         } else {
             corrupt("cluster " + cluster + " has refcount " + stored + " and " + used + " users");
         }
@@ -274,18 +324,20 @@ final class Qcow2Check {
     /** Writes new refcounts behind everything. @param all also where the stored ones are too low */
     private void rebuild(boolean all) throws IOException {
         for (int i = 0; i < refcountTable.length; i++) release(refcountTable[i]);
-        for (int i = 0; i < header.refcountTableClusters; i++) release(header.refcountTableOffset + ((long) i << clusterBits));
+        for (int i = 0; i < header.refcountTableClusters; i++)
+            release(header.refcountTableOffset + ((long) i << clusterBits));
         if (!all) lowerToStored();
         int order = header.refcountOrder, blockBits = clusterBits + 3 - order, perCluster = 1 << clusterBits - 3;
         long start = fileClusters;
         List<Long> needed = new ArrayList<>();
         long tableClusters = 0, total = -1;
-        while (total != needed.size() + tableClusters) {       // the new ones describe themselves
+        while (total != needed.size() + tableClusters) { // the new ones describe themselves
             total = needed.size() + tableClusters;
             needed = neededBlocks(start, start + Math.max(1, total), blockBits);
             tableClusters = Math.ceilDiv(needed.getLast() + 1, perCluster);
         }
-        if (tableClusters << clusterBits > Qcow2Header.REFCOUNT_TABLE_LIMIT) throw Qcow2Header.bad(file, "has clusters in use so far apart that no refcount table can describe them");
+        if (tableClusters << clusterBits > Qcow2Header.REFCOUNT_TABLE_LIMIT)
+            throw Qcow2Header.bad(file, "has clusters in use so far apart that no refcount table can describe them");
         for (long cluster = start; cluster < start + total; cluster++) counts.add(cluster, 1);
         long[] table = new long[(int) tableClusters * perCluster];
         for (int i = 0; i < needed.size(); i++) {
@@ -312,10 +364,13 @@ final class Qcow2Check {
                     long cluster = CountMap.firstOf(page) + i;
                     int index = (int) Math.min(cluster / entries, Integer.MAX_VALUE);
                     if (i == 0 || cluster % entries == 0) {
-                        if (index < refcountTable.length && readable(refcountTable[index])) file.read(refcountTable[index], block, clusterBytes);
+                        if (index < refcountTable.length && readable(refcountTable[index]))
+                            file.read(refcountTable[index], block, clusterBytes);
                         else HostMemory.fill(block, clusterBytes, (byte) 0);
                     }
-                    page.getValue()[i] = (int) Math.min(page.getValue()[i], Math.min(Integer.MAX_VALUE, RefcountEntry.get(block, (int) (cluster % entries), order)));
+                    page.getValue()[i] = (int) Math.min(
+                            page.getValue()[i],
+                            Math.min(Integer.MAX_VALUE, RefcountEntry.get(block, (int) (cluster % entries), order)));
                 }
             }
         }

@@ -8,18 +8,19 @@ final class Qcow2Create {
     /** A refcount table for a full image is made at once if it is no larger. */
     private static final int REFCOUNT_TABLE_BYTES = 1 << 20;
 
-    private Qcow2Create() {
-    }
+    private Qcow2Create() {}
 
     static void write(BlockFile file, long sizeBytes, ImageOptions options) throws IOException {
         Qcow2Header header = header(sizeBytes, options);
         int bits = header.clusterBits;
         long entries = Qcow2Header.l1EntriesFor(header.sizeBytes, bits);
         if (entries > Qcow2Header.L1_LIMIT) {
-            throw new IOException(file.name() + ": a disk of " + sizeBytes + " bytes needs larger clusters than " + header.clusterBytes() + "; the L1 table has at most " + Qcow2Header.L1_LIMIT + " entries");
+            throw new IOException(file.name() + ": a disk of " + sizeBytes + " bytes needs larger clusters than "
+                    + header.clusterBytes() + "; the L1 table has at most " + Qcow2Header.L1_LIMIT + " entries");
         }
         header.l1Entries = (int) entries;
-        long tableClusters = refcountTableClusters(header), l1Clusters = Math.ceilDiv(8 * entries, header.clusterBytes());
+        long tableClusters = refcountTableClusters(header),
+                l1Clusters = Math.ceilDiv(8 * entries, header.clusterBytes());
         long perBlock = header.clusterBytes() * 8 >> header.refcountOrder, blocks = 1;
         while (blocks * perBlock < 1 + tableClusters + blocks + l1Clusters) blocks++;
         tableClusters = Math.max(tableClusters, Math.ceilDiv(8 * blocks, header.clusterBytes()));
@@ -49,7 +50,8 @@ final class Qcow2Create {
     private static long refcountTableClusters(Qcow2Header header) {
         long perBlock = header.clusterBytes() * 8 >> header.refcountOrder;
         long blocks = Math.ceilDiv(header.sizeBytes + header.sizeBytes / 64 >>> header.clusterBits, perBlock) + 1;
-        return Math.max(1, Math.min(8 * blocks, REFCOUNT_TABLE_BYTES) + header.clusterBytes() - 1 >>> header.clusterBits);
+        return Math.max(
+                1, Math.min(8 * blocks, REFCOUNT_TABLE_BYTES) + header.clusterBytes() - 1 >>> header.clusterBits);
     }
 
     private static Qcow2Header header(long sizeBytes, ImageOptions options) throws IOException {
@@ -62,7 +64,8 @@ final class Qcow2Create {
         header.backingFormat = options.backingFormat();
         boolean zstd = options.compressionType().equals("zstd");
         if (options.version() == 2 && (zstd || options.refcountBits() != 16 || options.lazyRefcounts())) {
-            throw new IOException("compat=0.10 has no zstd, no lazy_refcounts, and refcount_bits is 16; take compat=1.1");
+            throw new IOException(
+                    "compat=0.10 has no zstd, no lazy_refcounts, and refcount_bits is 16; take compat=1.1");
         }
         if (zstd) {
             header.compression = Qcow2Header.ZSTD;

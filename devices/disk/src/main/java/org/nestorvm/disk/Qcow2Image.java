@@ -11,19 +11,20 @@ import org.nestorvm.memory.sys.IoVector;
 /**
  * A qcow2 image, version 2 or 3, read and written by the specification "Qcow2 Image File Format".
  *
- * <p><b>Threads.</b> One lock guards the tables. A request holds it to find out where its bytes lie, and moves them without it. A write to clusters that have no place of their own yet
- * takes free ones, fills them (with what was there around the request's bytes), and only then enters them in the tables; another request that wants to change one of these clusters
- * waits until that is done, one that reads sees the old bytes. Writing tables back holds the lock. So {@link #tryRead} and {@link #tryWrite} never wait for it: not even to end, which who has the lock next does
- * for them.
+ * <p><b>Threads.</b> One lock guards the tables. A request holds it to find out where its bytes lie, and moves them
+ * without it. A write to clusters that have no place of their own yet takes free ones, fills them (with what was there
+ * around the request's bytes), and only then enters them in the tables; another request that wants to change one of
+ * these clusters waits until that is done, one that reads sees the old bytes. Writing tables back holds the lock. So
+ * {@link #tryRead} and {@link #tryWrite} never wait for it: not even to end, which who has the lock next does for them.
  *
- * <p><b>Discarded</b> whole clusters read zero and give their space back, but for version 2 with a backing file, where they keep their bytes; the parts of clusters at the ends of the
- * range keep their bytes.
+ * <p><b>Discarded</b> whole clusters read zero and give their space back, but for version 2 with a backing file, where
+ * they keep their bytes; the parts of clusters at the ends of the range keep their bytes.
  *
  * <p><b>Snapshots</b> are respected here: a write never changes what they hold. {@link Qcow2Snapshots} makes them while
  * nobody uses the image.
  *
- * <p><b>Left out</b>: persistent bitmaps are not kept up, so the bit that says they
- * are is cleared; encryption, external data files and extended L2 entries are refused.
+ * <p><b>Left out</b>: persistent bitmaps are not kept up, so the bit that says they are is cleared; encryption,
+ * external data files and extended L2 entries are refused.
  */
 final class Qcow2Image implements DiskImage {
     /** Bytes that one allocation covers at most. */
@@ -49,6 +50,7 @@ final class Qcow2Image implements DiskImage {
     private Qcow2Request free;
     /** Those that have ended while another had the lock. */
     private final AtomicReference<Qcow2Request> ended = new AtomicReference<>();
+
     private long packedEnd, packedRoom;
     private boolean closed;
 
@@ -65,7 +67,9 @@ final class Qcow2Image implements DiskImage {
         Qcow2Header header = Qcow2Header.read(file);
         Decompressor.prepare(header.compression == Qcow2Header.ZSTD);
         if (!readOnly) header = prepareToWrite(file, header);
-        DiskImage backing = header.backingName == null ? null : opener.openBacking(file.name(), header.backingName, header.backingFormat);
+        DiskImage backing = header.backingName == null
+                ? null
+                : opener.openBacking(file.name(), header.backingName, header.backingFormat);
         try {
             return new Qcow2Image(file, header, readOnly, backing);
         } catch (IOException | RuntimeException | Error e) {
@@ -75,12 +79,14 @@ final class Qcow2Image implements DiskImage {
     }
 
     static Qcow2Header prepareToWrite(BlockFile file, Qcow2Header header) throws IOException {
-        if ((header.incompatible & Qcow2Header.CORRUPT) != 0) throw Qcow2Header.bad(file, "is marked as corrupt; `nestor image check -r all` may mend it, and it can be read as it is");
+        if ((header.incompatible & Qcow2Header.CORRUPT) != 0)
+            throw Qcow2Header.bad(
+                    file, "is marked as corrupt; `nestor image check -r all` may mend it, and it can be read as it is");
         if ((header.incompatible & Qcow2Header.DIRTY) != 0) {
             Qcow2Check.countAnew(file);
             header = Qcow2Header.read(file);
         }
-        if (header.autoclear != 0) {                // what these bits promise is not kept up here
+        if (header.autoclear != 0) { // what these bits promise is not kept up here
             header.autoclear = 0;
             Tables.writeHeader(file, Qcow2Header.AUTOCLEAR_FEATURES, 8, 0, 0);
             file.sync();
@@ -170,7 +176,7 @@ final class Qcow2Image implements DiskImage {
 
     private void collectEnded() {
         if (ended.get() == null) return;
-        for (Qcow2Request request = ended.getAndSet(null); request != null;) {
+        for (Qcow2Request request = ended.getAndSet(null); request != null; ) {
             Qcow2Request next = request.next;
             giveBack(request);
             request = next;
@@ -198,7 +204,8 @@ final class Qcow2Image implements DiskImage {
         if (request == null) return false;
         try {
             for (long done = 0, total = into.totalBytes(); done < total; done += request.run.bytes) {
-                if (!tryLookup(request.run, offset + done, total - done) || !tryReadRun(request, offset + done, into, done)) return false;
+                if (!tryLookup(request.run, offset + done, total - done)
+                        || !tryReadRun(request, offset + done, into, done)) return false;
             }
             return true;
         } finally {
@@ -260,7 +267,7 @@ final class Qcow2Image implements DiskImage {
 
     // Copying zeroes allocates nothing; filling makes a segment for each piece.
     private static void zero(IoVector into, long at, long bytes) {
-        for (long done = 0; done < bytes;) {
+        for (long done = 0; done < bytes; ) {
             long piece = Math.min(bytes - done, HostFile.ZEROES_BYTES);
             into.copyIn(at + done, HostFile.ZEROES, piece);
             done += piece;
@@ -278,7 +285,8 @@ final class Qcow2Image implements DiskImage {
         Qcow2Request request = begin();
         try {
             for (long done = 0, total = from.totalBytes(); done < total; done += request.run.bytes) {
-                if (place(request, offset + done, total - done)) file.write(request.run.hostOffset, request.part(from, done, request.run.bytes));
+                if (place(request, offset + done, total - done))
+                    file.write(request.run.hostOffset, request.part(from, done, request.run.bytes));
                 else fill(request, offset + done, from, done);
             }
         } finally {
@@ -355,7 +363,9 @@ final class Qcow2Image implements DiskImage {
     private void takeClusters(Qcow2Request request, long offset, long bytes) throws IOException {
         long within = offset & header.clusterBytes() - 1;
         request.cluster = offset >>> header.clusterBits;
-        int wanted = (int) Math.min(Math.max(1, ALLOCATION_BYTES >> header.clusterBits), within + bytes + header.clusterBytes() - 1 >>> header.clusterBits);
+        int wanted = (int) Math.min(
+                Math.max(1, ALLOCATION_BYTES >> header.clusterBits),
+                within + bytes + header.clusterBytes() - 1 >>> header.clusterBits);
         request.clusters = map.lookupForAllocation(request.run, request.cluster, wanted);
         request.fresh = request.run.hostOffset == 0;
         request.untouched = false;
@@ -384,25 +394,32 @@ final class Qcow2Image implements DiskImage {
         }
     }
 
-    private void writeWithSurroundings(Qcow2Request request, long offset, IoVector from, long at, long hostOffset, long bytes) throws IOException {
-        long clusterBytes = header.clusterBytes(), within = offset & clusterBytes - 1, end = (long) request.clusters << header.clusterBits;
+    private void writeWithSurroundings(
+            Qcow2Request request, long offset, IoVector from, long at, long hostOffset, long bytes) throws IOException {
+        long clusterBytes = header.clusterBytes(),
+                within = offset & clusterBytes - 1,
+                end = (long) request.clusters << header.clusterBits;
         IoVector all = request.surrounded.clear();
         // A kept cluster read zero, whatever is in it.
         boolean head = within > 0 && request.surround(this, request.before(), offset - within, within);
         long start = head ? 0 : within;
-        boolean tail = within + bytes < end && request.surround(this, request.after(), offset + bytes, end - within - bytes);
+        boolean tail =
+                within + bytes < end && request.surround(this, request.after(), offset + bytes, end - within - bytes);
         if (head) request.addBefore(all, within);
         all.add(from, at, bytes);
         if (tail) request.addAfter(all, end - within - bytes);
         file.write(hostOffset + start, all);
     }
 
-    /** Brings what is around a write into memory. @return false when it is zero and the file there reads zero already */
+    /**
+     * Brings what is around a write into memory. @return false when it is zero and the file there reads zero already
+     */
     boolean readSurroundings(Qcow2Request request, long offset, IoVector into) throws IOException {
         boolean zero = true;
         for (long done = 0, total = into.totalBytes(); done < total; done += request.run.bytes) {
             lookup(request.run, offset + done, total - done);
-            boolean backed = request.run.kind == ClusterMap.Kind.UNALLOCATED && (backing == null || offset + done >= backing.sizeBytes());
+            boolean backed = request.run.kind == ClusterMap.Kind.UNALLOCATED
+                    && (backing == null || offset + done >= backing.sizeBytes());
             zero &= request.run.kind == ClusterMap.Kind.ZERO || backed;
             readRun(request, offset + done, into, done);
         }
@@ -414,7 +431,8 @@ final class Qcow2Image implements DiskImage {
         try {
             if (written) map.link(request.cluster, request.clusters, hostOffset);
             else if (request.fresh) {
-                for (int i = 0; i < request.clusters; i++) map.refcounts().decrement((hostOffset >>> header.clusterBits) + i);
+                for (int i = 0; i < request.clusters; i++)
+                    map.refcounts().decrement((hostOffset >>> header.clusterBits) + i);
             }
         } finally {
             int at = 0;
@@ -489,8 +507,14 @@ final class Qcow2Image implements DiskImage {
     private int zeroSome(long first, long end, boolean unmap, boolean backed) throws IOException {
         lock.lock();
         try {
-            int count = (int) Math.min(Math.min(end - first, 1 << 16), undisturbed(first << header.clusterBits, end - first << header.clusterBits) >>> header.clusterBits);
-            return map.zero(first, count, backed || backing != null && first << header.clusterBits < backing.sizeBytes(), unmap);
+            int count = (int) Math.min(
+                    Math.min(end - first, 1 << 16),
+                    undisturbed(first << header.clusterBits, end - first << header.clusterBits) >>> header.clusterBits);
+            return map.zero(
+                    first,
+                    count,
+                    backed || backing != null && first << header.clusterBits < backing.sizeBytes(),
+                    unmap);
         } finally {
             lock.unlock();
         }
@@ -511,7 +535,9 @@ final class Qcow2Image implements DiskImage {
 
     private void zeroPiece(Qcow2Request request, long offset) throws IOException {
         lookup(request.run, offset, request.zeroBytes);
-        boolean zero = request.run.kind == ClusterMap.Kind.ZERO || request.run.kind == ClusterMap.Kind.UNALLOCATED && (backing == null || offset >= backing.sizeBytes());
+        boolean zero = request.run.kind == ClusterMap.Kind.ZERO
+                || request.run.kind == ClusterMap.Kind.UNALLOCATED
+                        && (backing == null || offset >= backing.sizeBytes());
         if (zero) request.zeroBytes = request.run.bytes;
         else write(offset, request.zeroes.clear().add(HostFile.ZEROES, request.zeroBytes));
     }
@@ -531,7 +557,11 @@ final class Qcow2Image implements DiskImage {
         Run run = new Run();
         while (offset < sizeBytes) {
             lookup(run, offset, sizeBytes - offset);
-            long end = offset + run.bytes, backed = backing == null || run.kind != ClusterMap.Kind.UNALLOCATED ? offset : Math.clamp(backing.sizeBytes(), offset, end);
+            long end = offset + run.bytes,
+                    backed =
+                            backing == null || run.kind != ClusterMap.Kind.UNALLOCATED
+                                    ? offset
+                                    : Math.clamp(backing.sizeBytes(), offset, end);
             if (backed > offset) {
                 long found = data ? backing.nextData(offset) : backing.nextHole(offset);
                 if (found < backed) return Math.max(found, offset);
@@ -554,7 +584,15 @@ final class Qcow2Image implements DiskImage {
             case DATA -> extent(offset, run.bytes, depth, true, false, true, run.hostOffset);
             case COMPRESSED -> new Extent(offset, run.bytes, depth, true, false, true, true, -1, file.name());
             // Only of the first cluster is it known whether and where it is kept.
-            case ZERO -> extent(offset, Math.min(run.bytes, header.clusterBytes() - within), depth, true, true, false, place == 0 ? -1 : place + within);
+            case ZERO ->
+                extent(
+                        offset,
+                        Math.min(run.bytes, header.clusterBytes() - within),
+                        depth,
+                        true,
+                        true,
+                        false,
+                        place == 0 ? -1 : place + within);
             case UNALLOCATED -> below(offset, run.bytes, depth);
         };
     }
@@ -565,7 +603,9 @@ final class Qcow2Image implements DiskImage {
 
     private Extent below(long offset, long bytes, int depth) throws IOException {
         long covered = covered(offset, bytes);
-        return covered > 0 ? Extent.at(backing, offset, covered, depth + 1) : extent(offset, bytes, depth, false, true, false, -1);
+        return covered > 0
+                ? Extent.at(backing, offset, covered, depth + 1)
+                : extent(offset, bytes, depth, false, true, false, -1);
     }
 
     /** Bytes from here on that the backing file shows through, if it has them; negative: that are this file's own. */
@@ -581,7 +621,10 @@ final class Qcow2Image implements DiskImage {
         return zeroClusters(cluster, cluster + 1, true, true) > cluster;
     }
 
-    /** The image's data is durable when this begins. @param name null for no backing file; counts from the next opening on */
+    /**
+     * The image's data is durable when this begins. @param name null for no backing file; counts from the next opening
+     * on
+     */
     void setBacking(String name, String format) throws IOException {
         lock.lock();
         try {
@@ -630,17 +673,22 @@ final class Qcow2Image implements DiskImage {
         return packedEnd;
     }
 
-    /** Gives every cluster its place, {@code metadata}, {@code falloc} or {@code full}. For an image that nobody else uses. */
+    /**
+     * Gives every cluster its place, {@code metadata}, {@code falloc} or {@code full}. For an image that nobody else
+     * uses.
+     */
     void preallocate(String how) throws IOException {
         long clusters = Math.ceilDiv(sizeBytes, header.clusterBytes());
-        for (long cluster = 0; cluster < clusters;) {
+        for (long cluster = 0; cluster < clusters; ) {
             lock.lock();
             try {
                 int wanted = (int) Math.min(clusters - cluster, Math.max(1, ALLOCATION_BYTES >> header.clusterBits));
                 long first = map.refcounts().allocate(wanted);
                 int got = map.refcounts().got();
-                if (how.equals("falloc") || how.equals("full")) file.allocate(first << header.clusterBits, (long) got << header.clusterBits);
-                if (how.equals("full")) HostFile.writeZeroes(file, first << header.clusterBits, (long) got << header.clusterBits);
+                if (how.equals("falloc") || how.equals("full"))
+                    file.allocate(first << header.clusterBits, (long) got << header.clusterBits);
+                if (how.equals("full"))
+                    HostFile.writeZeroes(file, first << header.clusterBits, (long) got << header.clusterBits);
                 map.link(cluster, got, first << header.clusterBits);
                 cluster += got;
             } finally {
@@ -663,29 +711,33 @@ final class Qcow2Image implements DiskImage {
 
     private void refuseSnapshots(long newSizeBytes) throws IOException {
         if (header.snapshots == 0 || header.version >= 3 && newSizeBytes > sizeBytes) return;
-        String rule = header.version < 3 ? "qcow2 of version 2 with snapshots keeps its size"
-            : "an image with snapshots does not become smaller";
+        String rule = header.version < 3
+                ? "qcow2 of version 2 with snapshots keeps its size"
+                : "an image with snapshots does not become smaller";
         throw new IOException(file.name() + ": " + rule + ", and it has " + header.snapshots
-            + "; delete them with `nestor image snapshot -d`");
+                + "; delete them with `nestor image snapshot -d`");
     }
 
     private void shrink(long newSizeBytes) throws IOException {
         long kept = Math.ceilDiv(newSizeBytes, header.clusterBytes());
         long tail = Math.min(sizeBytes, kept << header.clusterBits) - newSizeBytes;
-        if (tail > 0) writeZeroes(newSizeBytes, tail, false);           // it would come back when the disk grows again
+        if (tail > 0) writeZeroes(newSizeBytes, tail, false); // it would come back when the disk grows again
         map.unlinkFrom(kept);
         map.setSize(newSizeBytes);
     }
 
     private void grow(long newSizeBytes) throws IOException {
         long entries = Qcow2Header.l1EntriesFor(newSizeBytes, header.clusterBits);
-        if (newSizeBytes > Qcow2Header.SIZE_LIMIT || entries > Qcow2Header.L1_LIMIT) throw Qcow2Header.bad(file, "cannot have " + newSizeBytes + " bytes with clusters of " + header.clusterBytes());
+        if (newSizeBytes > Qcow2Header.SIZE_LIMIT || entries > Qcow2Header.L1_LIMIT)
+            throw Qcow2Header.bad(
+                    file, "cannot have " + newSizeBytes + " bytes with clusters of " + header.clusterBytes());
         boolean shows = backing != null && backing.sizeBytes() > sizeBytes;
         long hidden = sizeBytes;
         if (entries > header.l1Entries) map.growL1((int) entries, newSizeBytes);
         else map.setSize(newSizeBytes);
         sizeBytes = newSizeBytes;
-        if (shows) writeZeroes(hidden, newSizeBytes - hidden, true);    // what the backing file has there was never the guest's
+        if (shows)
+            writeZeroes(hidden, newSizeBytes - hidden, true); // what the backing file has there was never the guest's
     }
 
     @Override
@@ -713,7 +765,7 @@ final class Qcow2Image implements DiskImage {
         try {
             map.finish();
             long end = map.refcounts().end() << header.clusterBits;
-            if (file.length() < end) file.setLength(end);       // the last cluster may be written in part
+            if (file.length() < end) file.setLength(end); // the last cluster may be written in part
         } finally {
             lock.unlock();
         }

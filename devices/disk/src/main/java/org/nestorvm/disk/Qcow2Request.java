@@ -9,12 +9,15 @@ final class Qcow2Request implements AutoCloseable {
     final ClusterMap.Run run = new ClusterMap.Run();
     /** What is around the bytes of a write, and these. */
     final IoVector surrounded = new IoVector(64);
+
     final IoVector zeroes = new IoVector(1);
     /** Clusters that this request fills: the first, and how many. */
     long cluster;
+
     int clusters;
     /** Whether they were free before, and whether the file has never been written there. */
     boolean fresh, untouched;
+
     long began, zeroBytes;
     Qcow2Request next;
 
@@ -57,7 +60,8 @@ final class Qcow2Request implements AutoCloseable {
     }
 
     Decompressor decompressor() {
-        if (decompressor == null) decompressor = new Decompressor((int) header.clusterBytes(), header.compression == Qcow2Header.ZSTD);
+        if (decompressor == null)
+            decompressor = new Decompressor((int) header.clusterBytes(), header.compression == Qcow2Header.ZSTD);
         return decompressor;
     }
 

@@ -16,18 +16,19 @@ final class Qcow2Snapshots {
     /** What a name may have in the table; qemu-img cuts longer ones. */
     private static final int NAME_LIMIT = 255;
 
-    private Qcow2Snapshots() {
-    }
+    private Qcow2Snapshots() {}
 
     static List<Snapshot> list(BlockFile file) throws IOException {
-        return SnapshotTable.read(file, Qcow2Header.read(file)).stream().map(SnapshotTable.Entry::snapshot).toList();
+        return SnapshotTable.read(file, Qcow2Header.read(file)).stream()
+                .map(SnapshotTable.Entry::snapshot)
+                .toList();
     }
 
     static void create(BlockFile file, String name, Instant now) throws IOException {
         int bytes = name.getBytes(java.nio.charset.StandardCharsets.UTF_8).length;
         if (bytes == 0 || bytes > NAME_LIMIT) {
-            throw new IOException("a snapshot's name has 1 to " + NAME_LIMIT + " bytes, this one " + bytes
-                + "; take another");
+            throw new IOException(
+                    "a snapshot's name has 1 to " + NAME_LIMIT + " bytes, this one " + bytes + "; take another");
         }
         Qcow2Header header = Qcow2Switch.prepare(file);
         List<SnapshotTable.Entry> all = new ArrayList<>(SnapshotTable.read(file, header));
@@ -45,8 +46,8 @@ final class Qcow2Snapshots {
         long size = wanted.diskBytes() < 0 ? header.sizeBytes : wanted.diskBytes();
         long entries = Math.max(wanted.l1Entries(), Qcow2Header.l1EntriesFor(size, header.clusterBits));
         if (size > Qcow2Header.SIZE_LIMIT || entries > Qcow2Header.L1_LIMIT) {
-            throw Qcow2Header.bad(file, "is damaged: snapshot " + wanted.snapshot().id() + " has a disk of " + size
-                + " bytes");
+            throw Qcow2Header.bad(
+                    file, "is damaged: snapshot " + wanted.snapshot().id() + " has a disk of " + size + " bytes");
         }
         long[] l1 = Tables.read(file, wanted.l1Offset(), wanted.l1Entries());
         Qcow2Switch.run(file, header, new Qcow2Switch.State(Arrays.copyOf(l1, (int) entries), size, all));
@@ -63,8 +64,8 @@ final class Qcow2Snapshots {
     private static int find(BlockFile file, List<SnapshotTable.Entry> all, String idOrName) throws IOException {
         int at = SnapshotTable.find(all, idOrName);
         if (at >= 0) return at;
-        throw Qcow2Header.bad(file, "has no snapshot '" + idOrName
-            + "'; `nestor image snapshot -l` lists those that it has");
+        throw Qcow2Header.bad(
+                file, "has no snapshot '" + idOrName + "'; `nestor image snapshot -l` lists those that it has");
     }
 
     /** The guest's disk becomes empty: what its backing file has shows through everywhere. */

@@ -26,8 +26,7 @@ final class Qcow2Switch {
      * @param l1 entries of the L1 table; their COPIED flags are put right
      * @param sizeBytes of the guest's disk
      */
-    record State(long[] l1, long sizeBytes, List<SnapshotTable.Entry> snapshots) {
-    }
+    record State(long[] l1, long sizeBytes, List<SnapshotTable.Entry> snapshots) {}
 
     private final BlockFile file;
     private final Qcow2Header header;
@@ -37,6 +36,7 @@ final class Qcow2Switch {
     private final Map<Long, Integer> l2Weights = new HashMap<>();
     /** Clusters that are in use before or after; what was used before. */
     private final BitSet busy, before;
+
     private final TreeMap<Long, Long> blocks = new TreeMap<>();
     private long tableOffset;
     private int tableClusters;
@@ -56,8 +56,8 @@ final class Qcow2Switch {
         Qcow2Header header = Qcow2Image.prepareToWrite(file, Qcow2Header.read(file));
         CheckResult found = Qcow2Check.run(file, Qcow2Check.Repair.NONE);
         if (found.corruptions() > 0) {
-            throw Qcow2Header.bad(file, "is damaged: " + found.messages().getFirst()
-                + "; `nestor image check -r all` may mend it");
+            throw Qcow2Header.bad(
+                    file, "is damaged: " + found.messages().getFirst() + "; `nestor image check -r all` may mend it");
         }
         return header;
     }
@@ -143,8 +143,10 @@ final class Qcow2Switch {
         for (Map.Entry<Long, int[]> page : counts.pages()) {
             for (int count : page.getValue()) {
                 if (Long.compareUnsigned(count, max) > 0) {
-                    throw Qcow2Header.bad(file, "counts the users of a cluster up to " + Long.toUnsignedString(max)
-                        + ", and one would have " + count + "; convert it with a larger refcount_bits");
+                    throw Qcow2Header.bad(
+                            file,
+                            "counts the users of a cluster up to " + Long.toUnsignedString(max)
+                                    + ", and one would have " + count + "; convert it with a larger refcount_bits");
                 }
             }
         }
@@ -162,8 +164,14 @@ final class Qcow2Switch {
         writeRefcounts();
         file.sync();
         ByteBuffer fields = ByteBuffer.allocate(Qcow2Header.INCOMPATIBLE_FEATURES - Qcow2Header.SIZE);
-        fields.putLong(wanted.sizeBytes).putInt(0).putInt(l1.length).putLong(l1Offset).putLong(tableOffset)
-            .putInt(tableClusters).putInt(wanted.snapshots.size()).putLong(snapshotsOffset);
+        fields.putLong(wanted.sizeBytes)
+                .putInt(0)
+                .putInt(l1.length)
+                .putLong(l1Offset)
+                .putLong(tableOffset)
+                .putInt(tableClusters)
+                .putInt(wanted.snapshots.size())
+                .putLong(snapshotsOffset);
         Qcow2Header.put(file, Qcow2Header.SIZE, fields.array());
         file.sync();
     }
@@ -200,7 +208,7 @@ final class Qcow2Switch {
     /** Free clusters side by side. @return the offset of the first */
     private long take(long sizeBytes) throws IOException {
         int wantedClusters = (int) Math.ceilDiv(sizeBytes, header.clusterBytes()), first = 0;
-        for (;;) {
+        for (; ; ) {
             first = busy.nextClearBit(first);
             int end = busy.nextSetBit(first);
             if (end < 0 || end - first >= wantedClusters) break;
@@ -217,7 +225,7 @@ final class Qcow2Switch {
     /** The blocks describe themselves and the table, so some may be needed for others. */
     private void writeRefcounts() throws IOException {
         int blockBits = clusterBits + 3 - order, perCluster = 1 << clusterBits - 3;
-        while (takeBlocks(blockBits) || takeTable(perCluster)) { }
+        while (takeBlocks(blockBits) || takeTable(perCluster)) {}
         long[] table = new long[tableClusters * perCluster];
         for (Map.Entry<Long, Long> block : blocks.entrySet()) {
             table[block.getKey().intValue()] = block.getValue();

@@ -8,19 +8,20 @@ import org.nestorvm.memory.sys.IoVector;
 /**
  * The bytes as they are, in a file or on a block device.
  *
- * <p>A file that ends within a sector counts up to the sector's end: the rest reads zero, and a write there makes the file longer. Discarded sectors become a hole and read zero where the
- * file system can do that, and keep their bytes elsewhere.
+ * <p>A file that ends within a sector counts up to the sector's end: the rest reads zero, and a write there makes the
+ * file longer. Discarded sectors become a hole and read zero where the file system can do that, and keep their bytes
+ * elsewhere.
  *
- * <p>An image of which nobody said that it is raw must not turn into one of another format by what its guest writes: the next start would believe the guest's header and open
- * whatever file that names. Such a write is refused. The guest can change its buffer at any moment, so the first
- * sector is copied: what is checked is what is written.
+ * <p>An image of which nobody said that it is raw must not turn into one of another format by what its guest writes:
+ * the next start would believe the guest's header and open whatever file that names. Such a write is refused. The guest
+ * can change its buffer at any moment, so the first sector is copied: what is checked is what is written.
  */
 final class RawImage implements DiskImage {
     private static final ThreadLocal<FirstSector> FIRST_SECTOR = ThreadLocal.withInitial(FirstSector::new);
 
     /** A copy of the first sector that a guest writes, and a vector of it and of what follows. */
     private static final class FirstSector {
-        private final Arena arena = Arena.ofAuto();                 // lives as long as this
+        private final Arena arena = Arena.ofAuto(); // lives as long as this
         final long address = arena.allocate(SECTOR_BYTES, Long.BYTES).address();
         final IoVector all = new IoVector(17);
     }
@@ -82,7 +83,7 @@ final class RawImage implements DiskImage {
         from.copyOut(0, first.address, SECTOR_BYTES);
         if (Integer.reverseBytes(HostMemory.getInt(first.address)) == Qcow2Header.MAGIC) {
             throw new IOException(file.name() + ": the guest writes the header of another format to a disk whose format"
-                + " was guessed as raw; say format=raw to allow it");
+                    + " was guessed as raw; say format=raw to allow it");
         }
         long rest = from.totalBytes() - SECTOR_BYTES;
         file.write(0, first.all.clear().add(first.address, SECTOR_BYTES).add(from, SECTOR_BYTES, rest));
@@ -116,7 +117,7 @@ final class RawImage implements DiskImage {
     /** A sector that is a hole in part only holds data. */
     @Override
     public long nextHole(long offset) throws IOException {
-        for (long at = offset; at < sizeBytes;) {
+        for (long at = offset; at < sizeBytes; ) {
             long hole = Math.ceilDiv(file.nextHole(at), SECTOR_BYTES) * SECTOR_BYTES;
             if (hole >= sizeBytes) break;
             long data = file.nextData(hole);

@@ -12,8 +12,7 @@ import org.nestorvm.memory.sys.IoVector;
 public final class Rebaser {
     private static final int PIECE_BYTES = 2 << 20;
 
-    private Rebaser() {
-    }
+    private Rebaser() {}
 
     /**
      * A guest of the image reads what it read before: what would change is written to the image first.
@@ -22,7 +21,7 @@ public final class Rebaser {
      * @param format of the backing file; null: what its first bytes say
      */
     public static void rebase(Path file, OpenOptions options, String backing, String format, DoubleConsumer progress)
-        throws IOException {
+            throws IOException {
         String known = knownFormat(file, backing, format);
         try (DiskImage image = Disks.open(file, options.withReadOnly(false))) {
             Qcow2Image overlay = qcow2(file, image);
@@ -69,8 +68,8 @@ public final class Rebaser {
     }
 
     private static IOException noQcow2(Path file) {
-        return new IOException(file
-            + ": a raw image has no backing file; `nestor image create -f qcow2 -b` makes one that has");
+        return new IOException(
+                file + ": a raw image has no backing file; `nestor image create -f qcow2 -b` makes one that has");
     }
 
     /** @param below what will be under the overlay; null for nothing */
@@ -80,7 +79,7 @@ public final class Rebaser {
         try (Arena arena = Arena.ofConfined()) {
             long before = arena.allocate(pieceBytes, 4096).address();
             long after = arena.allocate(pieceBytes, 4096).address();
-            for (long at = 0; at < size;) {
+            for (long at = 0; at < size; ) {
                 long run = overlay.unallocated(at, size - at);
                 long bytes = run < 0 ? -run : Math.min(run, pieceBytes);
                 if (run > 0 && !(isZero(overlay, at, bytes) && isZero(below, at, bytes))) {

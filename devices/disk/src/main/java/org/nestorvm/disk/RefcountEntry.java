@@ -2,10 +2,12 @@ package org.nestorvm.disk;
 
 import org.nestorvm.memory.sys.HostMemory;
 
-/** Entries of a refcount block: 1 to 64 bits wide, by the header's refcount_order. Narrow ones fill a byte from its least significant bit on, wide ones are big endian. */
+/**
+ * Entries of a refcount block: 1 to 64 bits wide, by the header's refcount_order. Narrow ones fill a byte from its
+ * least significant bit on, wide ones are big endian.
+ */
 final class RefcountEntry {
-    private RefcountEntry() {
-    }
+    private RefcountEntry() {}
 
     /** The greatest count, as an unsigned number. */
     static long max(int order) {

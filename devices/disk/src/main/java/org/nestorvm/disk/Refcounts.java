@@ -5,10 +5,12 @@ import java.util.Arrays;
 import org.nestorvm.disk.TableCache.Table;
 
 /**
- * Which clusters of the file are in use, and by how many: the refcount table, in memory as a whole, and its blocks, in a cache. Used under the image's lock.
+ * Which clusters of the file are in use, and by how many: the refcount table, in memory as a whole, and its blocks, in
+ * a cache. Used under the image's lock.
  *
- * <p>A new block describes the first free cluster of its range and lies there itself. When the table is full a larger one is written behind everything, made durable, and only then named
- * in the header: killed at any moment, the file has one whole table.
+ * <p>A new block describes the first free cluster of its range and lies there itself. When the table is full a larger
+ * one is written behind everything, made durable, and only then named in the header: killed at any moment, the file has
+ * one whole table.
  */
 final class Refcounts implements AutoCloseable {
     private static final long CACHE_BYTES = 4 << 20;
@@ -26,6 +28,7 @@ final class Refcounts implements AutoCloseable {
     private long hint;
     /** The cluster behind the last that was ever in use: nothing has been written from here on. */
     private long end;
+
     private int got;
 
     /**
@@ -51,7 +54,9 @@ final class Refcounts implements AutoCloseable {
         for (int i = 0; i < tableClusters; i++) claim((tableOffset >>> clusterBits) + i, "the refcount table");
         for (int i = 0; i < table.length; i++) {
             if (table[i] == 0) continue;
-            if (!validCluster(table[i])) throw corrupt("refcount block " + i + " is at " + Long.toUnsignedString(table[i]) + ", which is no place in this file");
+            if (!validCluster(table[i]))
+                throw corrupt("refcount block " + i + " is at " + Long.toUnsignedString(table[i])
+                        + ", which is no place in this file");
             claim(table[i] >>> clusterBits, "refcount block " + i);
         }
     }
@@ -124,7 +129,10 @@ final class Refcounts implements AutoCloseable {
         return got;
     }
 
-    /** Takes free clusters that lie side by side: the first such run, {@code wanted} of them if it is so long. @return the first */
+    /**
+     * Takes free clusters that lie side by side: the first such run, {@code wanted} of them if it is so long. @return
+     * the first
+     */
     long allocate(int wanted) throws IOException {
         long first = -1, start = hint;
         int count = 0;
@@ -140,12 +148,15 @@ final class Refcounts implements AutoCloseable {
             } else if (count++ == 0) first = cluster;
         }
         for (long cluster = first; cluster < first + count; cluster++) take(cluster);
-        if (hint >= start) hint = first + count;         // else something before was freed meanwhile
+        if (hint >= start) hint = first + count; // else something before was freed meanwhile
         got = count;
         return first;
     }
 
-    /** For a table that must lie in one piece: in the first free run if that is long enough, else behind everything, after the blocks that describe it. */
+    /**
+     * For a table that must lie in one piece: in the first free run if that is long enough, else behind everything,
+     * after the blocks that describe it.
+     */
     long allocateContiguous(int wanted) throws IOException {
         long first = allocate(wanted);
         if (got == wanted) return first;
@@ -178,15 +189,18 @@ final class Refcounts implements AutoCloseable {
     }
 
     private void take(long cluster) throws IOException {
-        if (tables.contains(cluster) || cluster == 0) throw corrupt("cluster " + cluster + " holds a table and has refcount 0");
-        if (cluster << clusterBits >>> clusterBits != cluster || (cluster << clusterBits & ~OFFSET_MASK) != 0) throw Qcow2Header.bad(file, "cannot grow beyond 64 PiB");
+        if (tables.contains(cluster) || cluster == 0)
+            throw corrupt("cluster " + cluster + " holds a table and has refcount 0");
+        if (cluster << clusterBits >>> clusterBits != cluster || (cluster << clusterBits & ~OFFSET_MASK) != 0)
+            throw Qcow2Header.bad(file, "cannot grow beyond 64 PiB");
         set(block(cluster), cluster, 1);
         end = Math.max(end, cluster + 1);
     }
 
     // @return the cluster where the block lies now
     private long createBlock(long cluster) throws IOException {
-        if (tables.contains(cluster) || cluster == 0) throw corrupt("cluster " + cluster + " holds a table, and no refcount block describes it");
+        if (tables.contains(cluster) || cluster == 0)
+            throw corrupt("cluster " + cluster + " holds a table, and no refcount block describes it");
         addBlock((int) (cluster >>> blockBits), cluster);
         set(block(cluster), cluster, 1);
         end = Math.max(end, cluster + 1);
@@ -207,13 +221,15 @@ final class Refcounts implements AutoCloseable {
         long start = Math.max((long) table.length << blockBits, end);
         int entriesPerCluster = 1 << clusterBits - 3;
         long entries = Math.max(index + 1, 2L * table.length), newClusters, newBlocks = 0, blocksBefore;
-        do {                                    // the new blocks describe themselves and the table
+        do { // the new blocks describe themselves and the table
             blocksBefore = newBlocks;
-            entries = Math.max(entries, (start + newBlocks + Math.ceilDiv(entries, entriesPerCluster) >>> blockBits) + 1);
+            entries =
+                    Math.max(entries, (start + newBlocks + Math.ceilDiv(entries, entriesPerCluster) >>> blockBits) + 1);
             newClusters = Math.ceilDiv(entries, entriesPerCluster);
             newBlocks = (start + newBlocks + newClusters - 1 >>> blockBits) - (start >>> blockBits) + 1;
         } while (newBlocks != blocksBefore);
-        if (newClusters << clusterBits > Qcow2Header.REFCOUNT_TABLE_LIMIT) throw Qcow2Header.bad(file, "has no room left in its refcount table; convert it to larger clusters");
+        if (newClusters << clusterBits > Qcow2Header.REFCOUNT_TABLE_LIMIT)
+            throw Qcow2Header.bad(file, "has no room left in its refcount table; convert it to larger clusters");
         long[] larger = Arrays.copyOf(table, (int) newClusters * entriesPerCluster);
         writeLarger(larger, start, (int) newBlocks, (int) newClusters);
         return Math.max(start - 1, 0);
@@ -222,7 +238,8 @@ final class Refcounts implements AutoCloseable {
     private void writeLarger(long[] larger, long start, int newBlocks, int newClusters) throws IOException {
         long firstIndex = start >>> blockBits, used = newBlocks + newClusters;
         for (int i = 0; i < newBlocks; i++) {
-            if (larger[(int) firstIndex + i] != 0) throw corrupt("a refcount block describes clusters behind the end of the file");
+            if (larger[(int) firstIndex + i] != 0)
+                throw corrupt("a refcount block describes clusters behind the end of the file");
             larger[(int) firstIndex + i] = start + i << clusterBits;
             blocks.create(start + i << clusterBits);
         }

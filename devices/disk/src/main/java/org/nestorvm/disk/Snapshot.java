@@ -8,5 +8,4 @@ package org.nestorvm.disk;
  * @param vmClockNs how long that machine had run
  * @param icount instructions that it had executed, -1 when nobody knows
  */
-public record Snapshot(String id, String name, long date, int dateNs, long vmStateBytes, long vmClockNs, long icount) {
-}
+public record Snapshot(String id, String name, long date, int dateNs, long vmStateBytes, long vmClockNs, long icount) {}

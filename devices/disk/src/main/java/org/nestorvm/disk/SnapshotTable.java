@@ -12,8 +12,19 @@ import java.util.List;
 final class SnapshotTable {
     /** Of the extra data that an entry of version 3 has at least, and of that which is written here. */
     static final int LEAST_EXTRA_BYTES = 16, OUR_EXTRA_BYTES = 24;
-    private static final int FIXED_BYTES = 40, L1_SIZE = 8, ID_LENGTH = 12, NAME_LENGTH = 14, DATE = 16, DATE_NS = 20,
-        VM_CLOCK = 24, VM_STATE = 32, EXTRA_LENGTH = 36, EXTRA = 40, EXTRA_DISK_SIZE = 8, EXTRA_ICOUNT = 16;
+
+    private static final int FIXED_BYTES = 40,
+            L1_SIZE = 8,
+            ID_LENGTH = 12,
+            NAME_LENGTH = 14,
+            DATE = 16,
+            DATE_NS = 20,
+            VM_CLOCK = 24,
+            VM_STATE = 32,
+            EXTRA_LENGTH = 36,
+            EXTRA = 40,
+            EXTRA_DISK_SIZE = 8,
+            EXTRA_ICOUNT = 16;
     /** Extra data that QEMU takes, too. */
     private static final int EXTRA_LIMIT = 1024, TABLE_LIMIT = 16 << 20;
 
@@ -23,11 +34,9 @@ final class SnapshotTable {
      * @param extraBytes of extra data
      * @param bytes of the whole entry, without padding
      */
-    record Entry(Snapshot snapshot, long l1Offset, int l1Entries, long diskBytes, int extraBytes, byte[] bytes) {
-    }
+    record Entry(Snapshot snapshot, long l1Offset, int l1Entries, long diskBytes, int extraBytes, byte[] bytes) {}
 
-    private SnapshotTable() {
-    }
+    private SnapshotTable() {}
 
     static List<Entry> read(BlockFile file, Qcow2Header header) throws IOException {
         List<Entry> all = new ArrayList<>();
@@ -60,15 +69,23 @@ final class SnapshotTable {
         long vmState = extra >= 8 ? fields.getLong(EXTRA) : fields.getInt(VM_STATE) & 0xffff_ffffL;
         long diskBytes = extra >= EXTRA_DISK_SIZE + 8 ? fields.getLong(EXTRA + EXTRA_DISK_SIZE) : -1;
         long icount = extra >= EXTRA_ICOUNT + 8 ? fields.getLong(EXTRA + EXTRA_ICOUNT) : -1;
-        Snapshot snapshot = new Snapshot(id, name, fields.getInt(DATE) & 0xffff_ffffL, fields.getInt(DATE_NS), vmState,
-            fields.getLong(VM_CLOCK), icount);
+        Snapshot snapshot = new Snapshot(
+                id,
+                name,
+                fields.getInt(DATE) & 0xffff_ffffL,
+                fields.getInt(DATE_NS),
+                vmState,
+                fields.getLong(VM_CLOCK),
+                icount);
         return new Entry(snapshot, fields.getLong(0), fields.getInt(L1_SIZE), diskBytes, extra, bytes);
     }
 
     private static void checkEntries(BlockFile file, int index, int entries) throws IOException {
         if (entries < 0 || entries > Qcow2Header.L1_LIMIT) {
-            throw Qcow2Header.bad(file, "is damaged: snapshot " + index + " has an L1 table of "
-                + Integer.toUnsignedString(entries) + " entries");
+            throw Qcow2Header.bad(
+                    file,
+                    "is damaged: snapshot " + index + " has an L1 table of " + Integer.toUnsignedString(entries)
+                            + " entries");
         }
     }
 
@@ -77,11 +94,15 @@ final class SnapshotTable {
         byte[] id = snapshot.id().getBytes(StandardCharsets.UTF_8);
         byte[] name = snapshot.name().getBytes(StandardCharsets.UTF_8);
         ByteBuffer fields = ByteBuffer.allocate(EXTRA + OUR_EXTRA_BYTES + id.length + name.length);
-        fields.putLong(0, l1Offset).putInt(L1_SIZE, l1Entries).putShort(ID_LENGTH, (short) id.length)
-            .putShort(NAME_LENGTH, (short) name.length).putInt(DATE, (int) snapshot.date())
+        fields.putLong(0, l1Offset)
+                .putInt(L1_SIZE, l1Entries)
+                .putShort(ID_LENGTH, (short) id.length)
+                .putShort(NAME_LENGTH, (short) name.length)
+                .putInt(DATE, (int) snapshot.date())
                 .putInt(DATE_NS, snapshot.dateNs())
-            .putInt(EXTRA_LENGTH, OUR_EXTRA_BYTES).putLong(EXTRA + EXTRA_DISK_SIZE, diskBytes)
-            .putLong(EXTRA + EXTRA_ICOUNT, snapshot.icount());
+                .putInt(EXTRA_LENGTH, OUR_EXTRA_BYTES)
+                .putLong(EXTRA + EXTRA_DISK_SIZE, diskBytes)
+                .putLong(EXTRA + EXTRA_ICOUNT, snapshot.icount());
         fields.put(EXTRA + OUR_EXTRA_BYTES, id).put(EXTRA + OUR_EXTRA_BYTES + id.length, name);
         return decode(fields.array());
     }
@@ -107,8 +128,10 @@ final class SnapshotTable {
 
     /** By its number or, when none has that, by its name, as qemu-img looks for it. @return -1 when there is none */
     static int find(List<Entry> entries, String idOrName) {
-        for (int i = 0; i < entries.size(); i++) if (entries.get(i).snapshot.id().equals(idOrName)) return i;
-        for (int i = 0; i < entries.size(); i++) if (entries.get(i).snapshot.name().equals(idOrName)) return i;
+        for (int i = 0; i < entries.size(); i++)
+            if (entries.get(i).snapshot.id().equals(idOrName)) return i;
+        for (int i = 0; i < entries.size(); i++)
+            if (entries.get(i).snapshot.name().equals(idOrName)) return i;
         return -1;
     }
 

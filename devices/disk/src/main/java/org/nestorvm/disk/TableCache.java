@@ -5,8 +5,9 @@ import java.lang.foreign.Arena;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * Tables of one cluster each (L2 tables, refcount blocks) in memory: at most so many, the least recently used goes. Changes stay here until {@link #writeDirty}; the image decides when that may be,
- * since what a table points at has to be durable first. A table knows which of its bytes have changed, and only the sectors with those are written.
+ * Tables of one cluster each (L2 tables, refcount blocks) in memory: at most so many, the least recently used goes.
+ * Changes stay here until {@link #writeDirty}; the image decides when that may be, since what a table points at has to
+ * be durable first. A table knows which of its bytes have changed, and only the sectors with those are written.
  *
  * <p>Used under the image's lock. A table stays where it is at least until two others were asked for.
  */
@@ -112,7 +113,8 @@ final class TableCache implements AutoCloseable {
         while (firstDirty != null) {
             Table table = firstDirty;
             if (table.dirtyTo > 0) {
-                int from = table.dirtyFrom & -DiskImage.SECTOR_BYTES, to = Math.min(tableBytes, table.dirtyTo + DiskImage.SECTOR_BYTES - 1 & -DiskImage.SECTOR_BYTES);
+                int from = table.dirtyFrom & -DiskImage.SECTOR_BYTES,
+                        to = Math.min(tableBytes, table.dirtyTo + DiskImage.SECTOR_BYTES - 1 & -DiskImage.SECTOR_BYTES);
                 file.write(table.offset + from, table.address + from, to - from);
             }
             table.dirtyTo = 0;

@@ -8,8 +8,7 @@ import org.nestorvm.memory.sys.HostMemory;
 final class Tables {
     private static final int CHUNK = 8192;
 
-    private Tables() {
-    }
+    private Tables() {}
 
     static long[] read(BlockFile file, long offset, int entries) throws IOException {
         long[] table = new long[entries];

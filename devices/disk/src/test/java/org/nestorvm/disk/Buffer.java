@@ -13,7 +13,7 @@ final class Buffer implements AutoCloseable {
 
     IoVector vector(byte[] bytes, Random random) {
         IoVector vector = new IoVector(1);
-        for (int at = 0; at < bytes.length;) {
+        for (int at = 0; at < bytes.length; ) {
             int piece = Math.min(bytes.length - at, 1 + random.nextInt(9000));
             MemorySegment memory = arena.allocate(piece + 1L);
             HostMemory.copyIn(bytes, at, memory.address(), piece);

@@ -11,15 +11,16 @@ final class HeldFile implements BlockFile {
     final Semaphore arrived = new Semaphore(0);
     volatile CountDownLatch gate;
     /** Happens in the middle of a read that does not wait. */
-    Runnable meanwhile = () -> { };
+    Runnable meanwhile = () -> {};
     /** Happens when somebody writes, before the bytes are taken. */
-    Runnable beforeWrite = () -> { };
+    Runnable beforeWrite = () -> {};
 
     HeldFile(BlockFile file) {
         this.file = file;
     }
 
-    @Override public void sync() throws IOException {
+    @Override
+    public void sync() throws IOException {
         CountDownLatch closed = gate;
         arrived.release();
         try {
@@ -30,7 +31,8 @@ final class HeldFile implements BlockFile {
         file.sync();
     }
 
-    @Override public boolean tryRead(long offset, IoVector into) {
+    @Override
+    public boolean tryRead(long offset, IoVector into) {
         try {
             file.read(offset, into);
             meanwhile.run();
@@ -40,60 +42,74 @@ final class HeldFile implements BlockFile {
         }
     }
 
-    @Override public String name() {
+    @Override
+    public String name() {
         return file.name();
     }
 
-    @Override public long length() throws IOException {
+    @Override
+    public long length() throws IOException {
         return file.length();
     }
 
-    @Override public String identity() throws IOException {
+    @Override
+    public String identity() throws IOException {
         return file.identity();
     }
 
-    @Override public void read(long offset, IoVector into) throws IOException {
+    @Override
+    public void read(long offset, IoVector into) throws IOException {
         file.read(offset, into);
     }
 
-    @Override public void read(long offset, long toHostAddress, long sizeBytes) throws IOException {
+    @Override
+    public void read(long offset, long toHostAddress, long sizeBytes) throws IOException {
         file.read(offset, toHostAddress, sizeBytes);
     }
 
-    @Override public void write(long offset, IoVector from) throws IOException {
+    @Override
+    public void write(long offset, IoVector from) throws IOException {
         beforeWrite.run();
         file.write(offset, from);
     }
 
-    @Override public void write(long offset, long fromHostAddress, long sizeBytes) throws IOException {
+    @Override
+    public void write(long offset, long fromHostAddress, long sizeBytes) throws IOException {
         file.write(offset, fromHostAddress, sizeBytes);
     }
 
-    @Override public void setLength(long sizeBytes) throws IOException {
+    @Override
+    public void setLength(long sizeBytes) throws IOException {
         file.setLength(sizeBytes);
     }
 
-    @Override public boolean punch(long offset, long sizeBytes) throws IOException {
+    @Override
+    public boolean punch(long offset, long sizeBytes) throws IOException {
         return file.punch(offset, sizeBytes);
     }
 
-    @Override public boolean zeroRange(long offset, long sizeBytes) throws IOException {
+    @Override
+    public boolean zeroRange(long offset, long sizeBytes) throws IOException {
         return file.zeroRange(offset, sizeBytes);
     }
 
-    @Override public void allocate(long offset, long sizeBytes) throws IOException {
+    @Override
+    public void allocate(long offset, long sizeBytes) throws IOException {
         file.allocate(offset, sizeBytes);
     }
 
-    @Override public long nextData(long offset) throws IOException {
+    @Override
+    public long nextData(long offset) throws IOException {
         return file.nextData(offset);
     }
 
-    @Override public long nextHole(long offset) throws IOException {
+    @Override
+    public long nextHole(long offset) throws IOException {
         return file.nextHole(offset);
     }
 
-    @Override public void close() {
+    @Override
+    public void close() {
         file.close();
     }
 }

@@ -16,50 +16,60 @@ class HotPathTest {
     private static final int ROUNDS = 30_000, ATTEMPTS = 200, REQUEST = 4096;
     private static final double BYTES = 1;
     private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-    @TempDir Path directory;
+
+    @TempDir
+    Path directory;
 
     @FunctionalInterface
     private interface Request {
         void run(DiskImage image, IoVector vector, long offset) throws IOException;
     }
 
-    @Test void readsOfRaw() throws IOException {
+    @Test
+    void readsOfRaw() throws IOException {
         allocateNothing("raw", (image, vector, offset) -> image.read(offset, vector));
     }
 
-    @Test void writesOfRaw() throws IOException {
+    @Test
+    void writesOfRaw() throws IOException {
         allocateNothing("raw", (image, vector, offset) -> image.write(offset, vector));
     }
 
-    @Test void readsOfQcow2() throws IOException {
+    @Test
+    void readsOfQcow2() throws IOException {
         allocateNothing("qcow2", (image, vector, offset) -> image.read(offset, vector));
     }
 
-    @Test void writesOfQcow2() throws IOException {
+    @Test
+    void writesOfQcow2() throws IOException {
         allocateNothing("qcow2", (image, vector, offset) -> image.write(offset, vector));
     }
 
-    @Test void whatDoesNotWaitOnRaw() throws IOException {
+    @Test
+    void whatDoesNotWaitOnRaw() throws IOException {
         allocateNothing("raw", HotPathTest::tryBoth);
     }
 
-    @Test void whatDoesNotWaitOnQcow2() throws IOException {
+    @Test
+    void whatDoesNotWaitOnQcow2() throws IOException {
         allocateNothing("qcow2", HotPathTest::tryBoth);
     }
 
     private static void tryBoth(DiskImage image, IoVector vector, long offset) throws IOException {
         if (!image.tryWrite(offset, vector)) throw new AssertionError("a write may wait at " + offset);
-        image.tryRead(offset, vector);                               // where the file system cannot say, it may
+        image.tryRead(offset, vector); // where the file system cannot say, it may
     }
 
-    @Test void readsOfHolesInQcow2() throws IOException {
+    @Test
+    void readsOfHolesInQcow2() throws IOException {
         allocateNothing("qcow2", (image, vector, offset) -> image.read(offset + (4 << 20) - 4096, vector));
     }
 
     private void allocateNothing(String format, Request request) throws IOException {
         Path file = directory.resolve("hot");
         Images.create(file, format, 8 << 20, ImageOptions.DEFAULT);
-        try (DiskImage image = Disks.open(file, OpenOptions.WRITE.withFormat(format)); Buffer buffer = new Buffer()) {
+        try (DiskImage image = Disks.open(file, OpenOptions.WRITE.withFormat(format));
+                Buffer buffer = new Buffer()) {
             Buffer.write(image, 0, Buffer.random(4 << 20, 1));
             IoVector vector = buffer.vector(new byte[REQUEST], new Random(1));
             double each = Double.MAX_VALUE;

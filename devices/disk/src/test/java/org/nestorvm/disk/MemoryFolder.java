@@ -7,7 +7,9 @@ import org.junit.jupiter.api.extension.AnnotatedElementContext;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.io.TempDirFactory;
 
-/** Where tests put images: in memory where the host has such a file system, since they synchronise thousands of times. */
+/**
+ * Where tests put images: in memory where the host has such a file system, since they synchronise thousands of times.
+ */
 public final class MemoryFolder implements TempDirFactory {
     private static final Path SHARED_MEMORY = Path.of("/dev/shm");
 
@@ -17,6 +19,8 @@ public final class MemoryFolder implements TempDirFactory {
     }
 
     static Path create() throws IOException {
-        return Files.isWritable(SHARED_MEMORY) ? Files.createTempDirectory(SHARED_MEMORY, "nestor-disk") : Files.createTempDirectory("nestor-disk");
+        return Files.isWritable(SHARED_MEMORY)
+                ? Files.createTempDirectory(SHARED_MEMORY, "nestor-disk")
+                : Files.createTempDirectory("nestor-disk");
     }
 }

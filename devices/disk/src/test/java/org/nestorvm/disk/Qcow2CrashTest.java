@@ -15,16 +15,20 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The image after a loss of power at any write, with any part of what was not synchronised lost and the rest kept: a check finds no corruption (with lazy refcounts after they were counted anew), every sector
- * reads what it held at the last flush or something written since, and the image goes on working. More crashes of each workload, and more workloads, with {@code -Dnestor.disk.crashes=N}.
+ * The image after a loss of power at any write, with any part of what was not synchronised lost and the rest kept: a
+ * check finds no corruption (with lazy refcounts after they were counted anew), every sector reads what it held at the
+ * last flush or something written since, and the image goes on working. More crashes of each workload, and more
+ * workloads, with {@code -Dnestor.disk.crashes=N}.
  */
 class Qcow2CrashTest {
     private static final int CRASHES = Integer.getInteger("nestor.disk.crashes", 30);
     private static final int SECTORS = 2048;
 
-    /** What is known of the disk at a place in the order of events: the guest's stamp in each sector at the last flush, and those written later. */
-    private record Known(long[] flushed, Map<Integer, Set<Long>> later) {
-    }
+    /**
+     * What is known of the disk at a place in the order of events: the guest's stamp in each sector at the last flush,
+     * and those written later.
+     */
+    private record Known(long[] flushed, Map<Integer, Set<Long>> later) {}
 
     private final long[] flushed = new long[SECTORS];
     private final Map<Integer, Set<Long>> later = new HashMap<>();
@@ -32,13 +36,24 @@ class Qcow2CrashTest {
     private long stamp;
 
     @ParameterizedTest
-    @ValueSource(strings = {"cluster_size=512", "cluster_size=4K", "cluster_size=64K", "cluster_size=4K,lazy_refcounts=on", "cluster_size=64K,compat=0.10", "cluster_size=1K,refcount_bits=1", "cluster_size=4K,preallocation=metadata"})
+    @ValueSource(
+            strings = {
+                "cluster_size=512",
+                "cluster_size=4K",
+                "cluster_size=64K",
+                "cluster_size=4K,lazy_refcounts=on",
+                "cluster_size=64K,compat=0.10",
+                "cluster_size=1K,refcount_bits=1",
+                "cluster_size=4K,preallocation=metadata"
+            })
     void p46_crashAtAnyWriteLeavesAWholeImageWithAllFlushedData(String options) throws IOException {
-        for (int seed = 1; seed <= (CRASHES + 99) / 100; seed++) workload(ImageOptions.parse("qcow2", options), SECTORS * 512L, seed);
+        for (int seed = 1; seed <= (CRASHES + 99) / 100; seed++)
+            workload(ImageOptions.parse("qcow2", options), SECTORS * 512L, seed);
     }
 
     /** The refcount table and the L1 table are made for 64 KiB and have to grow. */
-    @Test void p46_crashWhileTablesGrow() throws IOException {
+    @Test
+    void p46_crashWhileTablesGrow() throws IOException {
         workload(ImageOptions.parse("qcow2", "cluster_size=512,refcount_bits=64"), 65_536, 4);
         workload(ImageOptions.parse("qcow2", "cluster_size=512,refcount_bits=64,lazy_refcounts=on"), 65_536, 5);
     }
@@ -69,7 +84,8 @@ class Qcow2CrashTest {
             }
             settle(file);
         }
-        for (int i = 0; i < Math.min(CRASHES, 100); i++) crash(before, file, 1 + random.nextInt(file.events()), random, firstSize);
+        for (int i = 0; i < Math.min(CRASHES, 100); i++)
+            crash(before, file, 1 + random.nextInt(file.events()), random, firstSize);
     }
 
     private Known known() {
@@ -86,7 +102,8 @@ class Qcow2CrashTest {
     }
 
     private void step(RecordingFile file, DiskImage image, Random random) throws IOException {
-        int at = random.nextInt(SECTORS), count = Math.min(SECTORS - at, 1 + random.nextInt(random.nextInt(5) == 0 ? 400 : 40));
+        int at = random.nextInt(SECTORS),
+                count = Math.min(SECTORS - at, 1 + random.nextInt(random.nextInt(5) == 0 ? 400 : 40));
         switch (random.nextInt(10)) {
             case 0, 1, 2, 3, 4 -> {
                 stamp++;
@@ -100,7 +117,8 @@ class Qcow2CrashTest {
                 image.writeZeroes(at * 512L, count * 512L, random.nextBoolean());
             }
             case 7 -> {
-                for (int i = at; i < at + count; i++) later.computeIfAbsent(i, _ -> new HashSet<>()).add(0L);
+                for (int i = at; i < at + count; i++)
+                    later.computeIfAbsent(i, _ -> new HashSet<>()).add(0L);
                 file.mark(known());
                 image.discard(at * 512L, count * 512L);
                 ByteBuffer read = ByteBuffer.wrap(Buffer.read(image, at * 512L, count * 512));
@@ -121,14 +139,16 @@ class Qcow2CrashTest {
         file.mark(known());
     }
 
-    private void crash(byte[] before, RecordingFile recorded, int upTo, Random random, long firstSize) throws IOException {
+    private void crash(byte[] before, RecordingFile recorded, int upTo, Random random, long firstSize)
+            throws IOException {
         byte[] after = RecordingFile.afterCrash(before, recorded, upTo, random);
         Known known = (Known) recorded.marks(upTo).getLast();
         RecordingFile file = new RecordingFile(after);
         String where = "event " + upTo + " of " + recorded.events();
         boolean dirty = (Qcow2Header.read(file).incompatible & Qcow2Header.DIRTY) != 0;
         CheckResult found = Qcow2Check.run(file, Qcow2Check.Repair.NONE);
-        if (!dirty) assertThat(found.corruptions()).as(where + ": " + found.messages()).isZero();
+        if (!dirty)
+            assertThat(found.corruptions()).as(where + ": " + found.messages()).isZero();
         try (DiskImage image = Qcow2Image.open(file, false, null)) {
             int sectors = (int) (image.sizeBytes() / 512);
             if (firstSize == SECTORS * 512L) assertThat(sectors).isEqualTo(SECTORS);
@@ -138,7 +158,9 @@ class Qcow2CrashTest {
             image.flush();
             assertThat(Buffer.read(image, 0, sectors * 512)).isEqualTo(Buffer.random(sectors * 512, upTo));
         }
-        assertThat(Qcow2Check.run(file, Qcow2Check.Repair.NONE).corruptions()).as("%s, written again", where).isZero();
+        assertThat(Qcow2Check.run(file, Qcow2Check.Repair.NONE).corruptions())
+                .as("%s, written again", where)
+                .isZero();
         assertThat(Qcow2Check.run(file, Qcow2Check.Repair.LEAKS).clean()).isTrue();
         assertThat(Qcow2Check.run(file, Qcow2Check.Repair.NONE).leaks()).isZero();
     }
@@ -149,7 +171,9 @@ class Qcow2CrashTest {
         for (int i = 8; i < 512; i += 8) torn |= read.getLong(sector * 512 + i) != value;
         Set<Long> allowed = known.later.getOrDefault(sector, Set.of());
         if (torn || value != known.flushed[sector] && !allowed.contains(value)) {
-            throw new AssertionError(where + ": sector " + sector + " reads " + value + (torn ? " and other things" : "") + "; at the last flush " + known.flushed[sector] + ", since then " + List.copyOf(allowed));
+            throw new AssertionError(
+                    where + ": sector " + sector + " reads " + value + (torn ? " and other things" : "")
+                            + "; at the last flush " + known.flushed[sector] + ", since then " + List.copyOf(allowed));
         }
     }
 
@@ -198,7 +222,8 @@ class Qcow2CrashTest {
         }
         byte[] read = Buffer.read(image, at, data.length);
         for (int i = 0; i < data.length; i += 512) {
-            boolean isNew = java.util.Arrays.equals(read, i, i + 512, data, i, i + 512), isOld = java.util.Arrays.equals(read, i, i + 512, model, at + i, at + i + 512);
+            boolean isNew = java.util.Arrays.equals(read, i, i + 512, data, i, i + 512),
+                    isOld = java.util.Arrays.equals(read, i, i + 512, model, at + i, at + i + 512);
             assertThat(isNew || isOld).isTrue();
         }
         System.arraycopy(read, 0, model, at, read.length);

@@ -12,8 +12,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
- * Bytes as a qcow2 file: opened, read, written, discarded, checked and repaired. Whatever they are, there is an answer or an IOException of one line, soon, and the file does not grow beyond
- * what the requests can account for.
+ * Bytes as a qcow2 file: opened, read, written, discarded, checked and repaired. Whatever they are, there is an answer
+ * or an IOException of one line, soon, and the file does not grow beyond what the requests can account for.
  */
 class Qcow2FuzzTest {
     private static final int SEEDS = 250, LARGEST = 1 << 20;
@@ -85,7 +85,10 @@ class Qcow2FuzzTest {
         return new RawImage(new RecordingFile(new byte[8192]), true, true);
     }
 
-    /** Small images with some of everything, whole and with bytes of their tables changed, and noise behind a magic number. */
+    /**
+     * Small images with some of everything, whole and with bytes of their tables changed, and noise behind a magic
+     * number.
+     */
     static Stream<byte[]> seeds() {
         return IntStream.range(0, SEEDS).mapToObj(n -> {
             SplittableRandom random = new SplittableRandom(n);
@@ -96,13 +99,23 @@ class Qcow2FuzzTest {
     }
 
     private static byte[] valid(int kind) {
-        String[] options = {"cluster_size=512", "cluster_size=1K,lazy_refcounts=on", "cluster_size=512,refcount_bits=1", "cluster_size=1K,compat=0.10", "cluster_size=4K,compression_type=zstd",
-            "cluster_size=512,refcount_bits=64", "cluster_size=4K", "cluster_size=1K,preallocation=metadata"};
+        String[] options = {
+            "cluster_size=512",
+            "cluster_size=1K,lazy_refcounts=on",
+            "cluster_size=512,refcount_bits=1",
+            "cluster_size=1K,compat=0.10",
+            "cluster_size=4K,compression_type=zstd",
+            "cluster_size=512,refcount_bits=64",
+            "cluster_size=4K",
+            "cluster_size=1K,preallocation=metadata"
+        };
         try {
             RecordingFile file = new RecordingFile(new byte[0]);
             ImageOptions made = ImageOptions.parse("qcow2", options[kind]);
             Qcow2Create.write(file, 65_536, kind == 6 ? made.withBacking("base", "raw") : made);
-            try (Qcow2Image image = (Qcow2Image) Qcow2Image.open(file, false, Qcow2FuzzTest::backing); Buffer buffer = new Buffer(); Compressor compressor = new Compressor(made.clusterBytes(), kind == 4)) {
+            try (Qcow2Image image = (Qcow2Image) Qcow2Image.open(file, false, Qcow2FuzzTest::backing);
+                    Buffer buffer = new Buffer();
+                    Compressor compressor = new Compressor(made.clusterBytes(), kind == 4)) {
                 Buffer.write(image, 4096, Buffer.random(10_240, kind));
                 image.writeZeroes(8192, 4096, true);
                 image.writeZeroes(12_288, 1024, false);
@@ -115,7 +128,8 @@ class Qcow2FuzzTest {
         }
     }
 
-    private static void pack(Qcow2Image image, Compressor compressor, IoVector plain, int clusterBytes) throws IOException {
+    private static void pack(Qcow2Image image, Compressor compressor, IoVector plain, int clusterBytes)
+            throws IOException {
         if (plain.length(0) < clusterBytes) return;
         int packed = compressor.pack(plain.base(0), clusterBytes);
         for (int i = 0; i < 3; i++) image.writePacked(32_768L + (long) i * clusterBytes, compressor.address(), packed);
@@ -129,7 +143,9 @@ class Qcow2FuzzTest {
                 case 0 -> bytes[at] ^= (byte) (1 << random.nextInt(8));
                 case 1 -> bytes[at] = (byte) random.nextInt();
                 case 2 -> System.arraycopy(bytes, random.nextInt(tables / 8) * 8, bytes, at / 8 * 8, 8);
-                default -> Arrays.fill(bytes, at, Math.min(bytes.length, at + 1 + random.nextInt(16)), (byte) (random.nextBoolean() ? 0xff : 0));
+                default ->
+                    Arrays.fill(bytes, at, Math.min(bytes.length, at + 1 + random.nextInt(16)), (byte)
+                            (random.nextBoolean() ? 0xff : 0));
             }
         }
     }

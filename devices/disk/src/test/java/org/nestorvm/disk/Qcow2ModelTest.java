@@ -15,20 +15,42 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 
-/** Random requests to a qcow2 image and to an array of bytes: they read the same, and the image checks clean whenever it is closed. */
+/**
+ * Random requests to a qcow2 image and to an array of bytes: they read the same, and the image checks clean whenever it
+ * is closed.
+ */
 class Qcow2ModelTest {
     /** @param backing none, raw or qcow2; {@code overhang} of its end over or under the image's, in sectors */
-    record Shape(int clusterBits, int version, String backing, int overhang, boolean lazy, int refcountBits, String preallocation) {
+    record Shape(
+            int clusterBits,
+            int version,
+            String backing,
+            int overhang,
+            boolean lazy,
+            int refcountBits,
+            String preallocation) {
         ImageOptions options() {
-            ImageOptions options = ImageOptions.DEFAULT.withClusterBytes(1 << clusterBits).withVersion(version);
-            return version == 2 ? options : options.withLazyRefcounts(lazy).withRefcountBits(refcountBits).withPreallocation(backing == null ? preallocation : "off");
+            ImageOptions options =
+                    ImageOptions.DEFAULT.withClusterBytes(1 << clusterBits).withVersion(version);
+            return version == 2
+                    ? options
+                    : options.withLazyRefcounts(lazy)
+                            .withRefcountBits(refcountBits)
+                            .withPreallocation(backing == null ? preallocation : "off");
         }
     }
 
     @Provide
     Arbitrary<Shape> shapes() {
-        return Combinators.combine(Arbitraries.of(9, 10, 12, 14, 16, 18, 21), Arbitraries.of(2, 3, 3), Arbitraries.of(null, "raw", "qcow2"), Arbitraries.integers().between(-40, 40),
-            Arbitraries.of(false, false, true), Arbitraries.of(16, 16, 1, 2, 4, 8, 32, 64), Arbitraries.of("off", "off", "metadata", "falloc", "full")).as(Shape::new);
+        return Combinators.combine(
+                        Arbitraries.of(9, 10, 12, 14, 16, 18, 21),
+                        Arbitraries.of(2, 3, 3),
+                        Arbitraries.of(null, "raw", "qcow2"),
+                        Arbitraries.integers().between(-40, 40),
+                        Arbitraries.of(false, false, true),
+                        Arbitraries.of(16, 16, 1, 2, 4, 8, 32, 64),
+                        Arbitraries.of("off", "off", "metadata", "falloc", "full"))
+                .as(Shape::new);
     }
 
     @Property(tries = 25, edgeCases = net.jqwik.api.EdgeCasesMode.NONE)
@@ -53,7 +75,11 @@ class Qcow2ModelTest {
         byte[] below = new byte[0];
         if (shape.backing != null) {
             below = Buffer.random(Math.max(1, sectors + shape.overhang) * 512, random.nextLong());
-            Images.create(directory.resolve("base"), shape.backing, below.length, ImageOptions.DEFAULT.withClusterBytes(4096));
+            Images.create(
+                    directory.resolve("base"),
+                    shape.backing,
+                    below.length,
+                    ImageOptions.DEFAULT.withClusterBytes(4096));
             try (DiskImage base = Disks.open(directory.resolve("base"), OpenOptions.WRITE.withFormat(shape.backing))) {
                 Buffer.write(base, 0, below);
             }
@@ -72,7 +98,10 @@ class Qcow2ModelTest {
             checkClean(file);
             if (session == 1) model = resized(file, model, random);
         }
-        if (baseFile != null) assertThat(Files.readAllBytes(directory.resolve("base"))).as("p46: the base is never written").isEqualTo(baseFile);
+        if (baseFile != null)
+            assertThat(Files.readAllBytes(directory.resolve("base")))
+                    .as("p46: the base is never written")
+                    .isEqualTo(baseFile);
     }
 
     private static byte[] resized(Path file, byte[] model, Random random) throws IOException {
@@ -89,7 +118,9 @@ class Qcow2ModelTest {
     }
 
     private static void step(DiskImage image, byte[] model, Random random, Shape shape) throws IOException {
-        int sectors = model.length / 512, at = random.nextInt(sectors), most = Math.min(sectors - at, random.nextInt(4) == 0 ? sectors : 1 + random.nextInt(64));
+        int sectors = model.length / 512,
+                at = random.nextInt(sectors),
+                most = Math.min(sectors - at, random.nextInt(4) == 0 ? sectors : 1 + random.nextInt(64));
         int count = random.nextInt(most + 1), offset = at * 512, bytes = count * 512;
         switch (random.nextInt(10)) {
             case 0, 1, 2, 3 -> {
@@ -97,7 +128,9 @@ class Qcow2ModelTest {
                 if (!random.nextBoolean() || !Buffer.tryWrite(image, offset, data)) Buffer.write(image, offset, data);
                 System.arraycopy(data, 0, model, offset, bytes);
             }
-            case 4 -> assertThat(Buffer.read(image, offset, bytes)).isEqualTo(Arrays.copyOfRange(model, offset, offset + bytes));
+            case 4 ->
+                assertThat(Buffer.read(image, offset, bytes))
+                        .isEqualTo(Arrays.copyOfRange(model, offset, offset + bytes));
             case 5 -> {
                 byte[] read = Buffer.tryRead(image, offset, bytes);
                 if (read != null) assertThat(read).isEqualTo(Arrays.copyOfRange(model, offset, offset + bytes));
@@ -118,16 +151,18 @@ class Qcow2ModelTest {
         byte[] now = Buffer.read(image, offset, bytes);
         for (int at = 0; at < bytes; at += 512) {
             byte[] sector = Arrays.copyOfRange(now, at, at + 512);
-            if (!Arrays.equals(sector, new byte[512])) assertThat(sector).isEqualTo(Arrays.copyOfRange(model, offset + at, offset + at + 512));
+            if (!Arrays.equals(sector, new byte[512]))
+                assertThat(sector).isEqualTo(Arrays.copyOfRange(model, offset + at, offset + at + 512));
         }
         System.arraycopy(now, 0, model, offset, bytes);
     }
 
     private static void nothingIsMissed(DiskImage image, byte[] model) throws IOException {
-        for (long at = 0; at < image.sizeBytes();) {
+        for (long at = 0; at < image.sizeBytes(); ) {
             long data = image.nextData(at), hole = data < image.sizeBytes() ? image.nextHole(data) : data;
             for (long i = at; i < data; i++) {
-                if (model[(int) i] != 0) throw new AssertionError("data at " + i + ", said to be a hole from " + at + " to " + data);
+                if (model[(int) i] != 0)
+                    throw new AssertionError("data at " + i + ", said to be a hole from " + at + " to " + data);
             }
             if (hole <= data && data < image.sizeBytes()) throw new AssertionError("no progress at " + data);
             at = hole;

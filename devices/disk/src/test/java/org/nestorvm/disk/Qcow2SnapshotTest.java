@@ -19,12 +19,16 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Snapshots made, applied and deleted here, with what qemu-img says of them, and the other way round. */
 class Qcow2SnapshotTest {
     private static final int SIZE = 3 << 20;
-    @TempDir(factory = MemoryFolder.class) Path directory;
+
+    @TempDir(factory = MemoryFolder.class)
+    Path directory;
+
     private Path file, raw;
     private byte[] content = new byte[SIZE];
     private final Random random = new Random(4);
 
-    @BeforeEach void paths() {
+    @BeforeEach
+    void paths() {
         file = directory.resolve("a.qcow2");
         raw = directory.resolve("a.raw");
     }
@@ -57,12 +61,21 @@ class Qcow2SnapshotTest {
         if (!QemuImg.present()) return;
         assertThat(QemuImg.img(directory, "check", file)).contains("No errors were found");
         java.nio.file.Files.write(raw, expected);
-        assertThat(QemuImg.img(directory, "compare", "-f", "qcow2", "-F", "raw", file, raw)).contains("identical");
+        assertThat(QemuImg.img(directory, "compare", "-f", "qcow2", "-F", "raw", file, raw))
+                .contains("identical");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "cluster_size=512", "cluster_size=4K,lazy_refcounts=on", "compat=0.10",
-        "refcount_bits=64,cluster_size=2K", "cluster_size=4K,preallocation=metadata", "cluster_size=2M"})
+    @ValueSource(
+            strings = {
+                "",
+                "cluster_size=512",
+                "cluster_size=4K,lazy_refcounts=on",
+                "compat=0.10",
+                "refcount_bits=64,cluster_size=2K",
+                "cluster_size=4K,preallocation=metadata",
+                "cluster_size=2M"
+            })
     void diskGoesBackToWhatItWas(String options) throws IOException {
         Images.create(file, "qcow2", SIZE, ImageOptions.parse("qcow2", options));
         Map<String, byte[]> kept = new LinkedHashMap<>();
@@ -74,8 +87,9 @@ class Qcow2SnapshotTest {
         }
         scribble();
         checkByTheirs(content);
-        assertThat(Images.snapshots(file, OpenOptions.READ)).extracting(Snapshot::name).containsExactly("one", "two",
-            "three");
+        assertThat(Images.snapshots(file, OpenOptions.READ))
+                .extracting(Snapshot::name)
+                .containsExactly("one", "two", "three");
         for (String name : List.of("two", "1", "three", "two")) {
             Images.applySnapshot(file, OpenOptions.WRITE, name);
             content = kept.get(name.equals("1") ? "one" : name).clone();
@@ -107,9 +121,11 @@ class Qcow2SnapshotTest {
         scribble();
         Images.createSnapshot(file, OpenOptions.WRITE, "ours too");
         checkByTheirs(content);
-        assertThat(QemuImg.img(directory, "snapshot", "-l", file)).containsSubsequence("1 ", "ours", "2 ", "theirs",
-            "3 ", "ours too");
-        assertThat(Images.snapshots(file, OpenOptions.READ)).extracting(Snapshot::id).containsExactly("1", "2", "3");
+        assertThat(QemuImg.img(directory, "snapshot", "-l", file))
+                .containsSubsequence("1 ", "ours", "2 ", "theirs", "3 ", "ours too");
+        assertThat(Images.snapshots(file, OpenOptions.READ))
+                .extracting(Snapshot::id)
+                .containsExactly("1", "2", "3");
         Images.applySnapshot(file, OpenOptions.WRITE, "theirs");
         checkByTheirs(second);
         QemuImg.img(directory, "snapshot", "-a", "ours", file);
@@ -124,10 +140,11 @@ class Qcow2SnapshotTest {
         checkByTheirs(content);
     }
 
-    @Test void compressedClustersAndABackingFileAreKeptToo() throws IOException {
+    @Test
+    void compressedClustersAndABackingFileAreKeptToo() throws IOException {
         java.nio.file.Files.write(raw, QemuImgTest.mixed(SIZE, 9));
         content = java.nio.file.Files.readAllBytes(raw);
-        Converter.convert(raw, OpenOptions.READ, file, "qcow2", ImageOptions.DEFAULT, true, _ -> { });
+        Converter.convert(raw, OpenOptions.READ, file, "qcow2", ImageOptions.DEFAULT, true, _ -> {});
         Images.createSnapshot(file, OpenOptions.WRITE, "packed");
         byte[] packed = content.clone();
         scribble();
@@ -148,7 +165,8 @@ class Qcow2SnapshotTest {
         Qcow2ModelTest.checkClean(over);
     }
 
-    @Test void sizeGoesBackToo() throws IOException {
+    @Test
+    void sizeGoesBackToo() throws IOException {
         Images.create(file, "qcow2", SIZE, ImageOptions.DEFAULT);
         scribble();
         byte[] small = content.clone();
@@ -159,8 +177,8 @@ class Qcow2SnapshotTest {
         }
         Images.createSnapshot(file, OpenOptions.WRITE, "large");
         assertThatThrownBy(() -> Images.resize(file, OpenOptions.WRITE, SIZE, true))
-            .hasMessageContaining("a.qcow2: an image with snapshots does not become smaller")
-            .hasMessageContaining("snapshot -d");
+                .hasMessageContaining("a.qcow2: an image with snapshots does not become smaller")
+                .hasMessageContaining("snapshot -d");
         Images.applySnapshot(file, OpenOptions.WRITE, "small");
         check(small);
         Images.applySnapshot(file, OpenOptions.WRITE, "large");
@@ -171,7 +189,8 @@ class Qcow2SnapshotTest {
         }
     }
 
-    @Test void spaceComesBack() throws IOException {
+    @Test
+    void spaceComesBack() throws IOException {
         Images.create(file, "qcow2", SIZE, ImageOptions.DEFAULT);
         try (DiskImage image = Disks.open(file, OpenOptions.WRITE)) {
             Buffer.write(image, 0, Buffer.random(SIZE, 1));
@@ -192,27 +211,30 @@ class Qcow2SnapshotTest {
         assertThat(read()).isEqualTo(Buffer.random(SIZE, 2));
     }
 
-    @Test void whatCannotBeIsRefusedByOneLine() throws IOException {
+    @Test
+    void whatCannotBeIsRefusedByOneLine() throws IOException {
         Images.create(raw, "raw", SIZE, ImageOptions.DEFAULT);
-        assertThatThrownBy(() -> Images.createSnapshot(raw, OpenOptions.WRITE, "x")).hasMessageContaining("a.raw")
-            .hasMessageContaining("raw image");
+        assertThatThrownBy(() -> Images.createSnapshot(raw, OpenOptions.WRITE, "x"))
+                .hasMessageContaining("a.raw")
+                .hasMessageContaining("raw image");
         assertThat(Images.snapshots(raw, OpenOptions.READ)).isEmpty();
         Images.create(file, "qcow2", SIZE, ImageOptions.parse("qcow2", "refcount_bits=1"));
         Images.createSnapshot(file, OpenOptions.WRITE, "of nothing");
         scribble();
         byte[] before = java.nio.file.Files.readAllBytes(file);
         assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, "x"))
-            .hasMessageContaining("refcount_bits");
+                .hasMessageContaining("refcount_bits");
         assertThatThrownBy(() -> Images.applySnapshot(file, OpenOptions.WRITE, "nope"))
-            .hasMessageContaining("has no snapshot 'nope'");
+                .hasMessageContaining("has no snapshot 'nope'");
         assertThatThrownBy(() -> Images.deleteSnapshot(file, OpenOptions.WRITE, "nope"))
-            .hasMessageContaining("snapshot -l");
+                .hasMessageContaining("snapshot -l");
         assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, ""))
-            .hasMessageContaining("1 to 255 bytes");
-        assertThat(Arrays.equals(java.nio.file.Files.readAllBytes(file), before)).isTrue();
+                .hasMessageContaining("1 to 255 bytes");
+        assertThat(Arrays.equals(java.nio.file.Files.readAllBytes(file), before))
+                .isTrue();
         try (DiskImage _ = Disks.open(file, OpenOptions.READ)) {
             assertThatThrownBy(() -> Images.createSnapshot(file, OpenOptions.WRITE, "x"))
-                .hasMessageContaining("this command already uses the image");
+                    .hasMessageContaining("this command already uses the image");
         }
     }
 }

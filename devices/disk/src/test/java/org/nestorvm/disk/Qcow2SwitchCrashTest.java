@@ -46,15 +46,20 @@ class Qcow2SwitchCrashTest {
         }
 
         boolean equals(Holds other) {
-            return snapshots.equals(other.snapshots) && java.util.Arrays.deepEquals(disks.toArray(),
-                other.disks.toArray());
+            return snapshots.equals(other.snapshots)
+                    && java.util.Arrays.deepEquals(disks.toArray(), other.disks.toArray());
         }
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"cluster_size=512", "cluster_size=4K", "cluster_size=16K,compat=0.10",
-        "cluster_size=1K,refcount_bits=64",
-        "cluster_size=4K,lazy_refcounts=on"})
+    @ValueSource(
+            strings = {
+                "cluster_size=512",
+                "cluster_size=4K",
+                "cluster_size=16K,compat=0.10",
+                "cluster_size=1K,refcount_bits=64",
+                "cluster_size=4K,lazy_refcounts=on"
+            })
     void p46_crashAtAnyWriteLeavesTheOldStateOrTheNewOne(String options) throws IOException {
         RecordingFile file = new RecordingFile(new byte[0]);
         Qcow2Create.write(file, SIZE, ImageOptions.parse("qcow2", options));
@@ -91,13 +96,16 @@ class Qcow2SwitchCrashTest {
             for (int chance = 0; chance < CHANCES; chance++) {
                 byte[] after = RecordingFile.afterCrash(before, file, upTo, random);
                 CheckResult found = Qcow2Check.run(new RecordingFile(after), Qcow2Check.Repair.NONE);
-                assertThat(found.messages()).as("%s, event %d of %d", what, upTo, file.events()).isEmpty();
+                assertThat(found.messages())
+                        .as("%s, event %d of %d", what, upTo, file.events())
+                        .isEmpty();
                 Holds holds = Holds.of(after);
                 if (holds.equals(old)) wasOld++;
                 else if (holds.equals(made)) wasNew++;
-                else throw new AssertionError(what + ", event " + upTo + " of " + file.events()
-                    + ": neither the old state nor the new one, "
-                    + holds.snapshots);
+                else
+                    throw new AssertionError(what + ", event " + upTo + " of " + file.events()
+                            + ": neither the old state nor the new one, "
+                            + holds.snapshots);
             }
         }
         assertThat(wasOld).as(what).isPositive();
@@ -106,14 +114,19 @@ class Qcow2SwitchCrashTest {
 
     /** Both files at the same moment: the guest of the image reads what it read before. */
     @ParameterizedTest
-    @ValueSource(strings = {"raw,cluster_size=4K", "qcow2,cluster_size=512", "qcow2,cluster_size=4K,lazy_refcounts=on",
-        "raw,cluster_size=4K,compat=0.10"})
+    @ValueSource(
+            strings = {
+                "raw,cluster_size=4K",
+                "qcow2,cluster_size=512",
+                "qcow2,cluster_size=4K,lazy_refcounts=on",
+                "raw,cluster_size=4K,compat=0.10"
+            })
     void p46_crashWhileCommittingNeverChangesWhatAGuestReads(String shape) throws IOException {
         boolean raw = shape.startsWith("raw");
         ImageOptions options = ImageOptions.parse("qcow2", shape.substring(shape.indexOf(',') + 1));
         AtomicLong clock = new AtomicLong();
-        RecordingFile base = new RecordingFile(new byte[raw ? SIZE : 0], clock), top = new RecordingFile(new byte[0],
-            clock);
+        RecordingFile base = new RecordingFile(new byte[raw ? SIZE : 0], clock),
+                top = new RecordingFile(new byte[0], clock);
         Random random = new Random(shape.hashCode());
         if (!raw) {
             Qcow2Create.write(base, SIZE, options);
@@ -121,27 +134,30 @@ class Qcow2SwitchCrashTest {
         }
         Qcow2Create.write(top, SIZE, options.withBacking("base", raw ? "raw" : "qcow2"));
         overlaid(top, base, raw, false, image -> {
-            for (int i = 0; i < 6; i++) Buffer.write(image, random.nextInt(SIZE / 512 - 64) * 512,
-                Buffer.random(20_000 / 512 * 512, i));
+            for (int i = 0; i < 6; i++)
+                Buffer.write(image, random.nextInt(SIZE / 512 - 64) * 512, Buffer.random(20_000 / 512 * 512, i));
             image.writeZeroes(100 << 9, 64 << 9, true);
         });
         byte[] baseBefore = base.content(), topBefore = top.content(), seen = seen(topBefore, baseBefore, raw);
         base.startRecording();
         top.startRecording();
-        try (DiskImage below = open(base, raw, false); DiskImage image = Qcow2Image.open(top, true,
-            (_, _, _) -> below)) {
-            Committer.run(top, image, below, 1, true, _ -> { });
+        try (DiskImage below = open(base, raw, false);
+                DiskImage image = Qcow2Image.open(top, true, (_, _, _) -> below)) {
+            Committer.run(top, image, below, 1, true, _ -> {});
         }
         long first = clock.get() - base.events() - top.events();
         for (long moment = first; moment <= clock.get(); moment += 1 + random.nextInt(5)) {
             byte[] baseAfter = RecordingFile.afterCrash(baseBefore, base, base.eventsUntil(moment), random);
             byte[] topAfter = RecordingFile.afterCrash(topBefore, top, top.eventsUntil(moment), random);
             String when = "event " + (moment - first) + " of " + (clock.get() - first);
-            assertThat(Qcow2Check.run(new RecordingFile(topAfter), Qcow2Check.Repair.NONE).messages()).as(when)
-                .isEmpty();
+            assertThat(Qcow2Check.run(new RecordingFile(topAfter), Qcow2Check.Repair.NONE)
+                            .messages())
+                    .as(when)
+                    .isEmpty();
             assertThat(seen(topAfter, baseAfter, raw)).as(when).isEqualTo(seen);
         }
-        assertThat(Qcow2Check.run(top, Qcow2Check.Repair.NONE).allocatedClusters()).isZero();
+        assertThat(Qcow2Check.run(top, Qcow2Check.Repair.NONE).allocatedClusters())
+                .isZero();
         assertThat(seen(top.content(), base.content(), raw)).isEqualTo(seen);
     }
 
@@ -155,7 +171,7 @@ class Qcow2SwitchCrashTest {
     }
 
     private static void overlaid(BlockFile top, BlockFile base, boolean raw, boolean readOnly, Use use)
-        throws IOException {
+            throws IOException {
         try (DiskImage image = Qcow2Image.open(top, readOnly, (_, _, _) -> open(base, raw, true))) {
             use.of(image);
         }
@@ -163,8 +179,12 @@ class Qcow2SwitchCrashTest {
 
     private static byte[] seen(byte[] top, byte[] base, boolean raw) throws IOException {
         byte[][] seen = new byte[1][];
-        overlaid(new RecordingFile(top), new RecordingFile(base), raw, true, image -> seen[0] = Buffer.read(image, 0,
-            SIZE));
+        overlaid(
+                new RecordingFile(top),
+                new RecordingFile(base),
+                raw,
+                true,
+                image -> seen[0] = Buffer.read(image, 0, SIZE));
         return seen[0];
     }
 
@@ -172,8 +192,14 @@ class Qcow2SwitchCrashTest {
     @ParameterizedTest
     @ValueSource(strings = {"cluster_size=512", "cluster_size=4K", "cluster_size=64K", "cluster_size=4K,compat=0.10"})
     void crashWhileTheBackingFileIsRenamed(String options) throws IOException {
-        String[][] steps = {{"base.raw", "raw"}, {"a somewhat longer name, that lies elsewhere.qcow2", "qcow2"},
-            {"b", "raw"}, {null, null}, {"c".repeat(200), "qcow2"}, {"d", "qcow2"}};
+        String[][] steps = {
+            {"base.raw", "raw"},
+            {"a somewhat longer name, that lies elsewhere.qcow2", "qcow2"},
+            {"b", "raw"},
+            {null, null},
+            {"c".repeat(200), "qcow2"},
+            {"d", "qcow2"}
+        };
         RecordingFile file = new RecordingFile(new byte[0]);
         Qcow2Create.write(file, SIZE, ImageOptions.parse("qcow2", options).withBacking(steps[0][0], steps[0][1]));
         Random random = new Random(3);
@@ -184,11 +210,13 @@ class Qcow2SwitchCrashTest {
             BackingName.write(file, steps[step][0], steps[step][1]);
             for (int upTo = 0; upTo <= file.events(); upTo++) {
                 for (int chance = 0; chance < 4 * CHANCES; chance++) {
-                    Qcow2Header header = Qcow2Header.read(new RecordingFile(RecordingFile.afterCrash(before, file, upTo,
-                        random)));
+                    Qcow2Header header =
+                            Qcow2Header.read(new RecordingFile(RecordingFile.afterCrash(before, file, upTo, random)));
                     String named = header.backingName + " " + header.backingFormat;
-                    assertThat(named).isIn(String.join(" ", steps[step - 1][0], steps[step - 1][1]),
-                        String.join(" ", steps[step][0], steps[step][1]));
+                    assertThat(named)
+                            .isIn(
+                                    String.join(" ", steps[step - 1][0], steps[step - 1][1]),
+                                    String.join(" ", steps[step][0], steps[step][1]));
                 }
             }
             Qcow2Header header = Qcow2Header.read(file);

@@ -20,13 +20,17 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(60)
 class Qcow2WaitingTest {
     private static final int CLUSTER = 65_536, CLUSTERS = 32, PATIENCE_S = 30;
-    @TempDir(factory = MemoryFolder.class) Path directory;
+
+    @TempDir(factory = MemoryFolder.class)
+    Path directory;
+
     private Path path;
     private HeldFile file;
     private DiskImage image;
     private byte[] content;
 
-    @BeforeEach void open() throws Exception {
+    @BeforeEach
+    void open() throws Exception {
         path = directory.resolve("disk.qcow2");
         Images.create(path, "qcow2", (long) CLUSTERS * CLUSTER, ImageOptions.DEFAULT);
         file = new HeldFile(HostFile.open(path.toString(), false));
@@ -37,7 +41,8 @@ class Qcow2WaitingTest {
         file.arrived.drainPermits();
     }
 
-    @AfterEach void close() throws Exception {
+    @AfterEach
+    void close() throws Exception {
         image.close();
         Qcow2ModelTest.checkClean(path);
     }
@@ -62,22 +67,32 @@ class Qcow2WaitingTest {
         flush.get(PATIENCE_S, TimeUnit.SECONDS);
     }
 
-    @Test void besideAFlushOfDataWhatHasAPlaceIsReadAndWritten() throws Exception {
+    @Test
+    void besideAFlushOfDataWhatHasAPlaceIsReadAndWritten() throws Exception {
         byte[] data = Buffer.random(4096, 2);
         Buffer.write(image, 0, data);
         CompletableFuture<Void> flush = flushHeld();
         assertThat(Buffer.tryRead(image, 0, 4096)).isEqualTo(data);
-        assertThat(Buffer.tryRead(image, (CLUSTERS - 1) * CLUSTER, 4096)).as("a hole").containsOnly(0);
+        assertThat(Buffer.tryRead(image, (CLUSTERS - 1) * CLUSTER, 4096))
+                .as("a hole")
+                .containsOnly(0);
         assertTrue(Buffer.tryWrite(image, CLUSTER, data));
-        assertThat(Buffer.tryWrite(image, (CLUSTERS - 1) * CLUSTER, data)).as("a cluster without a place").isFalse();
-        assertThat(Buffer.tryWrite(image, 7 * CLUSTER + CLUSTER - 512, Buffer.random(1024, 3))).as("and one beside it").isFalse();
+        assertThat(Buffer.tryWrite(image, (CLUSTERS - 1) * CLUSTER, data))
+                .as("a cluster without a place")
+                .isFalse();
+        assertThat(Buffer.tryWrite(image, 7 * CLUSTER + CLUSTER - 512, Buffer.random(1024, 3)))
+                .as("and one beside it")
+                .isFalse();
         assertThat(flush).isNotDone();
         letGo(flush);
         assertThat(Buffer.read(image, CLUSTER, 4096)).isEqualTo(data);
-        assertThat(Buffer.read(image, 8 * CLUSTER - 512, 512)).as("what was refused has changed nothing").isEqualTo(Arrays.copyOfRange(content, content.length - 512, content.length));
+        assertThat(Buffer.read(image, 8 * CLUSTER - 512, 512))
+                .as("what was refused has changed nothing")
+                .isEqualTo(Arrays.copyOfRange(content, content.length - 512, content.length));
     }
 
-    @Test void besideAFlushOfTablesNothingIsDoneAndNobodyWaits() throws Exception {
+    @Test
+    void besideAFlushOfTablesNothingIsDoneAndNobodyWaits() throws Exception {
         Buffer.write(image, 20 * CLUSTER, content);
         CompletableFuture<Void> flush = flushHeld();
         assertThat(Buffer.tryRead(image, 0, 4096)).isNull();
@@ -86,23 +101,29 @@ class Qcow2WaitingTest {
         assertThat(Buffer.tryRead(image, 20 * CLUSTER, content.length)).isEqualTo(content);
     }
 
-    @Test void packedClustersAreLeftToWhoMayWait() throws Exception {
+    @Test
+    void packedClustersAreLeftToWhoMayWait() throws Exception {
         byte[] text = new byte[2 * CLUSTER];
         Arrays.fill(text, (byte) 'x');
         Path raw = Files.write(directory.resolve("text.raw"), text), packed = directory.resolve("packed.qcow2");
-        Converter.convert(raw, OpenOptions.READ.withFormat("raw"), packed, "qcow2", ImageOptions.DEFAULT, true, _ -> { });
+        Converter.convert(
+                raw, OpenOptions.READ.withFormat("raw"), packed, "qcow2", ImageOptions.DEFAULT, true, _ -> {});
         try (DiskImage other = Disks.open(packed, OpenOptions.READ)) {
             assertThat(Buffer.read(other, 0, text.length)).isEqualTo(text);
             assertThat(Buffer.tryRead(other, 0, 4096)).isNull();
         }
     }
 
-    /** A flush of tables begins while a read is under way: it ends without waiting, and what is freed later is given to others all the same. */
-    @Test void aReadThatEndsDuringAFlushHoldsNothingBack() throws Exception {
+    /**
+     * A flush of tables begins while a read is under way: it ends without waiting, and what is freed later is given to
+     * others all the same.
+     */
+    @Test
+    void aReadThatEndsDuringAFlushHoldsNothingBack() throws Exception {
         Buffer.write(image, 20 * CLUSTER, Buffer.random(CLUSTER, 3));
         CompletableFuture<?>[] flush = new CompletableFuture<?>[1];
         file.meanwhile = () -> {
-            file.meanwhile = () -> { };
+            file.meanwhile = () -> {};
             try {
                 flush[0] = flushHeld();
             } catch (InterruptedException e) {

@@ -11,11 +11,9 @@ import java.util.List;
 
 /** QEMU's tools as a second opinion. Debian package qemu-utils. */
 final class QemuImg {
-    record Result(int status, String out) {
-    }
+    record Result(int status, String out) {}
 
-    private QemuImg() {
-    }
+    private QemuImg() {}
 
     static boolean present() {
         return Files.isExecutable(Path.of("/usr/bin/qemu-img")) && Files.isExecutable(Path.of("/usr/bin/qemu-io"));
@@ -28,7 +26,10 @@ final class QemuImg {
     static Result run(Path directory, String program, Object... arguments) throws IOException {
         List<String> command = new ArrayList<>(List.of(program));
         for (Object argument : arguments) command.add(argument.toString());
-        Process process = new ProcessBuilder(command).directory(directory.toFile()).redirectErrorStream(true).start();
+        Process process = new ProcessBuilder(command)
+                .directory(directory.toFile())
+                .redirectErrorStream(true)
+                .start();
         process.getOutputStream().close();
         String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         try {
@@ -41,7 +42,9 @@ final class QemuImg {
     /** @return what it printed; a status other than 0 is an error */
     static String img(Path directory, Object... arguments) throws IOException {
         Result result = run(directory, "qemu-img", arguments);
-        if (result.status != 0) throw new AssertionError("qemu-img " + List.of(arguments) + ": status " + result.status + "\n" + result.out);
+        if (result.status != 0)
+            throw new AssertionError(
+                    "qemu-img " + List.of(arguments) + ": status " + result.status + "\n" + result.out);
         return result.out;
     }
 
@@ -50,6 +53,7 @@ final class QemuImg {
         for (String command : commands) arguments.addAll(List.of("-c", command));
         arguments.add(file);
         Result result = run(directory, "qemu-io", arguments.toArray());
-        if (result.status != 0) throw new AssertionError("qemu-io " + arguments + ": status " + result.status + "\n" + result.out);
+        if (result.status != 0)
+            throw new AssertionError("qemu-io " + arguments + ": status " + result.status + "\n" + result.out);
     }
 }

@@ -10,16 +10,20 @@ import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
- * A file in memory that remembers what was done to it in which order, so that the file can be had as a loss of power at any moment could have left it: everything that was synchronised, and of what came
- * later any sectors and none of the others.
+ * A file in memory that remembers what was done to it in which order, so that the file can be had as a loss of power at
+ * any moment could have left it: everything that was synchronised, and of what came later any sectors and none of the
+ * others.
  */
 final class RecordingFile implements BlockFile {
-    /** One change; {@code data} null: zeroes, or with {@code newLength} a new length; {@code mark}: nothing but a place in the order. */
-    private record Event(long offset, byte[] data, long zeroes, long newLength, boolean sync, Object mark) {
-    }
+    /**
+     * One change; {@code data} null: zeroes, or with {@code newLength} a new length; {@code mark}: nothing but a place
+     * in the order.
+     */
+    private record Event(long offset, byte[] data, long zeroes, long newLength, boolean sync, Object mark) {}
 
     /** When each event happened, by a clock that several files may share. */
     private final List<Long> moments = new ArrayList<>();
+
     private final AtomicLong clock;
 
     private static final int SECTOR = 512;
@@ -56,7 +60,10 @@ final class RecordingFile implements BlockFile {
 
     /** The marks among the first so many events. */
     List<Object> marks(int upTo) {
-        return events.subList(0, upTo).stream().filter(event -> event.mark != null).map(Event::mark).toList();
+        return events.subList(0, upTo).stream()
+                .filter(event -> event.mark != null)
+                .map(Event::mark)
+                .toList();
     }
 
     private synchronized void record(Event event) {
@@ -70,7 +77,10 @@ final class RecordingFile implements BlockFile {
         return (int) moments.stream().filter(at -> at <= moment).count();
     }
 
-    /** The file after a loss of power when the first {@code upTo} events had happened; {@code before} is the content when the recording began. */
+    /**
+     * The file after a loss of power when the first {@code upTo} events had happened; {@code before} is the content
+     * when the recording began.
+     */
     static byte[] afterCrash(byte[] before, RecordingFile recorded, int upTo, Random random) {
         RecordingFile file = new RecordingFile(before);
         int durable = 0;
@@ -89,7 +99,7 @@ final class RecordingFile implements BlockFile {
             return;
         }
         long size = event.data != null ? event.data.length : event.zeroes;
-        for (long at = event.offset; at < event.offset + size;) {
+        for (long at = event.offset; at < event.offset + size; ) {
             long next = Math.min(event.offset + size, (at / SECTOR + 1) * SECTOR);
             if (random == null || survives(random, mode)) {
                 if (event.data != null) put(at, event.data, (int) (at - event.offset), (int) (next - at));
@@ -109,7 +119,8 @@ final class RecordingFile implements BlockFile {
     }
 
     private void resize(long size) {
-        if (size > bytes.length) bytes = Arrays.copyOf(bytes, (int) Math.max(size, Math.min(2L * bytes.length, 1 << 30)));
+        if (size > bytes.length)
+            bytes = Arrays.copyOf(bytes, (int) Math.max(size, Math.min(2L * bytes.length, 1 << 30)));
         if (size < length) Arrays.fill(bytes, (int) size, length, (byte) 0);
         length = (int) size;
     }

@@ -13,10 +13,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Serves a virtio device to a front end in another process, on the thread that asks for it: the back end of the vhost-user protocol. One front end at a time; when it goes away the device is left as after a
- * reset, and its memory is unmapped. The device stays the caller's.
+ * Serves a virtio device to a front end in another process, on the thread that asks for it: the back end of the
+ * vhost-user protocol. One front end at a time; when it goes away the device is left as after a reset, and its memory
+ * is unmapped. The device stays the caller's.
  *
- * <p>With {@code seal} mappings of guest memory are immutable (mseal): for a process that ends with its device. Then they stay until that end, though a front end may change its memory table.
+ * <p>With {@code seal} mappings of guest memory are immutable (mseal): for a process that ends with its device. Then
+ * they stay until that end, though a front end may change its memory table.
  */
 public final class BackEnd implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BackEnd.class);
@@ -24,6 +26,7 @@ public final class BackEnd implements AutoCloseable {
     private final LimitedLog log = new LimitedLog(LOG);
     /** Queues that other front ends ask for in-flight memory for, whatever the device's size: QEMU's largest. */
     private static final int LARGEST_QUEUE = 1024;
+
     private final VirtioDevice device;
     private final MemoryFiles files;
     private MemoryObject prepared;
@@ -36,7 +39,10 @@ public final class BackEnd implements AutoCloseable {
         files = new MemoryFiles(seal);
     }
 
-    /** Makes the memory in which requests under way are recorded, for a process that can make none later. It stays until the process ends. */
+    /**
+     * Makes the memory in which requests under way are recorded, for a process that can make none later. It stays until
+     * the process ends.
+     */
     public void prepare() throws IOException {
         int size = LARGEST_QUEUE;
         for (int i = 0; i < device.queueCount(); i++) size = Math.max(size, device.maxQueueSize(i));
@@ -56,11 +62,14 @@ public final class BackEnd implements AutoCloseable {
         } catch (ClosedChannelException e) {
             if (!isClosed()) throw e;
         } catch (ErrnoException e) {
-            if (e.errno() != Errno.ECONNRESET && e.errno() != Errno.EPIPE) throw e;          // it has gone away as well
+            if (e.errno() != Errno.ECONNRESET && e.errno() != Errno.EPIPE) throw e; // it has gone away as well
         }
     }
 
-    /** Serves one front end after the other, each as it connects, until {@link #close}. What one does wrong ends its connection only. */
+    /**
+     * Serves one front end after the other, each as it connects, until {@link #close}. What one does wrong ends its
+     * connection only.
+     */
     public void serve(DescriptorListener listener) throws IOException {
         while (listens(listener)) {
             DescriptorChannel channel;

@@ -18,13 +18,6 @@ import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.MemoryObject;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.FileStatus;
-import org.nestorvm.virtio.ConfigSpace;
-import org.nestorvm.virtio.DeviceEvents;
-import org.nestorvm.virtio.DeviceSession;
-import org.nestorvm.virtio.Features;
-import org.nestorvm.virtio.LimitedLog;
-import org.nestorvm.virtio.QueueSetup;
-import org.nestorvm.virtio.VirtioDevice;
 import org.nestorvm.vhost.Payloads.Config;
 import org.nestorvm.vhost.Payloads.Inflight;
 import org.nestorvm.vhost.Payloads.Log;
@@ -32,15 +25,25 @@ import org.nestorvm.vhost.Payloads.MemoryRegion;
 import org.nestorvm.vhost.Payloads.VringAddress;
 import org.nestorvm.vhost.Payloads.VringFile;
 import org.nestorvm.vhost.Payloads.VringState;
+import org.nestorvm.virtio.ConfigSpace;
+import org.nestorvm.virtio.DeviceEvents;
+import org.nestorvm.virtio.DeviceSession;
+import org.nestorvm.virtio.Features;
+import org.nestorvm.virtio.LimitedLog;
+import org.nestorvm.virtio.QueueSetup;
+import org.nestorvm.virtio.VirtioDevice;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One connection of a {@link BackEnd}: answers what the front end asks, on one thread. A queue runs when all that it needs is there: features, size, addresses, a kick descriptor and, where protocol features
- * are spoken, the front end's permission. Whatever the device cannot be told while it runs (another memory table, other features) is told in between: queues stop, the change is made, queues go on.
+ * One connection of a {@link BackEnd}: answers what the front end asks, on one thread. A queue runs when all that it
+ * needs is there: features, size, addresses, a kick descriptor and, where protocol features are spoken, the front end's
+ * permission. Whatever the device cannot be told while it runs (another memory table, other features) is told in
+ * between: queues stop, the change is made, queues go on.
  *
- * <p>A message that is wrong is answered so if an answer is asked for, and nothing has changed; else it ends the connection, since the front end would go on as if it had been heard. A disabled queue is not
- * served at all, though the specification lets a network device discard what is sent meanwhile.
+ * <p>A message that is wrong is answered so if an answer is asked for, and nothing has changed; else it ends the
+ * connection, since the front end would go on as if it had been heard. A disabled queue is not served at all, though
+ * the specification lets a network device discard what is sent meanwhile.
  */
 final class BackEndSession implements DeviceEvents {
     private static final Logger LOG = LoggerFactory.getLogger(BackEndSession.class);
@@ -58,7 +61,7 @@ final class BackEndSession implements DeviceEvents {
     private volatile int status;
     private InflightArea inflight;
     private DirtyLog log;
-    private volatile MessageChannel requests;                        // to the front end
+    private volatile MessageChannel requests; // to the front end
 
     /** @param prepared in-flight memory, or null to make it when it is asked for */
     BackEndSession(VirtioDevice device, MemoryFiles files, MemoryObject prepared, DescriptorChannel channel) {
@@ -75,14 +78,15 @@ final class BackEndSession implements DeviceEvents {
     }
 
     private long offeredProtocolFeatures() {
-        long always = MQ | LOG_SHMFD | REPLY_ACK | BACKEND_REQ | INFLIGHT_SHMFD | RESET_DEVICE | CONFIGURE_MEM_SLOTS | STATUS;
+        long always =
+                MQ | LOG_SHMFD | REPLY_ACK | BACKEND_REQ | INFLIGHT_SHMFD | RESET_DEVICE | CONFIGURE_MEM_SLOTS | STATUS;
         return device.config().sizeBytes() > 0 ? always | CONFIG : always;
     }
 
     /** Serves until the front end closes. Leaves nothing of it behind. */
     void run() throws IOException {
         try {
-            while (serveNext()) { }
+            while (serveNext()) {}
         } finally {
             end();
         }
@@ -128,7 +132,7 @@ final class BackEndSession implements DeviceEvents {
         switch (request) {
             case GET_FEATURES -> reply(message, offeredFeatures());
             case SET_FEATURES -> setFeatures(message.u64());
-            case SET_OWNER, SET_LOG_FD -> { }                        // who wants to know when the log changes may look
+            case SET_OWNER, SET_LOG_FD -> {} // who wants to know when the log changes may look
             case RESET_OWNER -> change(() -> Arrays.stream(vrings).forEach(vring -> vring.enabled = false));
             case SET_MEM_TABLE -> {
                 List<MemoryRegion> regions = MemoryRegion.table(message);
@@ -140,7 +144,9 @@ final class BackEndSession implements DeviceEvents {
             }
             case SET_VRING_NUM -> setSize(VringState.of(message));
             case SET_VRING_ADDR -> setAddress(VringAddress.of(message));
-            case SET_VRING_BASE -> stopped(VringState.of(message).index()).base = VringState.of(message).num();
+            case SET_VRING_BASE ->
+                stopped(VringState.of(message).index()).base =
+                        VringState.of(message).num();
             case GET_VRING_BASE -> getBase(message);
             case SET_VRING_KICK -> setKick(message);
             case SET_VRING_CALL -> {
@@ -173,7 +179,8 @@ final class BackEndSession implements DeviceEvents {
     }
 
     private static long checkOffered(String what, long value, long offered) throws ProtocolException {
-        if ((value & ~offered) != 0) throw new ProtocolException(what + " that were not offered: 0x" + Long.toHexString(value & ~offered));
+        if ((value & ~offered) != 0)
+            throw new ProtocolException(what + " that were not offered: 0x" + Long.toHexString(value & ~offered));
         return value;
     }
 
@@ -189,7 +196,8 @@ final class BackEndSession implements DeviceEvents {
     // Queues
 
     private Vring vring(int index) throws ProtocolException {
-        if (index < 0 || index >= vrings.length) throw new ProtocolException("queue " + Integer.toUnsignedString(index) + " of " + vrings.length);
+        if (index < 0 || index >= vrings.length)
+            throw new ProtocolException("queue " + Integer.toUnsignedString(index) + " of " + vrings.length);
         return vrings[index];
     }
 
@@ -202,15 +210,23 @@ final class BackEndSession implements DeviceEvents {
     private void setSize(VringState state) throws ProtocolException {
         Vring vring = stopped(state.index());
         int most = device.maxQueueSize(vring.index);
-        if (state.num() < 1 || state.num() > most) throw new ProtocolException("queue " + vring.index + " can have 1 to " + most + " entries, not " + Integer.toUnsignedString(state.num()));
+        if (state.num() < 1 || state.num() > most)
+            throw new ProtocolException("queue " + vring.index + " can have 1 to " + most + " entries, not "
+                    + Integer.toUnsignedString(state.num()));
         vring.size = state.num();
     }
 
-    /** May come while the queue runs, to begin or end logging: pages of the used ring are logged with the rest, so there is nothing to change. */
+    /**
+     * May come while the queue runs, to begin or end logging: pages of the used ring are logged with the rest, so there
+     * is nothing to change.
+     */
     private void setAddress(VringAddress address) throws IOException {
         Vring vring = vring(address.index());
         VringAddress before = vring.address;
-        if (vring.running && before.descriptors() == address.descriptors() && before.used() == address.used() && before.available() == address.available()) return;
+        if (vring.running
+                && before.descriptors() == address.descriptors()
+                && before.used() == address.used()
+                && before.available() == address.available()) return;
         if (!table.isEmpty()) checkAddress(vring, address);
         stop(vring);
         vring.address = address;
@@ -230,14 +246,19 @@ final class BackEndSession implements DeviceEvents {
     private void setKick(Message message) throws IOException {
         VringFile file = VringFile.of(message);
         Vring vring = vring(file.index());
-        if (file.none()) throw new ProtocolException("queue " + vring.index + " has no kick descriptor; this device does not look by itself");
+        if (file.none())
+            throw new ProtocolException(
+                    "queue " + vring.index + " has no kick descriptor; this device does not look by itself");
         int kick = vring.checked("kick", message.take(0));
         stop(vring);
         vring.kick(kick);
         update();
     }
 
-    /** A front end such as QEMU changes the descriptor when the queue runs already, and waits for no answer: the driver may have been served meanwhile, and told where nobody listens any more. So it is told once more. */
+    /**
+     * A front end such as QEMU changes the descriptor when the queue runs already, and waits for no answer: the driver
+     * may have been served meanwhile, and told where nobody listens any more. So it is told once more.
+     */
     private void setCall(Vring vring, int descriptor) throws IOException {
         vring.call(descriptor);
         if (vring.running) vring.interrupt();
@@ -245,7 +266,9 @@ final class BackEndSession implements DeviceEvents {
 
     private void enable(VringState state) throws IOException {
         Vring vring = vring(state.index());
-        if (state.num() != 0 && state.num() != 1) throw new ProtocolException("queue " + vring.index + " is enabled with 1 and disabled with 0, not with " + Integer.toUnsignedString(state.num()));
+        if (state.num() != 0 && state.num() != 1)
+            throw new ProtocolException("queue " + vring.index + " is enabled with 1 and disabled with 0, not with "
+                    + Integer.toUnsignedString(state.num()));
         vring.enabled = state.num() == 1;
         if (!vring.enabled) stop(vring);
         update();
@@ -273,7 +296,8 @@ final class BackEndSession implements DeviceEvents {
         QueueSetup setup = setup(vring);
         if (!active) {
             if ((features & Features.VERSION_1) == 0) throw new ProtocolException("the driver is of virtio before 1.0");
-            device.activate(new DeviceSession(features & device.features(), table.memory((features & LOG_ALL) != 0 ? log : null), this));
+            device.activate(new DeviceSession(
+                    features & device.features(), table.memory((features & LOG_ALL) != 0 ? log : null), this));
             active = true;
         }
         device.startQueue(setup);
@@ -283,13 +307,22 @@ final class BackEndSession implements DeviceEvents {
     private QueueSetup setup(Vring vring) throws IOException {
         VringAddress at = vring.address;
         long region = inflight == null ? 0 : inflight.queue(vring.index, vring.size);
-        return new QueueSetup(vring.index, vring.size, gpa(vring, "descriptors", at.descriptors()), gpa(vring, "available ring", at.available()), gpa(vring, "used ring", at.used()), vring.base, region,
-            vring.kick());
+        return new QueueSetup(
+                vring.index,
+                vring.size,
+                gpa(vring, "descriptors", at.descriptors()),
+                gpa(vring, "available ring", at.available()),
+                gpa(vring, "used ring", at.used()),
+                vring.base,
+                region,
+                vring.kick());
     }
 
     private long gpa(Vring vring, String what, long user) throws ProtocolException {
         long gpa = table.gpa(user);
-        if (gpa < 0) throw new ProtocolException(what + " of queue " + vring.index + " at user address 0x" + Long.toHexString(user) + ": not in the memory table");
+        if (gpa < 0)
+            throw new ProtocolException(what + " of queue " + vring.index + " at user address 0x"
+                    + Long.toHexString(user) + ": not in the memory table");
         return gpa;
     }
 
@@ -349,19 +382,26 @@ final class BackEndSession implements DeviceEvents {
         DirtyLog old = log;
         try {
             change(() -> log = newLog);
-        } finally {                                                  // also when a queue cannot go on
+        } finally { // also when a queue cannot go on
             if (old != null) old.release();
         }
     }
 
     private void getInflight(Message message) throws IOException {
         Inflight wanted = Inflight.of(message);
-        if (wanted.queues() < 1 || wanted.queues() > vrings.length || wanted.queueSize() < 1 || wanted.queueSize() > 32768) {
-            throw new ProtocolException(message + " for " + wanted.queues() + " queues of " + wanted.queueSize() + " entries");
+        if (wanted.queues() < 1
+                || wanted.queues() > vrings.length
+                || wanted.queueSize() < 1
+                || wanted.queueSize() > 32768) {
+            throw new ProtocolException(
+                    message + " for " + wanted.queues() + " queues of " + wanted.queueSize() + " entries");
         }
         MemoryObject object = inflightMemory(wanted);
         try {
-            reply(message, new Inflight(object.sizeBytes(), 0, wanted.queues(), wanted.queueSize()).bytes(), object.descriptor());
+            reply(
+                    message,
+                    new Inflight(object.sizeBytes(), 0, wanted.queues(), wanted.queueSize()).bytes(),
+                    object.descriptor());
         } finally {
             object.release();
         }
@@ -371,8 +411,15 @@ final class BackEndSession implements DeviceEvents {
     private MemoryObject inflightMemory(Inflight wanted) throws IOException {
         long sizeBytes = InflightArea.objectBytes(wanted.queues(), wanted.queueSize());
         if (prepared == null) return InflightArea.create(wanted.queues(), wanted.queueSize());
-        if (sizeBytes > prepared.sizeBytes()) throw new ProtocolException("in-flight memory for " + wanted.queues() + " queues of " + wanted.queueSize() + " entries; this process has " + prepared.sizeBytes() + " bytes");
-        Descriptors.fallocate(prepared, prepared.descriptor(), Descriptors.FALLOC_FL_PUNCH_HOLE | Descriptors.FALLOC_FL_KEEP_SIZE, 0, prepared.sizeBytes());
+        if (sizeBytes > prepared.sizeBytes())
+            throw new ProtocolException("in-flight memory for " + wanted.queues() + " queues of " + wanted.queueSize()
+                    + " entries; this process has " + prepared.sizeBytes() + " bytes");
+        Descriptors.fallocate(
+                prepared,
+                prepared.descriptor(),
+                Descriptors.FALLOC_FL_PUNCH_HOLE | Descriptors.FALLOC_FL_KEEP_SIZE,
+                0,
+                prepared.sizeBytes());
         return prepared.reference();
     }
 
@@ -395,20 +442,24 @@ final class BackEndSession implements DeviceEvents {
     }
 
     private void setConfig(Config config) throws IOException {
-        if (config.flags() != 0) throw new ProtocolException("SET_CONFIG for migration, which this device does not take part in");
+        if (config.flags() != 0)
+            throw new ProtocolException("SET_CONFIG for migration, which this device does not take part in");
         ConfigSpace space = device.config();
         for (int at = 0; at < config.size(); at += Long.BYTES) {
             int size = Math.min(Long.BYTES, config.size() - at);
             long value = 0;
             for (int i = 0; i < size; i++) value |= (config.bytes()[at + i] & 0xffL) << 8 * i;
             space.write(config.offset() + at, size, value);
-            if (space.get(config.offset() + at, size) != value) throw new ProtocolException("SET_CONFIG of a field that cannot be written: offset " + (config.offset() + at));
+            if (space.get(config.offset() + at, size) != value)
+                throw new ProtocolException(
+                        "SET_CONFIG of a field that cannot be written: offset " + (config.offset() + at));
         }
     }
 
     private void setRequests(int descriptor) throws IOException {
         try {
-            if ((FileStatus.of("back-end requests", descriptor).mode() & FileStatus.S_IFMT) != FileStatus.S_IFSOCK) throw new ProtocolException("the channel for back-end requests is no socket");
+            if ((FileStatus.of("back-end requests", descriptor).mode() & FileStatus.S_IFMT) != FileStatus.S_IFSOCK)
+                throw new ProtocolException("the channel for back-end requests is no socket");
         } catch (Throwable t) {
             Descriptors.close(descriptor);
             throw t;

@@ -4,6 +4,5 @@ package org.nestorvm.vhost;
 final class Backoff {
     static final int STEP_MS = 10, LONGEST_MS = 1000, MOST = 12;
 
-    private Backoff() {
-    }
+    private Backoff() {}
 }

@@ -6,13 +6,15 @@ import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.DescriptorListener;
 
 /**
- * How a front end gets to its back end: at first, and again when the connection has ended. May start a process. It is the one that decides how long to wait and when to give up, and the one that sees to it that the
- * former back end has ended, if it did not die: two that serve the same queues would each do what is under way.
+ * How a front end gets to its back end: at first, and again when the connection has ended. May start a process. It is
+ * the one that decides how long to wait and when to give up, and the one that sees to it that the former back end has
+ * ended, if it did not die: two that serve the same queues would each do what is under way.
  */
 @FunctionalInterface
 public interface Connector {
     /**
-     * @param failures connections in a row that have ended before the device had done anything; 0 for the first, and after one that did something
+     * @param failures connections in a row that have ended before the device had done anything; 0 for the first, and
+     *     after one that did something
      * @return a connected socket, which is the front end's from now on
      * @throws IOException there is no back end to be had any more: the guest's device fails
      * @throws InterruptedException the front end is closed meanwhile
@@ -20,8 +22,7 @@ public interface Connector {
     DescriptorChannel connect(int failures) throws IOException, InterruptedException;
 
     /** The front end has closed its connection, and asks for no other. */
-    default void close() {
-    }
+    default void close() {}
 
     /** A back end that is never replaced. */
     static Connector once(DescriptorChannel channel) {
@@ -34,7 +35,10 @@ public interface Connector {
         };
     }
 
-    /** A back end that listens at a path, and is started again there by somebody else. @param patienceMs after which there is none any more */
+    /**
+     * A back end that listens at a path, and is started again there by somebody else. @param patienceMs after which
+     * there is none any more
+     */
     static Connector path(Path path, int patienceMs) {
         return failures -> {
             pause(failures);

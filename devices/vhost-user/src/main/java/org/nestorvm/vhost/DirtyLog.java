@@ -4,7 +4,10 @@ import java.io.IOException;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.virtio.DeviceMemory;
 
-/** The log of "Migration": a bit for each page that the device has written. Writes to a used ring are marked at the ring's own address. */
+/**
+ * The log of "Migration": a bit for each page that the device has written. Writes to a used ring are marked at the
+ * ring's own address.
+ */
 final class DirtyLog implements DeviceMemory.WriteListener {
     private static final int PAGE_SHIFT = 12, ALIGNMENT = 8;
 

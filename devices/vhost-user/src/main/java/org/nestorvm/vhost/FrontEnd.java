@@ -13,29 +13,42 @@ import org.nestorvm.virtio.QueueSetup;
 import org.nestorvm.virtio.VirtioDevice;
 
 /**
- * A virtio device in another process: the front end of the vhost-user protocol. The data path is the back end's alone; this process passes on eventfds.
+ * A virtio device in another process: the front end of the vhost-user protocol. The data path is the back end's alone;
+ * this process passes on eventfds.
  *
- * <p>What the device should be like is kept here, so that it can be said again: when the back end goes away another one is asked for, and told features, memory, in-flight memory and queues, each where the ring
- * says that it is. The guest sees a pause; what its driver does meanwhile is remembered. Requests that were under way are done by the new back end: exactly once where both track them (INFLIGHT_SHMFD); else, in a
- * split ring, all that is not used is done again, which is the same for back ends that serve in order. A packed ring without tracking cannot be gone on with, and needs a reset.
+ * <p>What the device should be like is kept here, so that it can be said again: when the back end goes away another one
+ * is asked for, and told features, memory, in-flight memory and queues, each where the ring says that it is. The guest
+ * sees a pause; what its driver does meanwhile is remembered. Requests that were under way are done by the new back
+ * end: exactly once where both track them (INFLIGHT_SHMFD); else, in a split ring, all that is not used is done again,
+ * which is the same for back ends that serve in order. A packed ring without tracking cannot be gone on with, and needs
+ * a reset.
  *
  * <p>One lock covers the connection and this state; it is not held while a back end is looked for.
  */
 public final class FrontEnd implements VirtioDevice {
     private static final int ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8;
-    /** Means nothing to a guest, or needs what this front end does not do. Bits 24 and 27 are legacy, 37 to 39 and 41 concern other transports. */
-    private static final long NOT_OURS = Features.VHOST_PROTOCOL | ProtocolFeatures.LOG_ALL | ProtocolFeatures.ACCESS_PLATFORM | 1L << 24 | 1L << 27 | 0x7L << 37 | 1L << 41;
+    /**
+     * Means nothing to a guest, or needs what this front end does not do. Bits 24 and 27 are legacy, 37 to 39 and 41
+     * concern other transports.
+     */
+    private static final long NOT_OURS = Features.VHOST_PROTOCOL
+            | ProtocolFeatures.LOG_ALL
+            | ProtocolFeatures.ACCESS_PLATFORM
+            | 1L << 24
+            | 1L << 27
+            | 0x7L << 37
+            | 1L << 41;
 
     private final FrontEndOptions options;
     private final EventLoop loop;
     private final ReentrantLock lock = new ReentrantLock();
     private final LinkKeeper keeper;
     private final FrontQueue[] queues;
-    private final QueueSetup[] setups;                               // of running queues
+    private final QueueSetup[] setups; // of running queues
     private final int[] positions;
-    private final int[] ownKicks;                                    // for a transport without eventfds; open until the end
+    private final int[] ownKicks; // for a transport without eventfds; open until the end
     private final ConfigSpace config;
-    private final long features;                                     // that the guest gets; a later back end must have those that it accepted
+    private final long features; // that the guest gets; a later back end must have those that it accepted
     private DeviceSession session;
     private Link.Kept inflight;
 
@@ -55,7 +68,7 @@ public final class FrontEnd implements VirtioDevice {
         this.options = options;
         this.loop = loop;
         keeper = new LinkKeeper(options, loop, lock, new Kept());
-        lock.lock();                                                 // what comes back soon meets a front end that is complete
+        lock.lock(); // what comes back soon meets a front end that is complete
         try {
             Link first = keeper.first();
             int count = options.queues() == FrontEndOptions.ALL_QUEUES ? keeper.queues() : options.queues();
@@ -144,7 +157,8 @@ public final class FrontEnd implements VirtioDevice {
     private void writeConfig(int offset, int size) {
         lock.lock();
         try {
-            keeper.attempt(link -> link.setConfig(offset, Arrays.copyOfRange(config.get(), offset, Math.min(offset + size, config.sizeBytes()))));
+            keeper.attempt(link -> link.setConfig(
+                    offset, Arrays.copyOfRange(config.get(), offset, Math.min(offset + size, config.sizeBytes()))));
             keeper.refreshConfig();
         } finally {
             lock.unlock();
@@ -155,7 +169,8 @@ public final class FrontEnd implements VirtioDevice {
         prepare(link);
         for (int i = 0; i < queues.length; i++) {
             if (queues[i] == null) continue;
-            if (session.has(Features.RING_PACKED) && inflight == null && queues[i].isKnown()) throw new IOException("a packed ring cannot be gone on with where requests under way are not tracked");
+            if (session.has(Features.RING_PACKED) && inflight == null && queues[i].isKnown())
+                throw new IOException("a packed ring cannot be gone on with where requests under way are not tracked");
             queues[i].start(link, kick(i), queues[i].recoveredBase());
         }
         link.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
@@ -169,7 +184,9 @@ public final class FrontEnd implements VirtioDevice {
     /** Everything that belongs to all queues. */
     private void prepare(Link link) throws IOException {
         long accepted = session.features() & ~options.ownFeatures();
-        if ((accepted & ~link.features()) != 0) throw new IOException("the back end no longer offers features that the driver uses: 0x" + Long.toHexString(accepted & ~link.features()));
+        if ((accepted & ~link.features()) != 0)
+            throw new IOException("the back end no longer offers features that the driver uses: 0x"
+                    + Long.toHexString(accepted & ~link.features()));
         link.setStatus(ACKNOWLEDGE | DRIVER);
         link.setFeatures(accepted);
         link.setStatus(ACKNOWLEDGE | DRIVER | FEATURES_OK);
@@ -210,15 +227,17 @@ public final class FrontEnd implements VirtioDevice {
         int index = setup.index();
         lock.lock();
         try {
-            if (queues[index] != null) throw new IllegalStateException("queue " + index + " of " + name() + " runs already");
+            if (queues[index] != null)
+                throw new IllegalStateException("queue " + index + " of " + name() + " runs already");
             positions[index] = setup.position();
             FrontQueue queue = FrontQueue.open(session, loop, setup);
             if (queue == null) return;
             setups[index] = setup;
             queues[index] = queue;
-            if (setup.kick() < 0 && ownKicks[index] < 0) ownKicks[index] = Events.eventfd("kick of queue " + index, 0, Events.EFD_NONBLOCK);
+            if (setup.kick() < 0 && ownKicks[index] < 0)
+                ownKicks[index] = Events.eventfd("kick of queue " + index, 0, Events.EFD_NONBLOCK);
             keeper.tell(link -> queue.start(link, kick(index), setup.position()));
-            Events.trySignalShared(kick(index));                        // some back ends do not look before
+            Events.trySignalShared(kick(index)); // some back ends do not look before
         } catch (Throwable t) {
             forget(index);
             throw t;
@@ -247,7 +266,10 @@ public final class FrontEnd implements VirtioDevice {
         }
     }
 
-    /** Requests under way are completed; those of a back end that is gone are left in the in-flight memory, for when the queue goes on. */
+    /**
+     * Requests under way are completed; those of a back end that is gone are left in the in-flight memory, for when the
+     * queue goes on.
+     */
     private int positionAfterStop(int index) {
         int[] position = {queues[index].recoveredBase()};
         keeper.attempt(link -> position[0] = link.stopQueue(index));

@@ -5,17 +5,19 @@ import java.util.zip.CRC32;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.HostMemory;
+import org.nestorvm.vhost.Payloads.VringAddress;
 import org.nestorvm.virtio.DeviceMemory;
 import org.nestorvm.virtio.DeviceSession;
 import org.nestorvm.virtio.EventLoop;
 import org.nestorvm.virtio.Features;
 import org.nestorvm.virtio.QueueSetup;
-import org.nestorvm.vhost.Payloads.VringAddress;
 
 /**
- * A queue while it runs, as its front end has it: its place in this process, and its eventfds, which are the same for every back end that serves it.
+ * A queue while it runs, as its front end has it: its place in this process, and its eventfds, which are the same for
+ * every back end that serves it.
  *
- * <p>The back end has the same file descriptions and can change their flags and counters. So nothing is read from or written to call and error eventfds here: edges of them are enough. Kicks are signalled by
+ * <p>The back end has the same file descriptions and can change their flags and counters. So nothing is read from or
+ * written to call and error eventfds here: edges of them are enough. Kicks are signalled by
  * {@link Events#trySignalShared}. No back end can make this process wait.
  */
 final class FrontQueue {
@@ -29,7 +31,8 @@ final class FrontQueue {
     private boolean known;
     private long lastSeen;
 
-    private FrontQueue(DeviceSession session, EventLoop loop, QueueSetup setup, VringAddress addresses, long usedBytes) throws IOException {
+    private FrontQueue(DeviceSession session, EventLoop loop, QueueSetup setup, VringAddress addresses, long usedBytes)
+            throws IOException {
         this.session = session;
         this.loop = loop;
         this.setup = setup;
@@ -41,7 +44,10 @@ final class FrontQueue {
         try {
             second = Events.eventfd("error of queue " + setup.index(), 0, Events.EFD_NONBLOCK);
             int edges = Events.EPOLLIN | Events.EPOLLET;
-            loop.add(second, edges, _ -> session.events().needsReset("the back end cannot go on with queue " + setup.index()));
+            loop.add(
+                    second,
+                    edges,
+                    _ -> session.events().needsReset("the back end cannot go on with queue " + setup.index()));
             connected = session.events().connectInterrupt(setup.index(), call);
             if (!connected) loop.add(call, edges, _ -> session.events().interrupt(setup.index()));
         } catch (Throwable t) {
@@ -82,9 +88,14 @@ final class FrontQueue {
         return known;
     }
 
-    /** Where to go on after a back end that did not say where it stopped: all that is used was taken; what was taken besides is in the in-flight memory, or is taken again. */
+    /**
+     * Where to go on after a back end that did not say where it stopped: all that is used was taken; what was taken
+     * besides is in the in-flight memory, or is taken again.
+     */
     int recoveredBase() {
-        return session.has(Features.RING_PACKED) || !known ? setup.position() : HostMemory.getShort(usedAddress + 2) & 0xffff;
+        return session.has(Features.RING_PACKED) || !known
+                ? setup.position()
+                : HostMemory.getShort(usedAddress + 2) & 0xffff;
     }
 
     /** Whether something has been used since the queue was started at this back end. */
@@ -95,7 +106,8 @@ final class FrontQueue {
     private long trace() {
         CRC32 sum = new CRC32();
         byte[] bytes = new byte[(int) usedBytes];
-        HostMemory.copyOut(session.has(Features.RING_PACKED) ? addresses.descriptors() : usedAddress, bytes, 0, bytes.length);
+        HostMemory.copyOut(
+                session.has(Features.RING_PACKED) ? addresses.descriptors() : usedAddress, bytes, 0, bytes.length);
         sum.update(bytes);
         return sum.getValue();
     }

@@ -2,10 +2,13 @@ package org.nestorvm.vhost;
 
 import java.io.IOException;
 import org.nestorvm.memory.MemoryObject;
-import org.nestorvm.virtio.queue.Virtqueue;
 import org.nestorvm.vhost.Payloads.Inflight;
+import org.nestorvm.virtio.queue.Virtqueue;
 
-/** The buffer of "Inflight I/O tracking": a region for each queue, in memory that the front end keeps while back ends come and go. */
+/**
+ * The buffer of "Inflight I/O tracking": a region for each queue, in memory that the front end keeps while back ends
+ * come and go.
+ */
 final class InflightArea {
     private static final int ALIGNMENT = 64, PAGE = 4096;
 
@@ -18,7 +21,8 @@ final class InflightArea {
         this.description = description;
         if (description.sizeBytes() >= bytes(description)) return;
         area.release();
-        throw new ProtocolException("in-flight area: " + description.sizeBytes() + " bytes are too few for " + description.queues() + " queues of " + description.queueSize() + " entries");
+        throw new ProtocolException("in-flight area: " + description.sizeBytes() + " bytes are too few for "
+                + description.queues() + " queues of " + description.queueSize() + " entries");
     }
 
     private static long queueBytes(int queueSize) {
@@ -41,7 +45,9 @@ final class InflightArea {
     /** Where a queue's requests are recorded. */
     long queue(int index, int queueSize) throws ProtocolException {
         if (index >= description.queues() || queueSize > description.queueSize()) {
-            throw new ProtocolException("queue " + index + " of " + queueSize + " entries has no place in the in-flight area for " + description.queues() + " queues of " + description.queueSize());
+            throw new ProtocolException(
+                    "queue " + index + " of " + queueSize + " entries has no place in the in-flight area for "
+                            + description.queues() + " queues of " + description.queueSize());
         }
         return area.hostAddress() + index * queueBytes(description.queueSize());
     }

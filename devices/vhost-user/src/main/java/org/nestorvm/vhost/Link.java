@@ -17,17 +17,20 @@ import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.FileStatus;
 import org.nestorvm.memory.sys.Sockets;
-import org.nestorvm.virtio.DeviceMemory;
-import org.nestorvm.virtio.Features;
-import org.nestorvm.virtio.QueueSetup;
 import org.nestorvm.vhost.Payloads.Config;
 import org.nestorvm.vhost.Payloads.Inflight;
 import org.nestorvm.vhost.Payloads.MemoryRegion;
 import org.nestorvm.vhost.Payloads.VringAddress;
 import org.nestorvm.vhost.Payloads.VringFile;
 import org.nestorvm.vhost.Payloads.VringState;
+import org.nestorvm.virtio.DeviceMemory;
+import org.nestorvm.virtio.Features;
+import org.nestorvm.virtio.QueueSetup;
 
-/** One connection of a {@link FrontEnd}: what was agreed on, and the requests, each answered before the next where the back end can. Used by one thread at a time; {@link #close} by any. */
+/**
+ * One connection of a {@link FrontEnd}: what was agreed on, and the requests, each answered before the next where the
+ * back end can. Used by one thread at a time; {@link #close} by any.
+ */
 final class Link implements Closeable {
     /** The back end is alive and says no: another connection would not help. */
     static final class RefusedException extends IOException {
@@ -38,14 +41,15 @@ final class Link implements Closeable {
         }
     }
 
-    private static final long SPOKEN = MQ | REPLY_ACK | BACKEND_REQ | CONFIG | INFLIGHT_SHMFD | RESET_DEVICE | CONFIGURE_MEM_SLOTS | STATUS;
+    private static final long SPOKEN =
+            MQ | REPLY_ACK | BACKEND_REQ | CONFIG | INFLIGHT_SHMFD | RESET_DEVICE | CONFIGURE_MEM_SLOTS | STATUS;
     private static final int TABLE_REGIONS = 8;
 
     private final MessageChannel channel;
     private final int answerMs;
     private long features, protocolFeatures;
     private int queueLimit = Integer.MAX_VALUE, slotLimit = TABLE_REGIONS;
-    private DescriptorChannel requests;                              // from the back end
+    private DescriptorChannel requests; // from the back end
     private List<Told> told = List.of();
 
     /** Begins the conversation. @throws IOException then the channel is closed */
@@ -115,7 +119,8 @@ final class Link implements Closeable {
 
     private Message answer(Request request) throws IOException {
         Message message = channel.receive(answerMs, _ -> Config.HEADER_BYTES + Config.MAX_BYTES);
-        if (message == null) throw new ProtocolException(channel + ": the back end closed instead of answering " + request);
+        if (message == null)
+            throw new ProtocolException(channel + ": the back end closed instead of answering " + request);
         if (message.request() == request.id && message.isReply()) return message;
         message.close();
         throw new ProtocolException(channel + ": " + message + " instead of an answer to " + request);
@@ -124,7 +129,8 @@ final class Link implements Closeable {
     private static Message sized(Message message, int sizeBytes, int descriptors) throws IOException {
         if (message.payload().length == sizeBytes && message.descriptorCount() == descriptors) return message;
         message.close();
-        throw new ProtocolException(message + " has " + message.payload().length + " bytes and " + message.descriptorCount() + " descriptors, not " + sizeBytes + " and " + descriptors);
+        throw new ProtocolException(message + " has " + message.payload().length + " bytes and "
+                + message.descriptorCount() + " descriptors, not " + sizeBytes + " and " + descriptors);
     }
 
     private long getU64(Request request) throws IOException {
@@ -170,7 +176,9 @@ final class Link implements Closeable {
     /** What the back end does not know yet, or should forget. */
     void setMemory(DeviceMemory memory) throws IOException {
         List<DeviceMemory.Region> regions = memory.regions();
-        if (regions.size() > slotLimit) throw new RefusedException(channel + ": the guest's memory has " + regions.size() + " regions, the back end takes " + slotLimit);
+        if (regions.size() > slotLimit)
+            throw new RefusedException(channel + ": the guest's memory has " + regions.size()
+                    + " regions, the back end takes " + slotLimit);
         List<Told> wanted = new ArrayList<>();
         for (DeviceMemory.Region region : regions) wanted.add(described(region));
         if (wanted.size() == told.size() && wanted.stream().allMatch(one -> one.isIn(told))) return;
@@ -181,13 +189,22 @@ final class Link implements Closeable {
 
     /** User addresses are those of this process. */
     private Told described(DeviceMemory.Region region) throws IOException {
-        if (region.descriptor() < 0) throw new RefusedException(channel + ": the region of guest memory at 0x" + Long.toHexString(region.gpa()) + " has no file that could be shared");
+        if (region.descriptor() < 0)
+            throw new RefusedException(channel + ": the region of guest memory at 0x" + Long.toHexString(region.gpa())
+                    + " has no file that could be shared");
         FileStatus file = FileStatus.of(channel, region.descriptor());
-        return new Told(new MemoryRegion(region.gpa(), region.sizeBytes(), region.hostAddress(), region.fileOffset()), file.device(), file.inode(), region.descriptor());
+        return new Told(
+                new MemoryRegion(region.gpa(), region.sizeBytes(), region.hostAddress(), region.fileOffset()),
+                file.device(),
+                file.inode(),
+                region.descriptor());
     }
 
     private void replaceMemory(List<Told> wanted) throws IOException {
-        set(Request.SET_MEM_TABLE, MemoryRegion.table(wanted.stream().map(Told::region).toList()), wanted.stream().mapToInt(Told::descriptor).toArray());
+        set(
+                Request.SET_MEM_TABLE,
+                MemoryRegion.table(wanted.stream().map(Told::region).toList()),
+                wanted.stream().mapToInt(Told::descriptor).toArray());
     }
 
     /** A failure ends the connection or the activation; what was told by then is known either way. */
@@ -209,21 +226,23 @@ final class Link implements Closeable {
     /** @return with its descriptor, which is the caller's */
     Kept getInflight(int queues, int queueSize) throws IOException {
         try (Message message = ask(Request.GET_INFLIGHT_FD, new Inflight(0, 0, queues, queueSize).bytes())) {
-            if (message.payload().length < 20 || message.descriptorCount() != 1) throw new ProtocolException(message + " has " + message.payload().length + " bytes and " + message.descriptorCount() + " descriptors");
+            if (message.payload().length < 20 || message.descriptorCount() != 1)
+                throw new ProtocolException(message + " has " + message.payload().length + " bytes and "
+                        + message.descriptorCount() + " descriptors");
             return new Kept(Inflight.of(message), message.take(0));
         }
     }
 
     /** In-flight memory while this process keeps it. */
-    record Kept(Inflight description, int descriptor) {
-    }
+    record Kept(Inflight description, int descriptor) {}
 
     void setInflight(Kept kept) throws IOException {
         set(Request.SET_INFLIGHT_FD, kept.description().bytes(), kept.descriptor());
     }
 
     /** @param addresses of the areas, in this process; the index is the setup's */
-    void startQueue(QueueSetup setup, VringAddress addresses, int base, int kick, int call, int error) throws IOException {
+    void startQueue(QueueSetup setup, VringAddress addresses, int base, int kick, int call, int error)
+            throws IOException {
         int index = setup.index();
         set(Request.SET_VRING_NUM, new VringState(index, setup.size()).bytes());
         set(Request.SET_VRING_BASE, new VringState(index, base).bytes());
@@ -239,14 +258,16 @@ final class Link implements Closeable {
     int stopQueue(int index) throws IOException {
         try (Message message = sized(ask(Request.GET_VRING_BASE, new VringState(index, 0).bytes()), 8, 0)) {
             VringState state = VringState.of(message);
-            if (state.index() != index) throw new ProtocolException(message + " is about queue " + state.index() + ", not " + index);
+            if (state.index() != index)
+                throw new ProtocolException(message + " is about queue " + state.index() + ", not " + index);
             return state.num();
         }
     }
 
     byte[] getConfig(int sizeBytes) throws IOException {
         try (Message message = ask(Request.GET_CONFIG, new Config(0, sizeBytes, 0, new byte[sizeBytes]).payload())) {
-            if (message.payload().length != Config.HEADER_BYTES + sizeBytes) throw new RefusedException(channel + ": the back end has no configuration of " + sizeBytes + " bytes");
+            if (message.payload().length != Config.HEADER_BYTES + sizeBytes)
+                throw new RefusedException(channel + ": the back end has no configuration of " + sizeBytes + " bytes");
             return Config.of(message).bytes();
         }
     }

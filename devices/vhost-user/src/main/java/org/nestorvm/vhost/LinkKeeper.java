@@ -13,8 +13,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Keeps a front end connected: has the first connection, and looks for another one when it ends. Everything happens under the front end's lock, except for the search itself. A thread of the event loop never takes
- * that lock: what the loop hears is done by a thread of its own.
+ * Keeps a front end connected: has the first connection, and looks for another one when it ends. Everything happens
+ * under the front end's lock, except for the search itself. A thread of the event loop never takes that lock: what the
+ * loop hears is done by a thread of its own.
  */
 final class LinkKeeper {
     /** What the front end knows and does; all under its lock. */
@@ -40,8 +41,12 @@ final class LinkKeeper {
     private static final int CONFIG_CHANGE = 2, NET = 1;
     /** A connection that lasts longer than this is no failure, though the device had nothing to do. */
     private static final long LASTING_NS = 2_000_000_000L;
+
     private static final int CLOSE_MS = 1000;
-    /** For the rest of what a back end has begun to ask: the event loop waits, and so does a virtual CPU that starts a queue. */
+    /**
+     * For the rest of what a back end has begun to ask: the event loop waits, and so does a virtual CPU that starts a
+     * queue.
+     */
     private static final int ASKED_MS = 200;
     /** That a front end takes over from a back end unasked. */
     private static final int MOST_QUEUES = 256;
@@ -52,13 +57,13 @@ final class LinkKeeper {
     private final ReentrantLock lock;
     private final Owner owner;
     private final AtomicBoolean refreshing = new AtomicBoolean();
-    private volatile Link link;                                      // null when there is no back end
-    private volatile DescriptorChannel beginning;                    // a connection on which nothing is agreed yet
+    private volatile Link link; // null when there is no back end
+    private volatile DescriptorChannel beginning; // a connection on which nothing is agreed yet
     private volatile boolean closed;
     private volatile Thread searching;
     private volatile int failures;
     private long connectedNs;
-    private int queues;                                              // that a back end must have
+    private int queues; // that a back end must have
 
     LinkKeeper(FrontEndOptions options, EventLoop loop, ReentrantLock lock, Owner owner) {
         this.options = options;
@@ -87,7 +92,10 @@ final class LinkKeeper {
         }
     }
 
-    /** Says something to the back end, if there is one; the next one is told everything. @throws IOException when the back end is alive and refuses, or this process fails */
+    /**
+     * Says something to the back end, if there is one; the next one is told everything. @throws IOException when the
+     * back end is alive and refuses, or this process fails
+     */
     void tell(Saying saying) throws IOException {
         if (link == null) return;
         try {
@@ -127,9 +135,14 @@ final class LinkKeeper {
     /** A network device counts pairs. */
     private void check(Link opened) throws IOException {
         String name = options.name();
-        if ((opened.features() & Features.VERSION_1) == 0) throw new IOException(name + ": the back end offers no device of virtio 1.0 or later: features 0x" + Long.toHexString(opened.features()));
+        if ((opened.features() & Features.VERSION_1) == 0)
+            throw new IOException(name + ": the back end offers no device of virtio 1.0 or later: features 0x"
+                    + Long.toHexString(opened.features()));
         int limit = opened.queueLimit();
-        if (queues == FrontEndOptions.ALL_QUEUES && (limit < 1 || limit > MOST_QUEUES)) throw new IOException(name + ": the back end " + (limit == Integer.MAX_VALUE ? "does not say how many queues it has" : "has " + limit + " queues") + "; say how many to use");
+        if (queues == FrontEndOptions.ALL_QUEUES && (limit < 1 || limit > MOST_QUEUES))
+            throw new IOException(name + ": the back end "
+                    + (limit == Integer.MAX_VALUE ? "does not say how many queues it has" : "has " + limit + " queues")
+                    + "; say how many to use");
         int needed = options.type() == NET ? queues / 2 : queues;
         if (limit < needed) throw new IOException(name + ": the back end has " + limit + " queues, not " + needed);
     }
@@ -209,7 +222,11 @@ final class LinkKeeper {
 
     /** Looks for a back end where there is none, and nobody looks for one yet. */
     void search() {
-        if (link == null && searching == null && !closed) searching = Thread.ofPlatform().name(options.name() + "-connect").daemon().start(this::connectAgain);
+        if (link == null && searching == null && !closed)
+            searching = Thread.ofPlatform()
+                    .name(options.name() + "-connect")
+                    .daemon()
+                    .start(this::connectAgain);
     }
 
     private void connectAgain() {
@@ -219,7 +236,7 @@ final class LinkKeeper {
             lock.lock();
             try {
                 searching = null;
-                failures = 0;                                        // who asks again means it
+                failures = 0; // who asks again means it
                 if (!closed) giveUp(e.toString());
             } finally {
                 lock.unlock();
@@ -233,12 +250,15 @@ final class LinkKeeper {
         owner.gaveUp(why);
     }
 
-    /** Null when there was one that does not know the protocol, or has ended at once. @throws IOException when none is to be had */
+    /**
+     * Null when there was one that does not know the protocol, or has ended at once. @throws IOException when none is
+     * to be had
+     */
     private Link openNext() throws IOException {
         try {
             return open();
         } catch (ProtocolException | ErrnoException e) {
-            if (beginning == null) throw e;                          // of the connector
+            if (beginning == null) throw e; // of the connector
             log.warn("{}: {}", options.name(), e.getMessage());
             return null;
         } finally {

@@ -13,14 +13,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The front end's memory files, each mapped here once and whole, however many regions lie in it. A sealed mapping cannot go: it stays here, and is used again when the same file comes again, be it from
- * another connection. When a front end of sealed memory takes a region away, the mapping stays and only nobody is led to it any more.
+ * The front end's memory files, each mapped here once and whole, however many regions lie in it. A sealed mapping
+ * cannot go: it stays here, and is used again when the same file comes again, be it from another connection. When a
+ * front end of sealed memory takes a region away, the mapping stays and only nobody is led to it any more.
  */
 final class MemoryFiles {
     private static final Logger LOG = LoggerFactory.getLogger(MemoryFiles.class);
 
-    private record Identity(long device, long inode) {
-    }
+    private record Identity(long device, long inode) {}
 
     /** One file. */
     final class File {
@@ -75,7 +75,8 @@ final class MemoryFiles {
         }
         MemoryObject object = MemoryObject.adoptForeign(name, descriptor);
         try {
-            if (!object.sizeIsFinal()) log.warn("{} of the front end takes no seals: if it is shortened this device fails", object);
+            if (!object.sizeIsFinal())
+                log.warn("{} of the front end takes no seals: if it is shortened this device fails", object);
             File file = new File(identity, object, AddressSpace.map(object, seal));
             file.users = 1;
             files.put(identity, file);

@@ -3,16 +3,18 @@ package org.nestorvm.vhost;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import org.nestorvm.virtio.DeviceMemory;
 import org.nestorvm.vhost.Payloads.MemoryRegion;
+import org.nestorvm.virtio.DeviceMemory;
 
-/** The back end's memory table: regions of guest-physical addresses, which the front end calls by addresses of its own. What is wrong leaves the table as it was. */
+/**
+ * The back end's memory table: regions of guest-physical addresses, which the front end calls by addresses of its own.
+ * What is wrong leaves the table as it was.
+ */
 final class MemoryTable {
     static final int MAX_SLOTS = 256;
     private static final long PAGE = 4096;
 
-    private record Slot(MemoryRegion region, MemoryFiles.File file) {
-    }
+    private record Slot(MemoryRegion region, MemoryFiles.File file) {}
 
     private final MemoryFiles files;
     private List<Slot> slots = List.of();
@@ -55,13 +57,23 @@ final class MemoryTable {
 
     private void check(MemoryRegion region, long fileBytes) throws ProtocolException {
         long size = region.sizeBytes();
-        if (size <= 0 || region.gpa() < 0 || region.gpa() > Long.MAX_VALUE - size || region.user() < 0 || region.user() > Long.MAX_VALUE - size) throw new ProtocolException(region + " overflows");
-        if (region.mmapOffset() < 0 || region.mmapOffset() > fileBytes - size) throw new ProtocolException(region + " is not inside its file of 0x" + Long.toHexString(fileBytes) + " bytes");
-        if ((region.gpa() | region.mmapOffset()) % PAGE != 0) throw new ProtocolException(region + " does not begin with a page");
-        if (slots.size() == MAX_SLOTS) throw new ProtocolException(region + " is one more than the " + MAX_SLOTS + " there can be");
+        if (size <= 0
+                || region.gpa() < 0
+                || region.gpa() > Long.MAX_VALUE - size
+                || region.user() < 0
+                || region.user() > Long.MAX_VALUE - size) throw new ProtocolException(region + " overflows");
+        if (region.mmapOffset() < 0 || region.mmapOffset() > fileBytes - size)
+            throw new ProtocolException(
+                    region + " is not inside its file of 0x" + Long.toHexString(fileBytes) + " bytes");
+        if ((region.gpa() | region.mmapOffset()) % PAGE != 0)
+            throw new ProtocolException(region + " does not begin with a page");
+        if (slots.size() == MAX_SLOTS)
+            throw new ProtocolException(region + " is one more than the " + MAX_SLOTS + " there can be");
         for (Slot slot : slots) {
             MemoryRegion other = slot.region;
-            if (overlap(region.gpa(), other.gpa(), size, other.sizeBytes()) || overlap(region.user(), other.user(), size, other.sizeBytes())) throw new ProtocolException(region + " overlaps " + other);
+            if (overlap(region.gpa(), other.gpa(), size, other.sizeBytes())
+                    || overlap(region.user(), other.user(), size, other.sizeBytes()))
+                throw new ProtocolException(region + " overlaps " + other);
         }
     }
 
@@ -73,7 +85,8 @@ final class MemoryTable {
     void remove(MemoryRegion region) throws IOException {
         for (Slot slot : slots) {
             MemoryRegion known = slot.region;
-            if (known.gpa() != region.gpa() || known.user() != region.user() || known.sizeBytes() != region.sizeBytes()) continue;
+            if (known.gpa() != region.gpa() || known.user() != region.user() || known.sizeBytes() != region.sizeBytes())
+                continue;
             List<Slot> fewer = new ArrayList<>(slots);
             fewer.remove(slot);
             slots = fewer;
@@ -96,7 +109,12 @@ final class MemoryTable {
         List<DeviceMemory.Region> regions = new ArrayList<>();
         for (Slot slot : slots) {
             MemoryRegion region = slot.region;
-            regions.add(new DeviceMemory.Region(region.gpa(), region.sizeBytes(), slot.file.hostAddress() + region.mmapOffset(), slot.file.descriptor(), region.mmapOffset()));
+            regions.add(new DeviceMemory.Region(
+                    region.gpa(),
+                    region.sizeBytes(),
+                    slot.file.hostAddress() + region.mmapOffset(),
+                    slot.file.descriptor(),
+                    region.mmapOffset()));
         }
         return new DeviceMemory(regions, listener);
     }

@@ -4,7 +4,10 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.nestorvm.memory.sys.Descriptors;
 
-/** One message: a header of request, flags and size, a payload, and descriptors, which are closed with the message unless somebody takes them. */
+/**
+ * One message: a header of request, flags and size, a payload, and descriptors, which are closed with the message
+ * unless somebody takes them.
+ */
 final class Message implements AutoCloseable {
     static final int HEADER_BYTES = 12;
     static final int VERSION = 1, VERSION_MASK = 3, REPLY = 1 << 2, NEED_REPLY = 1 << 3;
@@ -62,7 +65,8 @@ final class Message implements AutoCloseable {
     /** Hands a descriptor over. */
     int take(int index) {
         int descriptor = descriptors[index];
-        if (descriptor == TAKEN) throw new IllegalStateException("descriptor " + index + " of " + this + " was taken already");
+        if (descriptor == TAKEN)
+            throw new IllegalStateException("descriptor " + index + " of " + this + " was taken already");
         descriptors[index] = TAKEN;
         return descriptor;
     }

@@ -4,10 +4,12 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What messages carry, field by field in the order of the specification's "Payload". Sizes are checked by {@link Request#check}, values by who uses them. */
+/**
+ * What messages carry, field by field in the order of the specification's "Payload". Sizes are checked by
+ * {@link Request#check}, values by who uses them.
+ */
 final class Payloads {
-    private Payloads() {
-    }
+    private Payloads() {}
 
     /** "A vring state description". */
     record VringState(int index, int num) {
@@ -27,11 +29,24 @@ final class Payloads {
 
         static VringAddress of(Message message) {
             ByteBuffer fields = message.fields();
-            return new VringAddress(fields.getInt(), fields.getInt(), fields.getLong(), fields.getLong(), fields.getLong(), fields.getLong());
+            return new VringAddress(
+                    fields.getInt(),
+                    fields.getInt(),
+                    fields.getLong(),
+                    fields.getLong(),
+                    fields.getLong(),
+                    fields.getLong());
         }
 
         byte[] bytes() {
-            return Message.buffer(40).putInt(index).putInt(flags).putLong(descriptors).putLong(used).putLong(available).putLong(log).array();
+            return Message.buffer(40)
+                    .putInt(index)
+                    .putInt(flags)
+                    .putLong(descriptors)
+                    .putLong(used)
+                    .putLong(available)
+                    .putLong(log)
+                    .array();
         }
     }
 
@@ -42,7 +57,9 @@ final class Payloads {
         static VringFile of(Message message) throws ProtocolException {
             long value = message.u64();
             boolean none = (value & NO_DESCRIPTOR) != 0;
-            if (none == (message.descriptorCount() == 1)) throw new ProtocolException(message + " with " + message.descriptorCount() + " descriptors says that there is " + (none ? "none" : "one"));
+            if (none == (message.descriptorCount() == 1))
+                throw new ProtocolException(message + " with " + message.descriptorCount()
+                        + " descriptors says that there is " + (none ? "none" : "one"));
             return new VringFile((int) (value & 0xff), none);
         }
 
@@ -68,7 +85,8 @@ final class Payloads {
             int count = fields.getInt();
             fields.getInt();
             if (count != message.descriptorCount() || fields.remaining() != (long) count * BYTES) {
-                throw new ProtocolException(message + ": " + count + " regions in " + fields.remaining() + " bytes, with " + message.descriptorCount() + " descriptors");
+                throw new ProtocolException(message + ": " + count + " regions in " + fields.remaining()
+                        + " bytes, with " + message.descriptorCount() + " descriptors");
             }
             List<MemoryRegion> regions = new ArrayList<>();
             for (int i = 0; i < count; i++) regions.add(of(fields));
@@ -76,7 +94,9 @@ final class Payloads {
         }
 
         static byte[] table(List<MemoryRegion> regions) {
-            ByteBuffer fields = Message.buffer(8 + BYTES * regions.size()).putInt(regions.size()).putInt(0);
+            ByteBuffer fields = Message.buffer(8 + BYTES * regions.size())
+                    .putInt(regions.size())
+                    .putInt(0);
             regions.forEach(region -> region.put(fields));
             return fields.array();
         }
@@ -94,7 +114,8 @@ final class Payloads {
 
         @Override
         public String toString() {
-            return "region at guest address 0x" + Long.toHexString(gpa) + " of 0x" + Long.toHexString(sizeBytes) + " bytes, user address 0x" + Long.toHexString(user) + ", offset 0x" + Long.toHexString(mmapOffset);
+            return "region at guest address 0x" + Long.toHexString(gpa) + " of 0x" + Long.toHexString(sizeBytes)
+                    + " bytes, user address 0x" + Long.toHexString(user) + ", offset 0x" + Long.toHexString(mmapOffset);
         }
     }
 
@@ -118,7 +139,8 @@ final class Payloads {
             ByteBuffer fields = message.fields();
             int offset = fields.getInt(), size = fields.getInt(), flags = fields.getInt();
             if (size < 0 || offset < 0 || offset > MAX_BYTES - size || fields.remaining() != size) {
-                throw new ProtocolException(message + ": " + Integer.toUnsignedString(size) + " bytes at " + Integer.toUnsignedString(offset) + " in a payload of " + fields.remaining());
+                throw new ProtocolException(message + ": " + Integer.toUnsignedString(size) + " bytes at "
+                        + Integer.toUnsignedString(offset) + " in a payload of " + fields.remaining());
             }
             byte[] bytes = new byte[size];
             fields.get(bytes);
@@ -126,7 +148,12 @@ final class Payloads {
         }
 
         byte[] payload() {
-            return Message.buffer(HEADER_BYTES + bytes.length).putInt(offset).putInt(size).putInt(flags).put(bytes).array();
+            return Message.buffer(HEADER_BYTES + bytes.length)
+                    .putInt(offset)
+                    .putInt(size)
+                    .putInt(flags)
+                    .put(bytes)
+                    .array();
         }
     }
 
@@ -134,11 +161,17 @@ final class Payloads {
     record Inflight(long sizeBytes, long offset, int queues, int queueSize) {
         static Inflight of(Message message) {
             ByteBuffer fields = message.fields();
-            return new Inflight(fields.getLong(), fields.getLong(), fields.getShort() & 0xffff, fields.getShort() & 0xffff);
+            return new Inflight(
+                    fields.getLong(), fields.getLong(), fields.getShort() & 0xffff, fields.getShort() & 0xffff);
         }
 
         byte[] bytes() {
-            return Message.buffer(24).putLong(sizeBytes).putLong(offset).putShort((short) queues).putShort((short) queueSize).array();
+            return Message.buffer(24)
+                    .putLong(sizeBytes)
+                    .putLong(offset)
+                    .putShort((short) queues)
+                    .putShort((short) queueSize)
+                    .array();
         }
     }
 }

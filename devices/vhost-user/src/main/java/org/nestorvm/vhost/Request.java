@@ -1,8 +1,9 @@
 package org.nestorvm.vhost;
 
 /**
- * What a front end asks, {@code VHOST_USER_*}, with what a message of each kind looks like. Requests for what this back end does not offer (IOTLB, postcopy, crypto, in-band notifications, device state, ...)
- * are not listed: they are answered like unknown ones.
+ * What a front end asks, {@code VHOST_USER_*}, with what a message of each kind looks like. Requests for what this back
+ * end does not offer (IOTLB, postcopy, crypto, in-band notifications, device state, ...) are not listed: they are
+ * answered like unknown ones.
  */
 enum Request {
     GET_FEATURES(1, 0, 0, 0, 0, true),
@@ -40,6 +41,7 @@ enum Request {
     static final int UNKNOWN_LIMIT_BYTES = 4096;
     /** Of any message, in either direction. */
     static final int DESCRIPTOR_LIMIT = 8;
+
     private static final Request[] BY_ID = new Request[41];
 
     static {
@@ -76,9 +78,11 @@ enum Request {
 
     void check(Message message) throws ProtocolException {
         int bytes = message.payload().length, descriptors = message.descriptorCount();
-        if (bytes < minBytes || bytes > maxBytes) throw new ProtocolException(name() + " has " + range(minBytes, maxBytes, "byte") + ", not " + bytes);
+        if (bytes < minBytes || bytes > maxBytes)
+            throw new ProtocolException(name() + " has " + range(minBytes, maxBytes, "byte") + ", not " + bytes);
         if (descriptors < minDescriptors || descriptors > maxDescriptors) {
-            throw new ProtocolException(name() + " comes with " + range(minDescriptors, maxDescriptors, "descriptor") + ", not " + descriptors);
+            throw new ProtocolException(name() + " comes with " + range(minDescriptors, maxDescriptors, "descriptor")
+                    + ", not " + descriptors);
         }
     }
 

@@ -17,8 +17,11 @@ final class SharedArea {
         this.offset = offset;
         this.sizeBytes = sizeBytes;
         try {
-            if (offset < 0 || sizeBytes <= 0 || offset > object.sizeBytes() - sizeBytes) throw new ProtocolException(name + ": " + sizeBytes + " bytes at " + offset + " are not inside " + object);
-            if (offset % alignment != 0) throw new ProtocolException(name + ": offset " + offset + " is not a multiple of " + alignment);
+            if (offset < 0 || sizeBytes <= 0 || offset > object.sizeBytes() - sizeBytes)
+                throw new ProtocolException(
+                        name + ": " + sizeBytes + " bytes at " + offset + " are not inside " + object);
+            if (offset % alignment != 0)
+                throw new ProtocolException(name + ": offset " + offset + " is not a multiple of " + alignment);
             mapping = AddressSpace.map(object, false);
         } catch (Throwable t) {
             object.release();

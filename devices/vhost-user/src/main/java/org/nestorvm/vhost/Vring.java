@@ -15,10 +15,11 @@ final class Vring {
     VringAddress address;
     /** Where to go on from; as it was when the queue stopped. */
     int base;
+
     boolean enabled;
     boolean running;
     private int kick = NONE;
-    private int call = NONE, error = NONE;                           // under this object's lock: the device's threads use them
+    private int call = NONE, error = NONE; // under this object's lock: the device's threads use them
 
     Vring(int index) {
         this.index = index;
@@ -66,7 +67,9 @@ final class Vring {
         try {
             String name = what + " descriptor of queue " + index;
             int type = FileStatus.of(name, descriptor).mode() & FileStatus.S_IFMT;
-            if (type != 0 && type != FileStatus.S_IFIFO) throw new ProtocolException(name + " is neither an eventfd nor a pipe: type 0x" + Integer.toHexString(type));
+            if (type != 0 && type != FileStatus.S_IFIFO)
+                throw new ProtocolException(
+                        name + " is neither an eventfd nor a pipe: type 0x" + Integer.toHexString(type));
             Descriptors.nonBlocking(name, descriptor, true);
             return descriptor;
         } catch (Throwable t) {

@@ -25,14 +25,17 @@ import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.MemoryCalls;
-import org.nestorvm.virtio.Features;
 import org.nestorvm.vhost.Payloads.Inflight;
 import org.nestorvm.vhost.Payloads.Log;
 import org.nestorvm.vhost.Payloads.MemoryRegion;
 import org.nestorvm.vhost.Payloads.VringAddress;
 import org.nestorvm.vhost.Payloads.VringState;
+import org.nestorvm.virtio.Features;
 
-/** Our back end as its front end sees it, be that as it may. What it does not like it says, if it is asked to, and goes on. */
+/**
+ * Our back end as its front end sees it, be that as it may. What it does not like it says, if it is asked to, and goes
+ * on.
+ */
 class BackEndTest {
     private static final long USER = RawFrontEnd.USER, BYTES = RawFrontEnd.MEMORY_BYTES;
 
@@ -50,7 +53,9 @@ class BackEndTest {
         HostMemory.putShort(base + 0x1002, (short) (number + 1));
         int call = front.event;
         Events.trySignal(call, 1);
-        for (long deadlineNs = System.nanoTime() + 10_000_000_000L; (HostMemory.getShort(base + 0x2002) & 0xffff) != number + 1; Thread.onSpinWait()) {
+        for (long deadlineNs = System.nanoTime() + 10_000_000_000L;
+                (HostMemory.getShort(base + 0x2002) & 0xffff) != number + 1;
+                Thread.onSpinWait()) {
             if (System.nanoTime() - deadlineNs > 0) throw new AssertionError("no answer");
         }
         assertEquals((byte) (number + 1), HostMemory.getByte(base + 0x3100));
@@ -108,7 +113,7 @@ class BackEndTest {
             MemoryRegion more = new MemoryRegion(1L << 32, BYTES, USER + (1L << 32), 0);
             front.set(Request.ADD_MEM_REG, more.single(), front.memory.descriptor());
             echo(front, 1);
-            front.set(Request.REM_MEM_REG, more.single(), front.event);                // with a descriptor, as some do
+            front.set(Request.REM_MEM_REG, more.single(), front.event); // with a descriptor, as some do
             echo(front, 2);
             assertEquals(1, front.send(Request.REM_MEM_REG.id, more.single()));
             echo(front, 3);
@@ -118,7 +123,9 @@ class BackEndTest {
     /** Nothing is left when the front end has gone, and nothing of it disturbs the next one. */
     @Test
     void aFrontEndMayGoAtAnyMoment() throws Exception {
-        int mapped = AddressSpace.mappedCount(), objects = MemoryObject.liveCount(), descriptors = OpenDescriptors.count();
+        int mapped = AddressSpace.mappedCount(),
+                objects = MemoryObject.liveCount(),
+                descriptors = OpenDescriptors.count();
         try (EchoDevice device = new EchoDevice(2, 3)) {
             for (int step = 0; step < 4; step++) {
                 try (RawFrontEnd front = new RawFrontEnd(device, false)) {
@@ -136,23 +143,24 @@ class BackEndTest {
 
     static Stream<MemoryRegion> badRegions() {
         return Stream.of(
-            new MemoryRegion(0, BYTES, USER + (1L << 40), 0),                           // overlaps in guest-physical space
-            new MemoryRegion(BYTES - 4096, 4096, USER + (1L << 40), 0),
-            new MemoryRegion(1L << 40, BYTES, USER, 0),                                 // overlaps in the front end's
-            new MemoryRegion(1L << 40, 4096, USER + BYTES - 1, 0),
-            new MemoryRegion(1L << 40, 0, USER + (1L << 40), 0),
-            new MemoryRegion(1L << 40, -4096, USER + (1L << 40), 0),
-            new MemoryRegion(1L << 40, BYTES + 4096, USER + (1L << 40), 0),             // longer than its file
-            new MemoryRegion(1L << 40, BYTES, USER + (1L << 40), 4096),
-            new MemoryRegion(1L << 40, 4096, USER + (1L << 40), BYTES),
-            new MemoryRegion(1L << 40, 4096, USER + (1L << 40), -4096),
-            new MemoryRegion(1L << 40, 4096, USER + (1L << 40), Long.MAX_VALUE - 4095),
-            new MemoryRegion(Long.MAX_VALUE - 4095, 4096, USER + (1L << 40), 0),        // beyond the end of the address space
-            new MemoryRegion(-4096, 4096, USER + (1L << 40), 0),
-            new MemoryRegion(1L << 40, 4096, -4096, 0),
-            new MemoryRegion(1L << 40, 4096, Long.MAX_VALUE - 100, 0),
-            new MemoryRegion((1L << 40) + 1, 4096, USER + (1L << 40), 0),               // not where a page begins
-            new MemoryRegion(1L << 40, 4096, USER + (1L << 40), 1));
+                new MemoryRegion(0, BYTES, USER + (1L << 40), 0), // overlaps in guest-physical space
+                new MemoryRegion(BYTES - 4096, 4096, USER + (1L << 40), 0),
+                new MemoryRegion(1L << 40, BYTES, USER, 0), // overlaps in the front end's
+                new MemoryRegion(1L << 40, 4096, USER + BYTES - 1, 0),
+                new MemoryRegion(1L << 40, 0, USER + (1L << 40), 0),
+                new MemoryRegion(1L << 40, -4096, USER + (1L << 40), 0),
+                new MemoryRegion(1L << 40, BYTES + 4096, USER + (1L << 40), 0), // longer than its file
+                new MemoryRegion(1L << 40, BYTES, USER + (1L << 40), 4096),
+                new MemoryRegion(1L << 40, 4096, USER + (1L << 40), BYTES),
+                new MemoryRegion(1L << 40, 4096, USER + (1L << 40), -4096),
+                new MemoryRegion(1L << 40, 4096, USER + (1L << 40), Long.MAX_VALUE - 4095),
+                new MemoryRegion(
+                        Long.MAX_VALUE - 4095, 4096, USER + (1L << 40), 0), // beyond the end of the address space
+                new MemoryRegion(-4096, 4096, USER + (1L << 40), 0),
+                new MemoryRegion(1L << 40, 4096, -4096, 0),
+                new MemoryRegion(1L << 40, 4096, Long.MAX_VALUE - 100, 0),
+                new MemoryRegion((1L << 40) + 1, 4096, USER + (1L << 40), 0), // not where a page begins
+                new MemoryRegion(1L << 40, 4096, USER + (1L << 40), 1));
     }
 
     @ParameterizedTest
@@ -164,7 +172,13 @@ class BackEndTest {
             descriptors = OpenDescriptors.count();
             assertEquals(1, front.send(Request.ADD_MEM_REG.id, region.single(), front.memory.descriptor()));
             List<MemoryRegion> table = List.of(new MemoryRegion(0, BYTES, USER, 0), region);
-            assertEquals(1, front.send(Request.SET_MEM_TABLE.id, MemoryRegion.table(table), front.memory.descriptor(), front.memory.descriptor()));
+            assertEquals(
+                    1,
+                    front.send(
+                            Request.SET_MEM_TABLE.id,
+                            MemoryRegion.table(table),
+                            front.memory.descriptor(),
+                            front.memory.descriptor()));
             echo(front, 1);
             OpenDescriptors.assertAtMost(descriptors);
         }
@@ -176,7 +190,8 @@ class BackEndTest {
             int[] pipe = Descriptors.pipe("test");
             int zero = Descriptors.open("/dev/zero", Descriptors.O_RDWR);
             for (int descriptor : new int[] {front.event, pipe[0], zero}) {
-                assertEquals(1, front.send(Request.ADD_MEM_REG.id, new MemoryRegion(0, 4096, USER, 0).single(), descriptor));
+                assertEquals(
+                        1, front.send(Request.ADD_MEM_REG.id, new MemoryRegion(0, 4096, USER, 0).single(), descriptor));
             }
             for (int descriptor : new int[] {pipe[0], pipe[1], zero}) Descriptors.close(descriptor);
             front.withMemory();
@@ -186,15 +201,27 @@ class BackEndTest {
     @Test
     void slotsHaveAnEnd() throws Exception {
         try (RawFrontEnd front = front().introduced()) {
-            for (int i = 0; i < MemoryTable.MAX_SLOTS; i++) front.set(Request.ADD_MEM_REG, new MemoryRegion((long) i << 13, 4096, USER + ((long) i << 13), 0).single(), front.memory.descriptor());
-            assertEquals(1, front.send(Request.ADD_MEM_REG.id, new MemoryRegion(1L << 40, 4096, USER + (1L << 40), 0).single(), front.memory.descriptor()));
+            for (int i = 0; i < MemoryTable.MAX_SLOTS; i++)
+                front.set(
+                        Request.ADD_MEM_REG,
+                        new MemoryRegion((long) i << 13, 4096, USER + ((long) i << 13), 0).single(),
+                        front.memory.descriptor());
+            assertEquals(
+                    1,
+                    front.send(
+                            Request.ADD_MEM_REG.id,
+                            new MemoryRegion(1L << 40, 4096, USER + (1L << 40), 0).single(),
+                            front.memory.descriptor()));
         }
     }
 
     @Test
     void p36_ringsOutsideOfMemoryAreRefused() throws Exception {
         try (RawFrontEnd front = front().introduced().withMemory()) {
-            for (VringAddress address : List.of(new VringAddress(0, 0, USER - 16, USER, USER, 0), new VringAddress(0, 0, USER, USER + BYTES, USER, 0), new VringAddress(0, 0, USER, USER, -1, 0))) {
+            for (VringAddress address : List.of(
+                    new VringAddress(0, 0, USER - 16, USER, USER, 0),
+                    new VringAddress(0, 0, USER, USER + BYTES, USER, 0),
+                    new VringAddress(0, 0, USER, USER, -1, 0))) {
                 assertEquals(1, front.send(Request.SET_VRING_ADDR.id, address.bytes()));
             }
             front.withQueue(0);
@@ -207,7 +234,9 @@ class BackEndTest {
     void p36_ringsThatReachOverTheEndNeedAReset() throws Exception {
         try (RawFrontEnd front = front().introduced().withMemory()) {
             front.set(Request.SET_VRING_NUM, new VringState(0, 8).bytes());
-            front.set(Request.SET_VRING_ADDR, new VringAddress(0, 0, USER + BYTES - 16, USER + 0x2000, USER + 0x1000, 0).bytes());
+            front.set(
+                    Request.SET_VRING_ADDR,
+                    new VringAddress(0, 0, USER + BYTES - 16, USER + 0x2000, USER + 0x1000, 0).bytes());
             front.set(Request.SET_VRING_ERR, Message.u64(0), front.event);
             int kick = Events.eventfd("kick", 0, 0);
             front.set(Request.SET_VRING_KICK, Message.u64(0), kick);
@@ -228,15 +257,20 @@ class BackEndTest {
     void numbersOutOfRangeAreRefused() throws Exception {
         try (RawFrontEnd front = front().introduced().withMemory().withQueue(0)) {
             for (int index : new int[] {2, 255, -1, Integer.MIN_VALUE}) {
-                for (Request request : List.of(Request.SET_VRING_NUM, Request.SET_VRING_BASE, Request.SET_VRING_ENABLE)) assertEquals(1, front.send(request.id, new VringState(index, 1).bytes()), request.name());
-                assertEquals(1, front.send(Request.SET_VRING_ADDR.id, new VringAddress(index, 0, USER, USER, USER, 0).bytes()));
+                for (Request request : List.of(Request.SET_VRING_NUM, Request.SET_VRING_BASE, Request.SET_VRING_ENABLE))
+                    assertEquals(1, front.send(request.id, new VringState(index, 1).bytes()), request.name());
+                assertEquals(
+                        1,
+                        front.send(Request.SET_VRING_ADDR.id, new VringAddress(index, 0, USER, USER, USER, 0).bytes()));
             }
-            for (int size : new int[] {0, -1, 65, 1 << 30}) assertEquals(1, front.send(Request.SET_VRING_NUM.id, new VringState(1, size).bytes()));
-            assertEquals(1, front.send(Request.SET_VRING_NUM.id, new VringState(0, 8).bytes()));         // it runs
+            for (int size : new int[] {0, -1, 65, 1 << 30})
+                assertEquals(1, front.send(Request.SET_VRING_NUM.id, new VringState(1, size).bytes()));
+            assertEquals(1, front.send(Request.SET_VRING_NUM.id, new VringState(0, 8).bytes())); // it runs
             assertEquals(1, front.send(Request.SET_VRING_ENABLE.id, new VringState(1, 2).bytes()));
             for (Request request : List.of(Request.SET_VRING_KICK, Request.SET_VRING_CALL, Request.SET_VRING_ERR)) {
                 assertEquals(1, front.send(request.id, Message.u64(2), front.event), request.name());
-                assertEquals(1, front.send(request.id, Message.u64(0)), request.name());                   // says that there is a descriptor
+                assertEquals(
+                        1, front.send(request.id, Message.u64(0)), request.name()); // says that there is a descriptor
                 assertEquals(1, front.send(request.id, Message.u64(1 << 8), front.event), request.name());
                 assertEquals(1, front.send(request.id, Message.u64(0), front.memory.descriptor()), request.name());
             }
@@ -297,8 +331,14 @@ class BackEndTest {
             try (Message message = front.ask(Request.GET_INFLIGHT_FD, new Inflight(0, 0, 2, 64).bytes())) {
                 Inflight given = Inflight.of(message);
                 int descriptor = message.take(0);
-                for (Inflight bad : List.of(new Inflight(given.sizeBytes(), 0, 2, 32768), new Inflight(given.sizeBytes() + 1, 0, 2, 64), new Inflight(given.sizeBytes(), 64, 2, 64), new Inflight(64, 0, 2, 64),
-                    new Inflight(-1, 0, 2, 64), new Inflight(given.sizeBytes(), Long.MIN_VALUE, 2, 64), new Inflight(0, 0, 0, 0))) {
+                for (Inflight bad : List.of(
+                        new Inflight(given.sizeBytes(), 0, 2, 32768),
+                        new Inflight(given.sizeBytes() + 1, 0, 2, 64),
+                        new Inflight(given.sizeBytes(), 64, 2, 64),
+                        new Inflight(64, 0, 2, 64),
+                        new Inflight(-1, 0, 2, 64),
+                        new Inflight(given.sizeBytes(), Long.MIN_VALUE, 2, 64),
+                        new Inflight(0, 0, 0, 0))) {
                     assertEquals(1, front.send(Request.SET_INFLIGHT_FD.id, bad.bytes(), descriptor), bad.toString());
                 }
                 front.set(Request.SET_INFLIGHT_FD, given.bytes(), descriptor);
@@ -318,9 +358,11 @@ class BackEndTest {
             assertEquals(0, front.send(Request.SET_LOG_BASE.id, area, log.descriptor()));
             echo(front, 0);
             assertEquals(0, HostMemory.getInt(mapping.hostAddress() + 64));
-            front.set(Request.SET_FEATURES, Message.u64(Features.VERSION_1 | Features.VHOST_PROTOCOL | ProtocolFeatures.LOG_ALL));
+            front.set(
+                    Request.SET_FEATURES,
+                    Message.u64(Features.VERSION_1 | Features.VHOST_PROTOCOL | ProtocolFeatures.LOG_ALL));
             echo(front, 1);
-            assertEquals(1 << 2 | 1 << 3, HostMemory.getInt(mapping.hostAddress() + 64));                // used ring and buffer
+            assertEquals(1 << 2 | 1 << 3, HostMemory.getInt(mapping.hostAddress() + 64)); // used ring and buffer
         }
         mapping.unmap();
         log.release();
@@ -349,7 +391,9 @@ class BackEndTest {
 
     @Test
     void oneFrontEndAfterTheOtherIsServed(@TempDir Path directory) throws Exception {
-        try (EchoDevice device = new EchoDevice(1, 0); BackEnd backEnd = new BackEnd(device, false); DescriptorListener listener = DescriptorListener.listen(directory.resolve("s"))) {
+        try (EchoDevice device = new EchoDevice(1, 0);
+                BackEnd backEnd = new BackEnd(device, false);
+                DescriptorListener listener = DescriptorListener.listen(directory.resolve("s"))) {
             Thread server = Thread.ofPlatform().start(() -> {
                 try {
                     backEnd.serve(listener);

@@ -11,8 +11,8 @@ import org.nestorvm.virtio.queue.QueueViolation;
 import org.nestorvm.virtio.queue.Virtqueue;
 
 /**
- * Answers with what it is sent, each byte plus one. Some requests wait for a while and are given back in another order; they are forgotten when the queue stops, as if the process had died. One byte of the
- * configuration can be written.
+ * Answers with what it is sent, each byte plus one. Some requests wait for a while and are given back in another order;
+ * they are forgotten when the queue stops, as if the process had died. One byte of the configuration can be written.
  */
 final class EchoDevice extends RingDevice {
     static final int TYPE = 42, CONFIG_BYTES = 8, QUEUE_SIZE = 64;
@@ -23,7 +23,13 @@ final class EchoDevice extends RingDevice {
 
     /** @param held requests that wait until others come, or {@link #finish} */
     EchoDevice(int queues, int held) {
-        super(TYPE, "echo", 0, new ConfigSpace(CONFIG_BYTES).set(0, 4, 0x12345678).allow(4, 1), 1, sizes(queues));
+        super(
+                TYPE,
+                "echo",
+                0,
+                new ConfigSpace(CONFIG_BYTES).set(0, 4, 0x12345678).allow(4, 1),
+                1,
+                sizes(queues));
         this.held = held;
         for (int i = 0; i < queues; i++) waiting.add(new ArrayList<>());
     }
@@ -53,7 +59,8 @@ final class EchoDevice extends RingDevice {
     }
 
     private static long echo(Chain chain) {
-        int size = (int) Math.min(chain.readable().totalBytes(), chain.writable().totalBytes());
+        int size =
+                (int) Math.min(chain.readable().totalBytes(), chain.writable().totalBytes());
         byte[] bytes = new byte[size];
         chain.readable().copyOut(0, bytes, 0, size);
         for (int i = 0; i < size; i++) bytes[i]++;

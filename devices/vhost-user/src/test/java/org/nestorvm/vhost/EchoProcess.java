@@ -22,9 +22,20 @@ final class EchoProcess implements Connector, AutoCloseable {
         Connector.pause(failures);
         if (process != null) process.waitFor();
         count++;
-        process = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-Xmx64m",
-            "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path", "."), EchoProcess.class.getName(), listener.path().toString())
-            .redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.INHERIT).start();
+        process = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-XX:TieredStopAtLevel=1",
+                        "-XX:+UseSerialGC",
+                        "-Xshare:auto",
+                        "-Xmx64m",
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-cp",
+                        System.getProperty("java.class.path", "."),
+                        EchoProcess.class.getName(),
+                        listener.path().toString())
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.INHERIT)
+                .start();
         return listener.accept();
     }
 

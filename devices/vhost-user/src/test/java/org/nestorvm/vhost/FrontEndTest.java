@@ -32,16 +32,18 @@ class FrontEndTest {
     private static final long SPLIT = Features.VERSION_1 | Features.EVENT_IDX, PACKED = SPLIT | Features.RING_PACKED;
 
     private static FrontEndOptions echo(Connector connector, int queues) {
-        return FrontEndOptions.of(EchoDevice.TYPE, "echo", queues, EchoDevice.QUEUE_SIZE, connector).withConfigBytes(EchoDevice.CONFIG_BYTES);
+        return FrontEndOptions.of(EchoDevice.TYPE, "echo", queues, EchoDevice.QUEUE_SIZE, connector)
+                .withConfigBytes(EchoDevice.CONFIG_BYTES);
     }
 
     @ParameterizedTest
     @ValueSource(longs = {SPLIT, PACKED, Features.VERSION_1, Features.VERSION_1 | Features.RING_PACKED})
     void entropyComesThroughTheSocket(long features) throws Exception {
-        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new RngDevice("rng", (bytes, length) -> java.util.Arrays.fill(bytes, 0, length, (byte) 7)));
-             DriverMemory memory = new DriverMemory();
-             FrontEnd front = FrontEnd.connect(FrontEndOptions.of(RngDevice.TYPE, "rng", 1, 64, backEnd));
-             TestDriver driver = TestDriver.start(front, memory, features, 64)) {
+        try (LocalBackEnd backEnd = new LocalBackEnd(() ->
+                        new RngDevice("rng", (bytes, length) -> java.util.Arrays.fill(bytes, 0, length, (byte) 7)));
+                DriverMemory memory = new DriverMemory();
+                FrontEnd front = FrontEnd.connect(FrontEndOptions.of(RngDevice.TYPE, "rng", 1, 64, backEnd));
+                TestDriver driver = TestDriver.start(front, memory, features, 64)) {
             byte[] random = driver.request(0, new byte[0], 70_000);
             assertEquals(70_000, random.length);
             for (byte b : random) assertEquals(7, b);
@@ -52,9 +54,9 @@ class FrontEndTest {
     @ValueSource(longs = {SPLIT, PACKED})
     void queuesStopAndGoOnWhereTheyWere(long features) throws Exception {
         try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(2, 0));
-             DriverMemory memory = new DriverMemory();
-             FrontEnd front = FrontEnd.connect(echo(backEnd, 2));
-             TestDriver driver = TestDriver.start(front, memory, features, 16)) {
+                DriverMemory memory = new DriverMemory();
+                FrontEnd front = FrontEnd.connect(echo(backEnd, 2));
+                TestDriver driver = TestDriver.start(front, memory, features, 16)) {
             for (int i = 0; i < 100; i++) {
                 int queue = i & 1;
                 assertArrayEquals(new byte[] {(byte) (i + 1), 1}, driver.request(queue, new byte[] {(byte) i, 0}, 10));
@@ -71,9 +73,11 @@ class FrontEndTest {
     /** Another driver sets the device up after a reset, in other memory. */
     @Test
     void aResetDeviceServesAnotherDriver() throws Exception {
-        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0)); FrontEnd front = FrontEnd.connect(echo(backEnd, 1))) {
+        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0));
+                FrontEnd front = FrontEnd.connect(echo(backEnd, 1))) {
             for (long features : new long[] {SPLIT, PACKED, SPLIT}) {
-                try (DriverMemory memory = new DriverMemory(null, 0, 1 << 20, 1L << 32, 1 << 20, 1L << 33, 1 << 20); TestDriver driver = TestDriver.start(front, memory, features, 8)) {
+                try (DriverMemory memory = new DriverMemory(null, 0, 1 << 20, 1L << 32, 1 << 20, 1L << 33, 1 << 20);
+                        TestDriver driver = TestDriver.start(front, memory, features, 8)) {
                     assertArrayEquals(new byte[] {4}, driver.request(0, new byte[] {3}, 1));
                 }
             }
@@ -89,9 +93,9 @@ class FrontEndTest {
             layout[2 * i + 1] = 1 << 20;
         }
         try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0));
-             DriverMemory memory = new DriverMemory(null, layout);
-             FrontEnd front = FrontEnd.connect(echo(backEnd, 1));
-             TestDriver driver = TestDriver.start(front, memory, SPLIT, 8)) {
+                DriverMemory memory = new DriverMemory(null, layout);
+                FrontEnd front = FrontEnd.connect(echo(backEnd, 1));
+                TestDriver driver = TestDriver.start(front, memory, SPLIT, 8)) {
             memory.write(19L << 24, new byte[] {41});
             driver.queue(0).offer(List.of(new Buffer(19L << 24, 1, false), new Buffer(18L << 24, 1, true)));
             driver.kick(0);
@@ -103,16 +107,16 @@ class FrontEndTest {
     @Test
     void theConfigurationIsReadWrittenAndHeardOf() throws Exception {
         try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0));
-             DriverMemory memory = new DriverMemory();
-             FrontEnd front = FrontEnd.connect(echo(backEnd, 1));
-             TestDriver driver = TestDriver.start(front, memory, SPLIT, 8)) {
+                DriverMemory memory = new DriverMemory();
+                FrontEnd front = FrontEnd.connect(echo(backEnd, 1));
+                TestDriver driver = TestDriver.start(front, memory, SPLIT, 8)) {
             assertEquals(0x12345678, front.config().get(0, 4));
             ((EchoDevice) backEnd.device()).changeConfig(0x55);
             driver.awaitConfigChange();
             assertEquals(0x55, front.config().get(0, 4));
             front.config().write(4, 1, 9);
             assertEquals(9, backEnd.device().config().get(4, 1));
-            front.config().write(0, 4, 1);                           // not writable: the guest reads what is there
+            front.config().write(0, 4, 1); // not writable: the guest reads what is there
             driver.awaitConfigChange();
             assertEquals(0x55, front.config().get(0, 4));
         }
@@ -121,8 +125,10 @@ class FrontEndTest {
     /** A transport that calls instead of signalling an eventfd. */
     @Test
     void notificationsCanBeCalls() throws Exception {
-        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0)); DriverMemory memory = new DriverMemory(); FrontEnd front = FrontEnd.connect(echo(backEnd, 1));
-             TestDriver driver = TestDriver.start(front, memory, SPLIT, 8)) {
+        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0));
+                DriverMemory memory = new DriverMemory();
+                FrontEnd front = FrontEnd.connect(echo(backEnd, 1));
+                TestDriver driver = TestDriver.start(front, memory, SPLIT, 8)) {
             driver.stopQueue(0);
             front.startQueue(driver.queue(0).setup(-1));
             driver.queue(0).offer(new byte[] {1}, 1);
@@ -135,7 +141,9 @@ class FrontEndTest {
     @ParameterizedTest
     @ValueSource(longs = {SPLIT, PACKED})
     void p37_resetsInTheMiddleOfTraffic(long features) throws Exception {
-        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(2, 2)); FrontEnd front = FrontEnd.connect(echo(backEnd, 2)); DriverMemory memory = new DriverMemory()) {
+        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(2, 2));
+                FrontEnd front = FrontEnd.connect(echo(backEnd, 2));
+                DriverMemory memory = new DriverMemory()) {
             for (int life = 0; life < 50; life++) {
                 if (life % 10 == 5) backEnd.kill();
                 try (TestDriver driver = TestDriver.start(front, memory, features, 16)) {
@@ -149,10 +157,15 @@ class FrontEndTest {
         }
     }
 
-    /** A transport whose host delivers interrupts without a thread of this process: it gets the eventfd, and gives it back. */
+    /**
+     * A transport whose host delivers interrupts without a thread of this process: it gets the eventfd, and gives it
+     * back.
+     */
     @Test
     void interruptsCanGoPastThisProcess() throws Exception {
-        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0)); DriverMemory memory = new DriverMemory(); FrontEnd front = FrontEnd.connect(echo(backEnd, 1))) {
+        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0));
+                DriverMemory memory = new DriverMemory();
+                FrontEnd front = FrontEnd.connect(echo(backEnd, 1))) {
             int[] connected = {-1};
             DeviceEvents events = new DeviceEvents() {
                 @Override
@@ -197,7 +210,9 @@ class FrontEndTest {
     @ParameterizedTest
     @ValueSource(longs = {SPLIT, PACKED})
     void p36_aRingThatBreaksTheRulesAsksForAReset(long features) throws Exception {
-        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0)); DriverMemory memory = new DriverMemory(); FrontEnd front = FrontEnd.connect(echo(backEnd, 1))) {
+        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0));
+                DriverMemory memory = new DriverMemory();
+                FrontEnd front = FrontEnd.connect(echo(backEnd, 1))) {
             try (TestDriver driver = TestDriver.start(front, memory, features, 8)) {
                 driver.queue(0).offer(List.of(new Buffer(1L << 40, 10, true)));
                 driver.kick(0);
@@ -218,10 +233,12 @@ class FrontEndTest {
     void aBackEndThatIsNotReplacedIsAReasonForAReset() throws Exception {
         LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0));
         Connector once = Connector.once(backEnd.connect(0));
-        try (DriverMemory memory = new DriverMemory(); FrontEnd front = FrontEnd.connect(echo(once, 1)); TestDriver driver = TestDriver.start(front, memory, SPLIT, 8)) {
+        try (DriverMemory memory = new DriverMemory();
+                FrontEnd front = FrontEnd.connect(echo(once, 1));
+                TestDriver driver = TestDriver.start(front, memory, SPLIT, 8)) {
             backEnd.kill();
             assertTrue(driver.awaitNeedsReset().contains("the back end is gone"));
-            driver.stopQueue(0);                                     // says nothing, and does not wait
+            driver.stopQueue(0); // says nothing, and does not wait
             driver.startQueue(0);
         }
         backEnd.close();
@@ -230,18 +247,22 @@ class FrontEndTest {
     @Test
     void aBackEndWithTooFewQueuesIsRefused() throws Exception {
         try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0))) {
-            assertTrue(assertThrows(IOException.class, () -> FrontEnd.connect(echo(backEnd, 3))).getMessage().contains("has 1 queues, not 3"));
+            assertTrue(assertThrows(IOException.class, () -> FrontEnd.connect(echo(backEnd, 3)))
+                    .getMessage()
+                    .contains("has 1 queues, not 3"));
         }
     }
 
     @Test
     void nothingIsLeftBehind() throws Exception {
-        int mapped = AddressSpace.mappedCount(), objects = MemoryObject.liveCount(), descriptors = OpenDescriptors.count();
+        int mapped = AddressSpace.mappedCount(),
+                objects = MemoryObject.liveCount(),
+                descriptors = OpenDescriptors.count();
         for (int i = 0; i < 3; i++) {
             try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(2, 3));
-                 DriverMemory memory = new DriverMemory();
-                 FrontEnd front = FrontEnd.connect(echo(backEnd, 2));
-                 TestDriver driver = TestDriver.start(front, memory, PACKED, 16)) {
+                    DriverMemory memory = new DriverMemory();
+                    FrontEnd front = FrontEnd.connect(echo(backEnd, 2));
+                    TestDriver driver = TestDriver.start(front, memory, PACKED, 16)) {
                 for (int j = 0; j < 6; j++) driver.queue(1).offer(new byte[] {1}, 1);
                 driver.kick(1);
                 backEnd.kill();
@@ -262,7 +283,8 @@ class FrontEndTest {
             private boolean first = true;
 
             @Override
-            public org.nestorvm.memory.DescriptorChannel connect(int failures) throws IOException, InterruptedException {
+            public org.nestorvm.memory.DescriptorChannel connect(int failures)
+                    throws IOException, InterruptedException {
                 if (first) {
                     first = false;
                     return backEnd.connect(0);
@@ -276,7 +298,9 @@ class FrontEndTest {
                 throw new IOException("nothing found");
             }
         };
-        try (DriverMemory memory = new DriverMemory(); FrontEnd front = FrontEnd.connect(echo(connector, 1)); TestDriver driver = TestDriver.start(front, memory, SPLIT, 8)) {
+        try (DriverMemory memory = new DriverMemory();
+                FrontEnd front = FrontEnd.connect(echo(connector, 1));
+                TestDriver driver = TestDriver.start(front, memory, SPLIT, 8)) {
             backEnd.kill();
             assertTrue(searched.await(20, TimeUnit.SECONDS));
             driver.stopQueue(0);
@@ -288,7 +312,8 @@ class FrontEndTest {
 
     @Test
     void offeredFeaturesAreTheDevices() throws Exception {
-        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0)); FrontEnd front = FrontEnd.connect(echo(backEnd, 1).withFeatures(1, Features.RING_PACKED))) {
+        try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(1, 0));
+                FrontEnd front = FrontEnd.connect(echo(backEnd, 1).withFeatures(1, Features.RING_PACKED))) {
             VirtioDevice device = backEnd.device();
             assertEquals(device.features() & ~Features.RING_PACKED | 1, front.features());
             assertNull(backEnd.failure());

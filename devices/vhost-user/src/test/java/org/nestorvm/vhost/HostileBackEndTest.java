@@ -21,7 +21,10 @@ import org.nestorvm.virtio.Features;
 import org.nestorvm.virtio.testkit.DriverMemory;
 import org.nestorvm.virtio.testkit.TestDriver;
 
-/** Back ends that answer wrongly, late, half or not at all. The front end finds another one, or says that it has none; it never waits for longer than it said. */
+/**
+ * Back ends that answer wrongly, late, half or not at all. The front end finds another one, or says that it has none;
+ * it never waits for longer than it said.
+ */
 class HostileBackEndTest {
     private static final int ANSWER_MS = 300;
 
@@ -45,7 +48,8 @@ class HostileBackEndTest {
         public synchronized DescriptorChannel connect(int failures) throws IOException {
             if (count++ == limit) throw new IOException("no more back ends");
             List<DescriptorChannel> pair = DescriptorChannel.pair("spoiler");
-            MessageChannel front = new MessageChannel(pair.get(1)), back = new MessageChannel(backEnd.connect(failures));
+            MessageChannel front = new MessageChannel(pair.get(1)),
+                    back = new MessageChannel(backEnd.connect(failures));
             channels.addAll(List.of(front, back));
             threads.add(Thread.ofPlatform().start(() -> pass(front, back, false)));
             threads.add(Thread.ofPlatform().start(() -> pass(back, front, true)));
@@ -54,7 +58,7 @@ class HostileBackEndTest {
 
         private void pass(MessageChannel from, MessageChannel to, boolean spoils) {
             try {
-                while (passOne(from, to, spoils)) { }
+                while (passOne(from, to, spoils)) {}
             } catch (IOException e) {
                 // the other side is gone
             } finally {
@@ -70,7 +74,8 @@ class HostileBackEndTest {
                 for (int i = 0; i < descriptors.length; i++) descriptors[i] = message.take(i);
                 try {
                     int flags = message.isReply() ? Message.REPLY : message.needsReply() ? Message.NEED_REPLY : 0;
-                    if (!spoils || random.nextInt(oneIn) != 0) to.send(message.request(), flags, message.payload(), descriptors);
+                    if (!spoils || random.nextInt(oneIn) != 0)
+                        to.send(message.request(), flags, message.payload(), descriptors);
                     else return spoil(message, flags, to, descriptors);
                 } finally {
                     for (int descriptor : descriptors) org.nestorvm.memory.sys.Descriptors.close(descriptor);
@@ -97,7 +102,7 @@ class HostileBackEndTest {
                 case 7 -> {
                     return false;
                 }
-                default -> { }                                       // no answer
+                default -> {} // no answer
             }
             return true;
         }
@@ -123,7 +128,9 @@ class HostileBackEndTest {
 
     @Property(tries = 40, shrinking = ShrinkingMode.OFF)
     void p49_wrongAnswersAreSurvived(@ForAll long seed) throws Exception {
-        int mapped = AddressSpace.mappedCount(), objects = MemoryObject.liveCount(), descriptors = OpenDescriptors.count();
+        int mapped = AddressSpace.mappedCount(),
+                objects = MemoryObject.liveCount(),
+                descriptors = OpenDescriptors.count();
         assertTimeoutPreemptively(Duration.ofSeconds(60), () -> {
             try (Spoiler spoiler = new Spoiler(seed, 10, 4)) {
                 use(spoiler, new Random(seed));
@@ -136,8 +143,11 @@ class HostileBackEndTest {
 
     private static void use(Connector connector, Random random) throws Exception {
         long features = Features.VERSION_1 | (random.nextBoolean() ? Features.RING_PACKED : 0);
-        FrontEndOptions options = FrontEndOptions.of(EchoDevice.TYPE, "echo", 1, 64, connector).withConfigBytes(EchoDevice.CONFIG_BYTES).withAnswerMs(ANSWER_MS);
-        try (DriverMemory memory = new DriverMemory(); FrontEnd front = FrontEnd.connect(options)) {
+        FrontEndOptions options = FrontEndOptions.of(EchoDevice.TYPE, "echo", 1, 64, connector)
+                .withConfigBytes(EchoDevice.CONFIG_BYTES)
+                .withAnswerMs(ANSWER_MS);
+        try (DriverMemory memory = new DriverMemory();
+                FrontEnd front = FrontEnd.connect(options)) {
             if ((features & ~front.features()) != 0) return;
             for (int round = 0; round < 2; round++) {
                 try (TestDriver driver = TestDriver.start(front, memory, features, 8)) {
@@ -158,8 +168,10 @@ class HostileBackEndTest {
         List<DescriptorChannel> pair = DescriptorChannel.pair("silent");
         try (DescriptorChannel _ = pair.get(1)) {
             long beginNs = System.nanoTime();
-            FrontEndOptions options = FrontEndOptions.of(EchoDevice.TYPE, "echo", 1, 64, Connector.once(pair.get(0))).withAnswerMs(ANSWER_MS);
-            ProtocolException e = org.junit.jupiter.api.Assertions.assertThrows(ProtocolException.class, () -> FrontEnd.connect(options));
+            FrontEndOptions options = FrontEndOptions.of(EchoDevice.TYPE, "echo", 1, 64, Connector.once(pair.get(0)))
+                    .withAnswerMs(ANSWER_MS);
+            ProtocolException e = org.junit.jupiter.api.Assertions.assertThrows(
+                    ProtocolException.class, () -> FrontEnd.connect(options));
             assertTrue(e.getMessage().contains("no answer within " + ANSWER_MS));
             assertTrue(System.nanoTime() - beginNs < 20_000_000_000L);
         }

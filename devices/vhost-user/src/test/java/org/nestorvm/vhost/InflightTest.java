@@ -27,7 +27,9 @@ import org.nestorvm.virtio.testkit.DriverMemory;
 import org.nestorvm.virtio.testkit.DriverQueue;
 import org.nestorvm.virtio.testkit.Used;
 
-/** A device that dies at any moment, and its successor, which has the ring and the in-flight region and nothing else. */
+/**
+ * A device that dies at any moment, and its successor, which has the ring and the in-flight region and nothing else.
+ */
 class InflightTest {
     private static final int SIZE = 8;
     private static final long SPLIT = Features.VERSION_1, PACKED = Features.VERSION_1 | Features.RING_PACKED;
@@ -41,8 +43,8 @@ class InflightTest {
         final long regionBytes = Virtqueue.inflightBytes(SIZE);
         final long region = memory.host(memory.allocate(regionBytes, 64), regionBytes);
         final QueueSetup setup;
-        final Deque<Long> order = new ArrayDeque<>();                // what is offered, not yet taken by any device
-        final Map<Integer, Long> offered = new HashMap<>();          // by the id of the chain: the number in its first buffer
+        final Deque<Long> order = new ArrayDeque<>(); // what is offered, not yet taken by any device
+        final Map<Integer, Long> offered = new HashMap<>(); // by the id of the chain: the number in its first buffer
         final List<Long> used = new ArrayList<>();
         Virtqueue queue;
         long next;
@@ -52,7 +54,8 @@ class InflightTest {
             packed = (features & Features.RING_PACKED) != 0;
             driver = DriverQueue.create(memory, 0, SIZE, features);
             QueueSetup plain = driver.setup(-1);
-            setup = new QueueSetup(0, SIZE, plain.descriptors(), plain.driver(), plain.device(), plain.position(), region, -1);
+            setup = new QueueSetup(
+                    0, SIZE, plain.descriptors(), plain.driver(), plain.device(), plain.position(), region, -1);
             begin();
         }
 
@@ -104,13 +107,14 @@ class InflightTest {
         }
 
         private void keepSplit(byte[] before, byte[] after) {
-            after[14] = before[14];                                  // used_idx
+            after[14] = before[14]; // used_idx
             after[15] = before[15];
             keepInflight(before, after, 16, 16);
         }
 
         private void keepPacked(byte[] before, byte[] after) {
-            for (int at : new int[] {14, 15, 18, 19, 21}) after[at] = before[at];       // old_free_head, old_used_idx, old_used_wrap_counter
+            for (int at : new int[] {14, 15, 18, 19, 21})
+                after[at] = before[at]; // old_free_head, old_used_idx, old_used_wrap_counter
             keepInflight(before, after, 32, 32);
         }
 
@@ -127,7 +131,9 @@ class InflightTest {
     private static long number(Chain chain) {
         byte[] bytes = new byte[8];
         chain.readable().copyOut(0, bytes, 0, 8);
-        return java.nio.ByteBuffer.wrap(bytes).order(java.nio.ByteOrder.LITTLE_ENDIAN).getLong();
+        return java.nio.ByteBuffer.wrap(bytes)
+                .order(java.nio.ByteOrder.LITTLE_ENDIAN)
+                .getLong();
     }
 
     @ParameterizedTest
@@ -152,8 +158,8 @@ class InflightTest {
     void nothingIsLostOrDoneTwice(@ForAll boolean packed, @ForAll long seed) throws Exception {
         Random random = new Random(seed);
         try (Scene scene = new Scene(packed ? PACKED : SPLIT)) {
-            List<Chain> held = new ArrayList<>();                    // in the order in which they were taken
-            int fixed = 0;                                           // of these cannot go back into the ring: one that was taken after them is used
+            List<Chain> held = new ArrayList<>(); // in the order in which they were taken
+            int fixed = 0; // of these cannot go back into the ring: one that was taken after them is used
             for (int step = 0; step < 400; step++) {
                 switch (random.nextInt(8)) {
                     case 0, 1 -> {
@@ -177,7 +183,8 @@ class InflightTest {
                         fixed = 0;
                     }
                     default -> {
-                        for (int i = held.size() - 1; i >= fixed && random.nextInt(3) > 0; i--) scene.queue.unpoll(held.remove(i));
+                        for (int i = held.size() - 1; i >= fixed && random.nextInt(3) > 0; i--)
+                            scene.queue.unpoll(held.remove(i));
                     }
                 }
                 if (random.nextInt(4) == 0) scene.collect();
@@ -198,13 +205,15 @@ class InflightTest {
 
     /** The region is in the other process's hand. */
     @Property(tries = 100)
-    void p34_garbageInTheRegionIsAViolationOrRequestsThatAreChecked(@ForAll boolean packed, @ForAll long seed) throws Exception {
+    void p34_garbageInTheRegionIsAViolationOrRequestsThatAreChecked(@ForAll boolean packed, @ForAll long seed)
+            throws Exception {
         Random random = new Random(seed);
         try (Scene scene = new Scene(packed ? PACKED : SPLIT)) {
             for (int i = 0; i < 3; i++) scene.offer(2);
             for (int i = 0; i < 3; i++) scene.queue.poll();
             byte[] garbage = scene.save(scene.region, scene.regionBytes);
-            for (int i = 0; i < 1 + random.nextInt(20); i++) garbage[random.nextInt(garbage.length)] = (byte) random.nextInt(random.nextBoolean() ? 256 : SIZE + 2);
+            for (int i = 0; i < 1 + random.nextInt(20); i++)
+                garbage[random.nextInt(garbage.length)] = (byte) random.nextInt(random.nextBoolean() ? 256 : SIZE + 2);
             scene.restore(scene.region, garbage);
             try {
                 scene.begin();

@@ -10,13 +10,19 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.nestorvm.memory.AddressSpace;
 import org.nestorvm.memory.MemoryObject;
 
-/** Whatever a front end says, and whatever is in the memory it gives, a back end ends with one line that says why, or goes on, and leaves nothing behind (P49). */
+/**
+ * Whatever a front end says, and whatever is in the memory it gives, a back end ends with one line that says why, or
+ * goes on, and leaves nothing behind (P49).
+ */
 class MessagesFuzzTest {
     @MethodSource("seeds")
     @FuzzTest
     void messages(byte[] data) throws IOException {
-        int mapped = AddressSpace.mappedCount(), objects = MemoryObject.liveCount(), descriptors = OpenDescriptors.count();
-        try (EchoDevice device = new EchoDevice(2, 1); HostileConversation conversation = new HostileConversation()) {
+        int mapped = AddressSpace.mappedCount(),
+                objects = MemoryObject.liveCount(),
+                descriptors = OpenDescriptors.count();
+        try (EchoDevice device = new EchoDevice(2, 1);
+                HostileConversation conversation = new HostileConversation()) {
             conversation.hold(data, device);
         } catch (IOException said) {
             assertEquals(1, said.getMessage().lines().count());
@@ -40,7 +46,8 @@ class MessagesFuzzTest {
                 case 0 -> data[at] = (byte) random.nextInt(256);
                 case 1 -> data[at] ^= (byte) (1 << random.nextInt(8));
                 default -> {
-                    int from = random.nextInt(data.length), size = random.nextInt(Math.min(40, data.length - Math.max(at, from)));
+                    int from = random.nextInt(data.length),
+                            size = random.nextInt(Math.min(40, data.length - Math.max(at, from)));
                     System.arraycopy(data, from, data, at, size);
                 }
             }

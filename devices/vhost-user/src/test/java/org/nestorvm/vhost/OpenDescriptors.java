@@ -10,13 +10,15 @@ import java.util.ArrayList;
 import java.util.List;
 import org.nestorvm.memory.sys.Primitive;
 
-/** Sockets, eventfds, epoll sets and memory files of this process. Ordinary files and pipes are the JVM's, which opens and closes them when it likes. */
+/**
+ * Sockets, eventfds, epoll sets and memory files of this process. Ordinary files and pipes are the JVM's, which opens
+ * and closes them when it likes.
+ */
 final class OpenDescriptors {
-    private OpenDescriptors() {
-    }
+    private OpenDescriptors() {}
 
     static int count() {
-        Primitive.KERNEL_SIGNAL.present();                           // has a file that stays open
+        Primitive.KERNEL_SIGNAL.present(); // has a file that stays open
         return list().size();
     }
 
@@ -29,8 +31,10 @@ final class OpenDescriptors {
         List<String> found = new ArrayList<>();
         for (String name : new File("/proc/self/fd").list()) {
             try {
-                String target = Files.readSymbolicLink(Path.of("/proc/self/fd", name)).toString();
-                if (target.startsWith("socket:") || target.startsWith("anon_inode:") || target.startsWith("/memfd:")) found.add(name + " " + target);
+                String target =
+                        Files.readSymbolicLink(Path.of("/proc/self/fd", name)).toString();
+                if (target.startsWith("socket:") || target.startsWith("anon_inode:") || target.startsWith("/memfd:"))
+                    found.add(name + " " + target);
             } catch (IOException e) {
                 // the listing's own
             }

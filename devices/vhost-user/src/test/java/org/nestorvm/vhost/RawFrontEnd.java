@@ -2,17 +2,17 @@ package org.nestorvm.vhost;
 
 import java.io.IOException;
 import java.util.List;
+import org.nestorvm.memory.AddressSpace;
 import org.nestorvm.memory.DescriptorChannel;
 import org.nestorvm.memory.Mapping;
-import org.nestorvm.memory.AddressSpace;
 import org.nestorvm.memory.MemoryObject;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Events;
-import org.nestorvm.virtio.Features;
-import org.nestorvm.virtio.VirtioDevice;
 import org.nestorvm.vhost.Payloads.MemoryRegion;
 import org.nestorvm.vhost.Payloads.VringAddress;
 import org.nestorvm.vhost.Payloads.VringState;
+import org.nestorvm.virtio.Features;
+import org.nestorvm.virtio.VirtioDevice;
 
 /** A front end that says whatever a test wants it to say, to a back end on a thread of its own. */
 final class RawFrontEnd implements AutoCloseable {
@@ -44,14 +44,20 @@ final class RawFrontEnd implements AutoCloseable {
     /** Everything that was offered and can be acknowledged. */
     RawFrontEnd introduced() throws IOException {
         long features = ask(Request.GET_FEATURES).u64();
-        channel.send(Request.SET_PROTOCOL_FEATURES.id, 0, Message.u64(ask(Request.GET_PROTOCOL_FEATURES).u64()));
+        channel.send(
+                Request.SET_PROTOCOL_FEATURES.id,
+                0,
+                Message.u64(ask(Request.GET_PROTOCOL_FEATURES).u64()));
         set(Request.SET_FEATURES, Message.u64(features & (Features.VERSION_1 | Features.VHOST_PROTOCOL)));
         return this;
     }
 
     /** Its memory at guest address 0. */
     RawFrontEnd withMemory() throws IOException {
-        set(Request.SET_MEM_TABLE, MemoryRegion.table(List.of(new MemoryRegion(0, MEMORY_BYTES, USER, 0))), memory.descriptor());
+        set(
+                Request.SET_MEM_TABLE,
+                MemoryRegion.table(List.of(new MemoryRegion(0, MEMORY_BYTES, USER, 0))),
+                memory.descriptor());
         return this;
     }
 
@@ -76,7 +82,7 @@ final class RawFrontEnd implements AutoCloseable {
         try (Message message = channel.receive(TIMEOUT_MS, _ -> 4096)) {
             return message == null ? -1 : message.u64();
         } catch (org.nestorvm.memory.sys.ErrnoException e) {
-            return -1;                                               // closed with something unread
+            return -1; // closed with something unread
         }
     }
 

@@ -28,7 +28,8 @@ import org.nestorvm.virtio.testkit.Used;
 
 /** Back ends end in the middle of things. The guest sees every request answered, each once, and no error. */
 class ReconnectTest {
-    private static final long SPLIT = Features.VERSION_1 | Features.EVENT_IDX | Features.INDIRECT_DESC, PACKED = SPLIT | Features.RING_PACKED;
+    private static final long SPLIT = Features.VERSION_1 | Features.EVENT_IDX | Features.INDIRECT_DESC,
+            PACKED = SPLIT | Features.RING_PACKED;
     private static final int KILLS = Integer.getInteger("nestor.vhost.kills", 3);
     private static final int ENTRIES = 32, BYTES = 8;
 
@@ -38,7 +39,7 @@ class ReconnectTest {
         final DriverQueue queue;
         final long[] readable = new long[ENTRIES], writable = new long[ENTRIES];
         final Set<Integer> freeBuffers = new HashSet<>();
-        final Map<Integer, Integer> bufferOf = new HashMap<>();      // by the id of the chain
+        final Map<Integer, Integer> bufferOf = new HashMap<>(); // by the id of the chain
         final Map<Integer, Long> numberOf = new HashMap<>();
         long sent, answered;
 
@@ -58,7 +59,8 @@ class ReconnectTest {
                 freeBuffers.remove(buffer);
                 driver.memory().write(readable[buffer], bytes(sent));
                 driver.memory().write(writable[buffer], new byte[BYTES]);
-                int id = queue.offer(List.of(new Buffer(readable[buffer], BYTES, false), new Buffer(writable[buffer], BYTES, true)));
+                int id = queue.offer(
+                        List.of(new Buffer(readable[buffer], BYTES, false), new Buffer(writable[buffer], BYTES, true)));
                 assertNull(bufferOf.put(id, buffer));
                 numberOf.put(id, sent++);
             }
@@ -71,7 +73,9 @@ class ReconnectTest {
             assertEquals(BYTES, used.written());
             byte[] expected = bytes(numberOf.remove(used.id()));
             for (int i = 0; i < BYTES; i++) expected[i]++;
-            assertEquals(HexFormat.of().formatHex(expected), HexFormat.of().formatHex(driver.memory().read(writable[buffer], BYTES)));
+            assertEquals(
+                    HexFormat.of().formatHex(expected),
+                    HexFormat.of().formatHex(driver.memory().read(writable[buffer], BYTES)));
             freeBuffers.add(buffer);
             answered++;
         }
@@ -85,7 +89,10 @@ class ReconnectTest {
         }
 
         private static byte[] bytes(long number) {
-            return ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(number).array();
+            return ByteBuffer.allocate(BYTES)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .putLong(number)
+                    .array();
         }
     }
 
@@ -100,9 +107,11 @@ class ReconnectTest {
             }
         };
         try (LocalBackEnd backEnd = new LocalBackEnd(() -> new EchoDevice(2, 5));
-             DriverMemory memory = new DriverMemory();
-             FrontEnd front = FrontEnd.connect(FrontEndOptions.of(EchoDevice.TYPE, "echo", 2, 64, backEnd).withConfigBytes(EchoDevice.CONFIG_BYTES).withListener(listener));
-             TestDriver driver = TestDriver.start(front, memory, features, ENTRIES)) {
+                DriverMemory memory = new DriverMemory();
+                FrontEnd front = FrontEnd.connect(FrontEndOptions.of(EchoDevice.TYPE, "echo", 2, 64, backEnd)
+                        .withConfigBytes(EchoDevice.CONFIG_BYTES)
+                        .withListener(listener));
+                TestDriver driver = TestDriver.start(front, memory, features, ENTRIES)) {
             Load one = new Load(driver, 0), two = new Load(driver, 1);
             for (int i = 0; i < 10 * KILLS; i++) {
                 one.run(1 + i % 7);
@@ -132,10 +141,11 @@ class ReconnectTest {
     @ValueSource(longs = {SPLIT, PACKED})
     void killedProcessesLoseNothing(long features, @TempDir Path directory) throws Exception {
         try (DescriptorListener listener = DescriptorListener.listen(directory.resolve("s"));
-             EchoProcess process = new EchoProcess(listener);
-             DriverMemory memory = new DriverMemory();
-             FrontEnd front = FrontEnd.connect(FrontEndOptions.of(EchoDevice.TYPE, "echo", 1, 64, process).withConfigBytes(EchoDevice.CONFIG_BYTES));
-             TestDriver driver = TestDriver.start(front, memory, features, ENTRIES)) {
+                EchoProcess process = new EchoProcess(listener);
+                DriverMemory memory = new DriverMemory();
+                FrontEnd front = FrontEnd.connect(FrontEndOptions.of(EchoDevice.TYPE, "echo", 1, 64, process)
+                        .withConfigBytes(EchoDevice.CONFIG_BYTES));
+                TestDriver driver = TestDriver.start(front, memory, features, ENTRIES)) {
             Load load = new Load(driver, 0);
             for (int i = 0; i < Math.max(KILLS - 1, 1); i++) {
                 load.run(300);

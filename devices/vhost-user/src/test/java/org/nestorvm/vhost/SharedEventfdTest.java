@@ -17,7 +17,10 @@ import org.nestorvm.virtio.Features;
 import org.nestorvm.virtio.testkit.DriverMemory;
 import org.nestorvm.virtio.testkit.TestDriver;
 
-/** A back end has the same file descriptions of eventfds as the front end. One that was taken over makes them such that write(2) and read(2) wait; no thread of the front end does. */
+/**
+ * A back end has the same file descriptions of eventfds as the front end. One that was taken over makes them such that
+ * write(2) and read(2) wait; no thread of the front end does.
+ */
 class SharedEventfdTest {
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
@@ -32,7 +35,8 @@ class SharedEventfdTest {
         public synchronized DescriptorChannel connect(int failures) throws IOException {
             if (count++ == 3) throw new IOException("no more back ends");
             List<DescriptorChannel> pair = DescriptorChannel.pair("hostile");
-            MessageChannel front = new MessageChannel(pair.get(1)), back = new MessageChannel(backEnd.connect(failures));
+            MessageChannel front = new MessageChannel(pair.get(1)),
+                    back = new MessageChannel(backEnd.connect(failures));
             channels.addAll(List.of(front, back));
             Thread.ofPlatform().daemon().start(() -> pass(front, back));
             Thread.ofPlatform().daemon().start(() -> pass(back, front));
@@ -41,7 +45,7 @@ class SharedEventfdTest {
 
         private void pass(MessageChannel from, MessageChannel to) {
             try {
-                while (passOne(from, to)) { }
+                while (passOne(from, to)) {}
             } catch (IOException e) {
                 // the other side is gone
             } finally {
@@ -56,7 +60,9 @@ class SharedEventfdTest {
                 int[] descriptors = new int[message.descriptorCount()];
                 for (int i = 0; i < descriptors.length; i++) descriptors[i] = message.take(i);
                 Request request = Request.of(message.request());
-                boolean eventfd = request == Request.SET_VRING_KICK || request == Request.SET_VRING_CALL || request == Request.SET_VRING_ERR;
+                boolean eventfd = request == Request.SET_VRING_KICK
+                        || request == Request.SET_VRING_CALL
+                        || request == Request.SET_VRING_ERR;
                 int flags = message.isReply() ? Message.REPLY : message.needsReply() ? Message.NEED_REPLY : 0;
                 for (int i = 0; eventfd && i < descriptors.length; i++) descriptors[i] = keep(descriptors[i]);
                 to.send(message.request(), flags, message.payload(), descriptors);
@@ -98,18 +104,23 @@ class SharedEventfdTest {
             backEnd.close();
             channels.forEach(MessageChannel::close);
             taken.forEach(Descriptors::close);
-            taken.clear();                                           // the front end closes its connector as well
+            taken.clear(); // the front end closes its connector as well
         }
     }
 
     /** Notifies, stops, starts, has another back end told everything. */
-    @ParameterizedTest @ValueSource(booleans = {true, false})
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
     void noThreadOfTheFrontEndWaitsForAnEventfd(boolean eventfds) throws Exception {
         assertTimeoutPreemptively(PATIENCE, () -> {
-            try (Hostile hostile = new Hostile(); DriverMemory memory = new DriverMemory()) {
-                FrontEndOptions options = FrontEndOptions.of(EchoDevice.TYPE, "echo", 1, 64, hostile).withConfigBytes(EchoDevice.CONFIG_BYTES);
+            try (Hostile hostile = new Hostile();
+                    DriverMemory memory = new DriverMemory()) {
+                FrontEndOptions options = FrontEndOptions.of(EchoDevice.TYPE, "echo", 1, 64, hostile)
+                        .withConfigBytes(EchoDevice.CONFIG_BYTES);
                 FrontEnd front = FrontEnd.connect(options);
-                TestDriver driver = eventfds ? TestDriver.start(front, memory, Features.VERSION_1, 8) : TestDriver.startWithoutEventfds(front, memory, Features.VERSION_1, 8);
+                TestDriver driver = eventfds
+                        ? TestDriver.start(front, memory, Features.VERSION_1, 8)
+                        : TestDriver.startWithoutEventfds(front, memory, Features.VERSION_1, 8);
                 for (int round = 0; round < 3; round++) {
                     hostile.fill();
                     for (int i = 0; i < 100; i++) driver.forceKick(0);
@@ -146,7 +157,11 @@ class SharedEventfdTest {
             }
         });
         try (MessageChannel channel = new MessageChannel(pair.get(0))) {
-            String said = assertTimeoutPreemptively(PATIENCE, () -> org.junit.jupiter.api.Assertions.assertThrows(ProtocolException.class, () -> channel.receive(-1, 200, _ -> 64)).getMessage());
+            String said = assertTimeoutPreemptively(
+                    PATIENCE,
+                    () -> org.junit.jupiter.api.Assertions.assertThrows(
+                                    ProtocolException.class, () -> channel.receive(-1, 200, _ -> 64))
+                            .getMessage());
             assertEquals("socket \"slow\": half a message", said);
         } finally {
             slow.interrupt();

@@ -19,7 +19,9 @@ class ConfigSpaceTest {
         assertEquals(0x11, config.get(0, 1));
         assertEquals(0x4433, config.get(2, 2));
         assertEquals(0xaa887766, (int) config.get(5, 4));
-        assertArrayEquals(new byte[] {0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, (byte) 0x88, (byte) 0xaa, (byte) 0xbb, 0, 0}, config.get());
+        assertArrayEquals(
+                new byte[] {0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, (byte) 0x88, (byte) 0xaa, (byte) 0xbb, 0, 0},
+                config.get());
     }
 
     @Test
@@ -40,7 +42,7 @@ class ConfigSpaceTest {
         assertEquals(0x00000000ffff0000L, config.get(0, 8));
         config.write(0, 2, -1);
         config.write(4, 4, -1);
-        config.write(6, 8, -1);                                      // beyond the end
+        config.write(6, 8, -1); // beyond the end
         assertEquals(0x00000000ffff0000L, config.get(0, 8));
         config.write(3, 1, 0x12);
         assertEquals(0x12ff, config.get(2, 2));

@@ -26,13 +26,15 @@ class DeviceMemoryTest {
 
     private static List<String> pieces(IoVector vector) {
         List<String> pieces = new ArrayList<>();
-        for (int i = 0; i < vector.count(); i++) pieces.add(Long.toHexString(vector.base(i)) + "+" + Long.toHexString(vector.length(i)));
+        for (int i = 0; i < vector.count(); i++)
+            pieces.add(Long.toHexString(vector.base(i)) + "+" + Long.toHexString(vector.length(i)));
         return pieces;
     }
 
     @Test
     void p33_adjoiningRegionsAreOneMemoryForBuffersAndTwoForObjects() {
-        DeviceMemory memory = new DeviceMemory(List.of(region(0x2000, 0x1000, HOST), region(0x1000, 0x1000, HOST + 0x10_0000)), null);
+        DeviceMemory memory =
+                new DeviceMemory(List.of(region(0x2000, 0x1000, HOST), region(0x1000, 0x1000, HOST + 0x10_0000)), null);
         IoVector vector = new IoVector(1);
         assertTrue(memory.add(0x1ff0, 0x20, vector));
         assertEquals(List.of("7f0000100ff0+10", "7f0000000000+10"), pieces(vector));
@@ -43,9 +45,22 @@ class DeviceMemoryTest {
 
     @Test
     void p31_whatIsNotAllMemoryIsNone() {
-        DeviceMemory memory = new DeviceMemory(List.of(region(0x1000, 0x1000, HOST), region(0x4000, 0x1000, HOST + 0x1000)), null);
-        long[][] wrong = {{0, 1}, {0xfff, 1}, {0x2000, 1}, {0x3fff, 1}, {0x5000, 1}, {0x1fff, 2}, {0x1000, 0x1001}, {0x1800, 0x3000}, {-1, 1}, {Long.MIN_VALUE, 8}, {Long.MAX_VALUE, 8},
-            {0x1000, Long.MAX_VALUE}};
+        DeviceMemory memory =
+                new DeviceMemory(List.of(region(0x1000, 0x1000, HOST), region(0x4000, 0x1000, HOST + 0x1000)), null);
+        long[][] wrong = {
+            {0, 1},
+            {0xfff, 1},
+            {0x2000, 1},
+            {0x3fff, 1},
+            {0x5000, 1},
+            {0x1fff, 2},
+            {0x1000, 0x1001},
+            {0x1800, 0x3000},
+            {-1, 1},
+            {Long.MIN_VALUE, 8},
+            {Long.MAX_VALUE, 8},
+            {0x1000, Long.MAX_VALUE}
+        };
         for (long[] access : wrong) {
             assertEquals(0, memory.translate(access[0], access[1]), "0x" + Long.toHexString(access[0]));
             assertFalse(memory.add(access[0], access[1], new IoVector(1)), "0x" + Long.toHexString(access[0]));
@@ -66,8 +81,10 @@ class DeviceMemoryTest {
 
     @Test
     void regionsThatOverlapAreRefused() {
-        assertThatThrownBy(() -> new DeviceMemory(List.of(region(0x1000, 0x1001, HOST), region(0x2000, 0x1000, HOST)), null)).isInstanceOf(IllegalArgumentException.class)
-            .hasMessageContaining("overlap");
+        assertThatThrownBy(() ->
+                        new DeviceMemory(List.of(region(0x1000, 0x1001, HOST), region(0x2000, 0x1000, HOST)), null))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("overlap");
         assertThatThrownBy(() -> region(0, 0, HOST)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> region(-4096, 4096, HOST)).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> region(Long.MAX_VALUE, 4096, HOST)).isInstanceOf(IllegalArgumentException.class);
@@ -76,7 +93,8 @@ class DeviceMemoryTest {
     @Test
     void theListenerHearsOfWrites() {
         List<String> heard = new ArrayList<>();
-        DeviceMemory memory = new DeviceMemory(List.of(region(0, 0x1000, HOST)), (gpa, sizeBytes) -> heard.add(gpa + "+" + sizeBytes));
+        DeviceMemory memory = new DeviceMemory(
+                List.of(region(0, 0x1000, HOST)), (gpa, sizeBytes) -> heard.add(gpa + "+" + sizeBytes));
         assertTrue(memory.isWatched());
         memory.written(5, 7);
         assertThat(heard).containsExactly("5+7");
@@ -100,13 +118,18 @@ class DeviceMemoryTest {
             boolean all = true;
             for (int b = 0; b < size; b++) {
                 long address = gpa + b;
-                host[b] = regions.stream().filter(r -> r.gpa() <= address && address < r.end()).mapToLong(r -> r.hostAddress() + address - r.gpa()).findFirst().orElse(0);
+                host[b] = regions.stream()
+                        .filter(r -> r.gpa() <= address && address < r.end())
+                        .mapToLong(r -> r.hostAddress() + address - r.gpa())
+                        .findFirst()
+                        .orElse(0);
                 all &= host[b] != 0;
             }
             IoVector vector = new IoVector(1);
             assertEquals(all, memory.add(gpa, size, vector));
             int b = 0;
-            for (int p = 0; p < vector.count(); p++) for (long j = 0; j < vector.length(p); j++) assertEquals(host[b++], vector.base(p) + j);
+            for (int p = 0; p < vector.count(); p++)
+                for (long j = 0; j < vector.length(p); j++) assertEquals(host[b++], vector.base(p) + j);
             if (all) assertEquals(size, b);
             boolean oneRegion = all && regions.stream().anyMatch(r -> r.gpa() <= gpa && gpa + size <= r.end());
             assertEquals(oneRegion ? host[0] : 0, memory.translate(gpa, size));

@@ -24,7 +24,8 @@ public class EchoDevice extends RingDevice {
     }
 
     protected long echo(Chain chain) {
-        long total = Math.min(Math.min(chain.readable().totalBytes(), chain.writable().totalBytes()), 1 << 16);
+        long total = Math.min(
+                Math.min(chain.readable().totalBytes(), chain.writable().totalBytes()), 1 << 16);
         for (long done = 0; done < total; ) {
             int piece = (int) Math.min(buffer.length, total - done);
             chain.readable().copyOut(done, buffer, 0, piece);

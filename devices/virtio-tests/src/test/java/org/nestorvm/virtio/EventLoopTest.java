@@ -58,7 +58,7 @@ class EventLoopTest {
     @Test
     void afterRemoveAHandlerIsNotCalled() throws Exception {
         Semaphore calls = new Semaphore(0);
-        loop.add(event, Events.EPOLLIN, _ -> calls.release());          // not drained: called again and again
+        loop.add(event, Events.EPOLLIN, _ -> calls.release()); // not drained: called again and again
         Events.trySignal(event, 1);
         await(calls);
         loop.remove(event);
@@ -73,7 +73,7 @@ class EventLoopTest {
             Descriptors.close(other);
         }
         assertEquals(0, calls.availablePermits(), "after " + seen);
-        loop.remove(event);                                             // once more does nothing
+        loop.remove(event); // once more does nothing
     }
 
     @Test
@@ -91,7 +91,7 @@ class EventLoopTest {
                     else done.release();
                 }
             };
-            loop.exclusive(() -> loop.again(worker));                   // from another thread: the loop has to wake up
+            loop.exclusive(() -> loop.again(worker)); // from another thread: the loop has to wake up
             await(done);
             loop.remove(other);
             assertEquals(50, shares.get());
@@ -109,7 +109,7 @@ class EventLoopTest {
         loop.add(event, Events.EPOLLIN, _ -> calls.incrementAndGet());
         for (int i = 0; i < 1_000; i++) {
             int before = calls.get();
-            loop.exclusive(() -> { });
+            loop.exclusive(() -> {});
             if (i % 100 == 0) while (calls.get() == before) Thread.onSpinWait();
         }
     }
@@ -126,7 +126,7 @@ class EventLoopTest {
         });
         Events.trySignal(event, 1);
         await(inside);
-        loop.exclusive(() -> { });
+        loop.exclusive(() -> {});
         assertTrue(done.tryAcquire());
     }
 
@@ -197,7 +197,7 @@ class EventLoopTest {
         loop.close();
         int calls = left.get();
         assertNotEquals(0, calls);
-        loop.close();                                                   // does nothing
+        loop.close(); // does nothing
         assertEquals(calls, left.get());
     }
 
@@ -221,6 +221,9 @@ class EventLoopTest {
     void aDescriptorThatIsNotOpenIsRefused() throws Exception {
         int gone = Events.eventfd("gone", 0, Events.EFD_NONBLOCK);
         Descriptors.close(gone);
-        assertThatThrownBy(() -> loop.add(gone, Events.EPOLLIN, _ -> { })).isInstanceOf(IOException.class).hasMessageContaining("epoll_ctl").hasMessageContaining("EBADF");
+        assertThatThrownBy(() -> loop.add(gone, Events.EPOLLIN, _ -> {}))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("epoll_ctl")
+                .hasMessageContaining("EBADF");
     }
 }

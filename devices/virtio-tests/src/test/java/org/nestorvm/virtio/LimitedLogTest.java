@@ -18,7 +18,8 @@ class LimitedLogTest {
         private static final long serialVersionUID = 1L;
 
         @Override
-        protected void handleNormalizedLoggingCall(Level level, Marker marker, String message, Object[] arguments, Throwable throwable) {
+        protected void handleNormalizedLoggingCall(
+                Level level, Marker marker, String message, Object[] arguments, Throwable throwable) {
             lines.add(level + " " + message);
         }
 
@@ -53,7 +54,8 @@ class LimitedLogTest {
         }
     }
 
-    @Test void aPeerThatComesAndGoesWithoutEndFillsNoLog() {
+    @Test
+    void aPeerThatComesAndGoesWithoutEndFillsNoLog() {
         LimitedLog log = new LimitedLog(new Lines(), () -> nowNs);
         for (int i = 0; i < 10_000; i++) {
             log.info("{}: connected", i);
@@ -62,7 +64,8 @@ class LimitedLogTest {
         assertThat(lines).hasSize(LimitedLog.MOST).startsWith("INFO 0: connected", "WARN 0: gone");
         nowNs += TimeUnit.MINUTES.toNanos(1) + 1;
         log.warn("later {}", "{}");
-        assertThat(lines.getLast()).isEqualTo("WARN later {} (" + (20_000 - LimitedLog.MOST) + " lines like this one were left out)");
+        assertThat(lines.getLast())
+                .isEqualTo("WARN later {} (" + (20_000 - LimitedLog.MOST) + " lines like this one were left out)");
         log.warn("again");
         assertThat(lines.getLast()).isEqualTo("WARN again");
     }

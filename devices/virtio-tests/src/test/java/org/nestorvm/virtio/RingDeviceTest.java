@@ -38,19 +38,24 @@ class RingDeviceTest {
                 return super.echo(chain);
             }
         };
-        try (echo; DriverMemory memory = new DriverMemory(); TestDriver driver = TestDriver.startWithoutEventfds(echo, memory, ring.features(), 16)) {
+        try (echo;
+                DriverMemory memory = new DriverMemory();
+                TestDriver driver = TestDriver.startWithoutEventfds(echo, memory, ring.features(), 16)) {
             for (byte i = 0; i < 40; i++) assertArrayEquals(new byte[] {i}, driver.request(0, new byte[] {i}, 1));
             assertThat(threads).hasSize(40).containsOnly(Thread.currentThread());
             driver.stopQueue(0);
             driver.queue(0).offer(new byte[] {1}, 1);
-            driver.forceKick(0);                                     // stopped: nothing happens
+            driver.forceKick(0); // stopped: nothing happens
             assertNull(driver.queue(0).take());
-            driver.startQueue(0);                                    // and what came meanwhile is served
+            driver.startQueue(0); // and what came meanwhile is served
             assertEquals(1, driver.await(0).written());
         }
     }
 
-    /** Where time is counted in instructions, what the guest sees after a notification must not depend on another thread. */
+    /**
+     * Where time is counted in instructions, what the guest sees after a notification must not depend on another
+     * thread.
+     */
     @ParameterizedTest
     @EnumSource
     void withoutEventfdsAllIsDoneWhenTheNotificationReturns(Ring ring) throws Exception {
@@ -62,14 +67,19 @@ class RingDeviceTest {
                 return super.echo(chain);
             }
         };
-        try (echo; DriverMemory memory = new DriverMemory(); TestDriver driver = TestDriver.startWithoutEventfds(echo, memory, ring.features(), 1024)) {
+        try (echo;
+                DriverMemory memory = new DriverMemory();
+                TestDriver driver = TestDriver.startWithoutEventfds(echo, memory, ring.features(), 1024)) {
             for (int i = 0; i < 1024; i++) driver.queue(0).offer(List.of(new Buffer(0, 1, false)));
             driver.forceKick(0);
             assertThat(threads).hasSize(1024).containsOnly(Thread.currentThread());
         }
     }
 
-    /** Other processors feed the queue while one is in the device: it comes back after its share, and the device's thread goes on. */
+    /**
+     * Other processors feed the queue while one is in the device: it comes back after its share, and the device's
+     * thread goes on.
+     */
     @ParameterizedTest
     @EnumSource
     void aDriversThreadIsNotKeptForEver(Ring ring) throws Exception {
@@ -111,12 +121,14 @@ class RingDeviceTest {
                 protected long echo(Chain chain) {
                     served++;
                     DriverQueue queue = driver().queue(0);
-                    while (queue.take() != null) { }
+                    while (queue.take() != null) {}
                     queue.offer(buffers);
                     return super.echo(chain);
                 }
             };
-            driver = eventfds ? TestDriver.start(echo, memory, ring.features(), 8) : TestDriver.startWithoutEventfds(echo, memory, ring.features(), 8);
+            driver = eventfds
+                    ? TestDriver.start(echo, memory, ring.features(), 8)
+                    : TestDriver.startWithoutEventfds(echo, memory, ring.features(), 8);
             driver.queue(0).offer(buffers);
         }
 
@@ -161,10 +173,14 @@ class RingDeviceTest {
         for (boolean eventfds : new boolean[] {true, false}) {
             fail.set(true);
             try (DriverMemory memory = new DriverMemory()) {
-                try (TestDriver driver = eventfds ? TestDriver.start(echo, memory, Ring.SPLIT.features(), 8) : TestDriver.startWithoutEventfds(echo, memory, Ring.SPLIT.features(), 8)) {
+                try (TestDriver driver = eventfds
+                        ? TestDriver.start(echo, memory, Ring.SPLIT.features(), 8)
+                        : TestDriver.startWithoutEventfds(echo, memory, Ring.SPLIT.features(), 8)) {
                     driver.queue(0).offer(new byte[] {1}, 1);
                     driver.kick(0);
-                    assertThat(driver.awaitNeedsReset()).contains("internal error").contains("a handler fails");
+                    assertThat(driver.awaitNeedsReset())
+                            .contains("internal error")
+                            .contains("a handler fails");
                 }
                 fail.set(false);
                 try (TestDriver driver = TestDriver.start(echo, memory, Ring.SPLIT.features(), 8)) {
@@ -178,7 +194,9 @@ class RingDeviceTest {
     /** What goes wrong in one queue stops them all, with one word to the driver. */
     @Test
     void manyQueuesBreakOnce() throws Exception {
-        try (EchoDevice echo = new EchoDevice(2, 8, 8, 8, 8); DriverMemory memory = new DriverMemory(); TestDriver driver = TestDriver.start(echo, memory, Ring.SPLIT.features(), 8)) {
+        try (EchoDevice echo = new EchoDevice(2, 8, 8, 8, 8);
+                DriverMemory memory = new DriverMemory();
+                TestDriver driver = TestDriver.start(echo, memory, Ring.SPLIT.features(), 8)) {
             for (int i = 0; i < 4; i++) assertArrayEquals(new byte[] {1}, driver.request(i, new byte[] {1}, 1));
             for (int i = 0; i < 4; i++) {
                 driver.queue(i).offer(List.of(new Buffer(1L << 40, 1, true)));
@@ -192,19 +210,24 @@ class RingDeviceTest {
 
     @Test
     void theLimitsOfADeviceAreItsQueues() throws Exception {
-        try (EchoDevice echo = new EchoDevice(2, 8, 16); DriverMemory memory = new DriverMemory(); TestDriver driver = TestDriver.start(echo, memory, Ring.SPLIT.features(), 16)) {
+        try (EchoDevice echo = new EchoDevice(2, 8, 16);
+                DriverMemory memory = new DriverMemory();
+                TestDriver driver = TestDriver.start(echo, memory, Ring.SPLIT.features(), 16)) {
             assertEquals(2, echo.queueCount());
             assertEquals(8, echo.maxQueueSize(0));
             assertEquals(16, echo.maxQueueSize(1));
             assertEquals(0, echo.features() & Features.VHOST_PROTOCOL);
-            assertThatThrownBy(() -> driver.startQueue(0)).isInstanceOf(IllegalStateException.class).hasMessageContaining("runs already");
+            assertThatThrownBy(() -> driver.startQueue(0))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("runs already");
         }
     }
 
     @Test
     void aQueueThatDoesNotRunStaysWhereItWas() throws Exception {
         EchoDevice echo = new EchoDevice();
-        try (echo; DriverMemory memory = new DriverMemory()) {
+        try (echo;
+                DriverMemory memory = new DriverMemory()) {
             assertEquals(0, echo.stopQueue(0));
             TestDriver driver = TestDriver.start(echo, memory, Ring.SPLIT.features(), 8);
             for (int i = 0; i < 5; i++) driver.request(0, new byte[] {1}, 1);
@@ -212,7 +235,7 @@ class RingDeviceTest {
             assertEquals(5, echo.stopQueue(0));
             driver.close();
         }
-        echo.notified(0);                                            // after the end nothing is served, and nothing fails
+        echo.notified(0); // after the end nothing is served, and nothing fails
         echo.close();
     }
 
@@ -220,7 +243,9 @@ class RingDeviceTest {
     @Test
     void interruptsComeWithoutLoss() throws Exception {
         for (Ring ring : Ring.values()) {
-            try (EchoDevice echo = new EchoDevice(1, 8, 8); DriverMemory memory = new DriverMemory(null, 0, 64 << 20); TestDriver driver = TestDriver.start(echo, memory, ring.features(), 8)) {
+            try (EchoDevice echo = new EchoDevice(1, 8, 8);
+                    DriverMemory memory = new DriverMemory(null, 0, 64 << 20);
+                    TestDriver driver = TestDriver.start(echo, memory, ring.features(), 8)) {
                 for (int i = 0; i < 2_000; i++) {
                     int queue = i & 1;
                     driver.queue(queue).offer(List.of(new Buffer(0, 1, false), new Buffer(16, 1, true)));

@@ -9,7 +9,8 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(30)
 class ThreadsTest {
-    @Test void anInterruptWaitsUntilTheThreadHasEnded() {
+    @Test
+    void anInterruptWaitsUntilTheThreadHasEnded() {
         CountDownLatch end = new CountDownLatch(1);
         Thread thread = Thread.ofPlatform().daemon().start(() -> {
             try {

@@ -3,8 +3,8 @@ package org.nestorvm.virtio;
 import java.util.Objects;
 
 /**
- * A device's configuration space (virtio 1.2, 2.5): little endian, with a generation that changes whenever the device changes something. Reads past its end give ones. Thread-safe; the listener is
- * called without a lock.
+ * A device's configuration space (virtio 1.2, 2.5): little endian, with a generation that changes whenever the device
+ * changes something. Reads past its end give ones. Thread-safe; the listener is called without a lock.
  */
 public final class ConfigSpace {
     /** The driver has written something that it may write; it is stored already. */
@@ -14,7 +14,7 @@ public final class ConfigSpace {
     }
 
     private final byte[] bytes, writable;
-    private WriteListener listener = (offset, size) -> { };
+    private WriteListener listener = (offset, size) -> {};
     private int generation;
 
     public ConfigSpace(int sizeBytes) {
@@ -53,7 +53,8 @@ public final class ConfigSpace {
     /** @param size 1 to 8 */
     public synchronized long get(int offset, int size) {
         long value = 0;
-        for (int i = 0; i < size; i++) value |= (offset + i < bytes.length ? bytes[offset + i] & 0xffL : 0xffL) << 8 * i;
+        for (int i = 0; i < size; i++)
+            value |= (offset + i < bytes.length ? bytes[offset + i] & 0xffL : 0xffL) << 8 * i;
         return value;
     }
 

@@ -8,11 +8,15 @@ public interface DeviceEvents {
     /** The configuration space has changed. */
     void configChanged();
 
-    /** The driver broke the protocol: DEVICE_NEEDS_RESET, virtio 1.2, 2.1.2. The device does nothing more until it is reset. @param why one line */
+    /**
+     * The driver broke the protocol: DEVICE_NEEDS_RESET, virtio 1.2, 2.1.2. The device does nothing more until it is
+     * reset. @param why one line
+     */
     void needsReset(String why);
 
     /**
-     * A device in another process signals this eventfd instead of {@link #interrupt}: who can have it delivered without a thread of this process answers true.
+     * A device in another process signals this eventfd instead of {@link #interrupt}: who can have it delivered without
+     * a thread of this process answers true.
      *
      * @return false when the caller must wait for the eventfd and call {@link #interrupt} itself
      */
@@ -21,6 +25,5 @@ public interface DeviceEvents {
     }
 
     /** The eventfd of {@link #connectInterrupt} is about to be closed. */
-    default void disconnectInterrupt(int queue, int eventfd) {
-    }
+    default void disconnectInterrupt(int queue, int eventfd) {}
 }

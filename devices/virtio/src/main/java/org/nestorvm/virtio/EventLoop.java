@@ -12,10 +12,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One thread that waits for descriptors and calls who asked for them. Handlers run one at a time under the loop's lock; who holds the lock by {@link #exclusive} may do what a handler does, on
- * its own thread. Nothing is allocated per event.
+ * One thread that waits for descriptors and calls who asked for them. Handlers run one at a time under the loop's lock;
+ * who holds the lock by {@link #exclusive} may do what a handler does, on its own thread. Nothing is allocated per
+ * event.
  *
- * <p>The lock is fair, so that a stop gets its turn while the loop is busy; a handler does a bounded amount of work and comes back.
+ * <p>The lock is fair, so that a stop gets its turn while the loop is busy; a handler does a bounded amount of work and
+ * comes back.
  */
 public final class EventLoop implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(EventLoop.class);
@@ -31,7 +33,7 @@ public final class EventLoop implements AutoCloseable {
     private final ReentrantLock lock = new ReentrantLock(true);
     private final int epoll, wakeUp;
     private final Thread thread;
-    private Handler[] handlers = new Handler[64];                    // by descriptor
+    private Handler[] handlers = new Handler[64]; // by descriptor
     private final ArrayDeque<Handler> due = new ArrayDeque<>();
     private volatile boolean isDue, closed;
 
@@ -54,11 +56,14 @@ public final class EventLoop implements AutoCloseable {
         thread = Thread.ofPlatform().name(name).daemon().start(this::run);
     }
 
-    /** From now on the handler is called when the descriptor has one of the events. The descriptor stays the caller's. */
+    /**
+     * From now on the handler is called when the descriptor has one of the events. The descriptor stays the caller's.
+     */
     public void add(int descriptor, int events, Handler handler) throws IOException {
         lock.lock();
         try {
-            if (descriptor >= handlers.length) handlers = Arrays.copyOf(handlers, Math.max(descriptor + 1, 2 * handlers.length));
+            if (descriptor >= handlers.length)
+                handlers = Arrays.copyOf(handlers, Math.max(descriptor + 1, 2 * handlers.length));
             handlers[descriptor] = handler;
             try {
                 Events.epollControl(name, epoll, Events.EPOLL_CTL_ADD, descriptor, events, descriptor);
@@ -76,7 +81,10 @@ public final class EventLoop implements AutoCloseable {
         Events.epollControl(name, epoll, Events.EPOLL_CTL_MOD, descriptor, events, descriptor);
     }
 
-    /** When this returns the handler does not run and will not, unless it is the caller. To be called before the descriptor is closed. */
+    /**
+     * When this returns the handler does not run and will not, unless it is the caller. To be called before the
+     * descriptor is closed.
+     */
     public void remove(int descriptor) {
         lock.lock();
         try {
@@ -84,13 +92,17 @@ public final class EventLoop implements AutoCloseable {
             handlers[descriptor] = null;
             Events.epollControl(name, epoll, Events.EPOLL_CTL_DEL, descriptor, 0, 0);
         } catch (IOException e) {
-            throw new IllegalStateException("descriptor " + descriptor + " was closed before it was removed from " + name, e);
+            throw new IllegalStateException(
+                    "descriptor " + descriptor + " was closed before it was removed from " + name, e);
         } finally {
             lock.unlock();
         }
     }
 
-    /** Calls the handler once more, with no event and on the loop's thread, after others had their turn. For who has done its share and has more to do; the caller holds the loop. */
+    /**
+     * Calls the handler once more, with no event and on the loop's thread, after others had their turn. For who has
+     * done its share and has more to do; the caller holds the loop.
+     */
     public void again(Handler handler) {
         assert lock.isHeldByCurrentThread() : name;
         due.add(handler);
@@ -126,11 +138,14 @@ public final class EventLoop implements AutoCloseable {
 
     private void run() {
         try (Arena arena = Arena.ofConfined()) {
-            long events = arena.allocate((long) BATCH * Events.EPOLL_EVENT_BYTES, Long.BYTES).address();
+            long events = arena.allocate((long) BATCH * Events.EPOLL_EVENT_BYTES, Long.BYTES)
+                    .address();
             while (!closed) {
                 int count = Events.tryEpollWait(epoll, events, BATCH, isDue ? 0 : -1);
-                if (count < 0 && count != -Errno.EINTR) throw new IllegalStateException("epoll_wait of " + name + ": " + Errno.name(-count));
-                for (int i = 0; i < count && !closed; i++) dispatch((int) Events.epollData(events, i), Events.epollEvents(events, i));
+                if (count < 0 && count != -Errno.EINTR)
+                    throw new IllegalStateException("epoll_wait of " + name + ": " + Errno.name(-count));
+                for (int i = 0; i < count && !closed; i++)
+                    dispatch((int) Events.epollData(events, i), Events.epollEvents(events, i));
                 if (isDue) goOn();
             }
         }
@@ -174,7 +189,8 @@ public final class EventLoop implements AutoCloseable {
     }
 
     private void failed(String what, Throwable e) {
-        SharedMemoryGone.line(e).ifPresentOrElse(line -> LOG.error("{}: {}", name, line), () -> LOG.error("{}: {}", name, what, e));
+        SharedMemoryGone.line(e)
+                .ifPresentOrElse(line -> LOG.error("{}: {}", name, line), () -> LOG.error("{}: {}", name, what, e));
     }
 
     /** Ends the thread; no handler runs afterwards. Descriptors that were added stay their owners'. */

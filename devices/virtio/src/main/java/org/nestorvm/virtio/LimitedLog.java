@@ -7,8 +7,8 @@ import org.slf4j.event.Level;
 import org.slf4j.helpers.MessageFormatter;
 
 /**
- * Lines of a log that a guest or a peer can cause as often as it likes: the first {@value #MOST} within a minute are logged, the others are counted, and the next line that is logged says how many
- * they were. From any thread.
+ * Lines of a log that a guest or a peer can cause as often as it likes: the first {@value #MOST} within a minute are
+ * logged, the others are counted, and the next line that is logged says how many they were. From any thread.
  */
 public final class LimitedLog {
     static final int MOST = 10;

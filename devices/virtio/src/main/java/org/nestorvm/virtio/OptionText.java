@@ -5,8 +5,7 @@ import java.util.List;
 
 /** How a user writes what a device consists of: parts with commas between. A comma inside a part is doubled. */
 public final class OptionText {
-    private OptionText() {
-    }
+    private OptionText() {}
 
     public static List<String> split(String text) {
         List<String> parts = new ArrayList<>();

@@ -2,7 +2,10 @@ package org.nestorvm.virtio;
 
 import java.util.ArrayDeque;
 
-/** How often something that ends by itself is started again: at most so many times within a time, whatever it has done in between. */
+/**
+ * How often something that ends by itself is started again: at most so many times within a time, whatever it has done
+ * in between.
+ */
 public final class RestartBudget {
     private final int most;
     private final long withinNs;

@@ -12,8 +12,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A device of ours: queues served by event loops, in the VM's process or in one of its own. A subclass says what to do with a chain. All of {@link #process}, {@link #queueStarted} and
- * {@link #queueStopped} for the queues of one loop run one at a time; so do handlers that the subclass adds to the loop.
+ * A device of ours: queues served by event loops, in the VM's process or in one of its own. A subclass says what to do
+ * with a chain. All of {@link #process}, {@link #queueStarted} and {@link #queueStopped} for the queues of one loop run
+ * one at a time; so do handlers that the subclass adds to the loop.
  */
 public abstract class RingDevice implements VirtioDevice {
     private static final Logger LOG = LoggerFactory.getLogger(RingDevice.class);
@@ -154,11 +155,14 @@ public abstract class RingDevice implements VirtioDevice {
     }
 
     private void start(Ring ring, QueueSetup setup, EventLoop loop) throws IOException {
-        if (ring.queue != null) throw new IllegalStateException("queue " + setup.index() + " of " + name + " runs already");
+        if (ring.queue != null)
+            throw new IllegalStateException("queue " + setup.index() + " of " + name + " runs already");
         ring.setup = setup;
         try {
             int limit = queueSizes[setup.index()];
-            if (setup.size() > limit) throw new QueueViolation("queue " + setup.index() + ": size " + setup.size() + " is above the limit of " + limit);
+            if (setup.size() > limit)
+                throw new QueueViolation(
+                        "queue " + setup.index() + ": size " + setup.size() + " is above the limit of " + limit);
             ring.queue = open(setup);
         } catch (QueueViolation e) {
             needsReset(e.getMessage());
@@ -169,7 +173,7 @@ public abstract class RingDevice implements VirtioDevice {
         }
         if (setup.kick() >= 0) loop.add(setup.kick(), Events.EPOLLIN, ring);
         queueStarted(ring.index, ring.queue);
-        serve(ring);                                                 // the driver may have been first
+        serve(ring); // the driver may have been first
     }
 
     /** For who wants to see a queue before it is served. */
@@ -196,7 +200,10 @@ public abstract class RingDevice implements VirtioDevice {
         }
     }
 
-    /** For handlers of other descriptors: does something with a queue, if it runs, under the rules of {@link #process}. The caller is on the queue's loop. */
+    /**
+     * For handlers of other descriptors: does something with a queue, if it runs, under the rules of {@link #process}.
+     * The caller is on the queue's loop.
+     */
     protected final void serve(int queue) {
         serve(rings[queue]);
     }
@@ -222,7 +229,8 @@ public abstract class RingDevice implements VirtioDevice {
         try {
             queueStopped(ring.index, queue);
         } catch (RuntimeException | Error e) {
-            if (SharedMemoryGone.line(e).isEmpty()) LOG.error("{}: queue {} did not stop in order", name, ring.index, e);
+            if (SharedMemoryGone.line(e).isEmpty())
+                LOG.error("{}: queue {} did not stop in order", name, ring.index, e);
         }
         ring.queue = null;
         ring.setup = ring.setup.withPosition(queue.position());
@@ -241,24 +249,28 @@ public abstract class RingDevice implements VirtioDevice {
         return position[0];
     }
 
-    /** Serves what is there; called when the driver has notified the queue, or may have. Usually one call of {@link #drain}. */
+    /**
+     * Serves what is there; called when the driver has notified the queue, or may have. Usually one call of
+     * {@link #drain}.
+     */
     protected abstract void process(int index, Virtqueue queue) throws QueueViolation;
 
     /** On the queue's loop, before it is served first. */
-    protected void queueStarted(int index, Virtqueue queue) {
-    }
+    protected void queueStarted(int index, Virtqueue queue) {}
 
     /** The queue is about to be stopped; not on its loop. For who waits for something while it holds the loop. */
-    protected void beforeStop(int index) {
-    }
-
-    /** On the queue's loop: chains that are still pending are pushed, or taken back with {@link Virtqueue#unpoll}; afterwards the queue is not touched any more. */
-    protected void queueStopped(int index, Virtqueue queue) {
-    }
+    protected void beforeStop(int index) {}
 
     /**
-     * Serves chain after chain until there is none, and interrupts once for all of them. After a share of them, and when somebody waits for the loop, others get their turn. Without an eventfd the
-     * driver's own thread is here, and finds done what it has offered, however much: only what others offer meanwhile may be left to the loop.
+     * On the queue's loop: chains that are still pending are pushed, or taken back with {@link Virtqueue#unpoll};
+     * afterwards the queue is not touched any more.
+     */
+    protected void queueStopped(int index, Virtqueue queue) {}
+
+    /**
+     * Serves chain after chain until there is none, and interrupts once for all of them. After a share of them, and
+     * when somebody waits for the loop, others get their turn. Without an eventfd the driver's own thread is here, and
+     * finds done what it has offered, however much: only what others offer meanwhile may be left to the loop.
      */
     protected final void drain(Virtqueue queue, ChainHandler handler) throws QueueViolation {
         EventLoop loop = loop(queue.index());
@@ -266,7 +278,9 @@ public abstract class RingDevice implements VirtioDevice {
         int left = own ? Math.max(SHARE, queue.size()) : SHARE;
         do {
             queue.disableNotifications();
-            for (Chain chain; left > 0 && (chain = queue.poll()) != null; left = !own && loop.isWanted() ? 0 : left - 1) {
+            for (Chain chain;
+                    left > 0 && (chain = queue.poll()) != null;
+                    left = !own && loop.isWanted() ? 0 : left - 1) {
                 long written = handler.serve(chain);
                 if (written != PENDING) queue.push(chain, written);
             }

@@ -6,8 +6,7 @@ import java.time.Duration;
 public final class Threads {
     private static final long FOR_EVER = Long.MAX_VALUE / 2;
 
-    private Threads() {
-    }
+    private Threads() {}
 
     public static void awaitEnd(Thread thread) {
         awaitEnd(thread, FOR_EVER);
@@ -18,7 +17,7 @@ public final class Threads {
         boolean interrupted = false;
         long deadlineNs = System.nanoTime() + timeoutNs;
         try {
-            for (;;) {
+            for (; ; ) {
                 try {
                     return thread.join(Duration.ofNanos(Math.max(0, deadlineNs - System.nanoTime())));
                 } catch (InterruptedException e) {

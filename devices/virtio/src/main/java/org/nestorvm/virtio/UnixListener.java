@@ -12,14 +12,15 @@ import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.Sockets;
 
 /**
- * A Unix socket at which programs of the host connect to a device. Only the same user may. A socket file that nobody listens at any more is replaced; at the end the file is removed, if it is ours still: by who has made it,
- * while another process may have been given the socket.
+ * A Unix socket at which programs of the host connect to a device. Only the same user may. A socket file that nobody
+ * listens at any more is replaced; at the end the file is removed, if it is ours still: by who has made it, while
+ * another process may have been given the socket.
  */
 public final class UnixListener implements AutoCloseable {
     private static final int BACKLOG = 128, OWNER_ONLY = 0600;
 
     private final Path path;
-    private final Object fileKey;                                    // null where another process removes the file
+    private final Object fileKey; // null where another process removes the file
     private final int socket;
 
     private UnixListener(Path path, Object fileKey, int socket) {
@@ -34,7 +35,7 @@ public final class UnixListener implements AutoCloseable {
         int socket = Sockets.stream(name);
         boolean bound = false;
         try {
-            Descriptors.fchmod(name, socket, OWNER_ONLY);            // the mode of the socket becomes that of the file
+            Descriptors.fchmod(name, socket, OWNER_ONLY); // the mode of the socket becomes that of the file
             Descriptors.nonBlocking(name, socket, true);
             bind(device, socket, path);
             bound = true;
@@ -47,7 +48,10 @@ public final class UnixListener implements AutoCloseable {
         }
     }
 
-    /** A socket that listens already, made by {@link #listen} in another process: the file is that one's. @param socket the listener's from now on */
+    /**
+     * A socket that listens already, made by {@link #listen} in another process: the file is that one's. @param socket
+     * the listener's from now on
+     */
     public static UnixListener given(Path path, int socket) {
         return new UnixListener(path, null, socket);
     }
@@ -57,10 +61,14 @@ public final class UnixListener implements AutoCloseable {
             Sockets.bind(socket, HostText.text(path));
         } catch (ErrnoException e) {
             if (e.errno() != Errno.EADDRINUSE) throw e;
-            if (!Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).isOther()) {
-                throw new IOException(device + " path " + path + " exists and is not a socket: remove it, or choose another path");
+            if (!Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                    .isOther()) {
+                throw new IOException(
+                        device + " path " + path + " exists and is not a socket: remove it, or choose another path");
             }
-            if (isAlive(path)) throw new IOException(device + " path " + path + " is in use, a program listens there: end it, or choose another path");
+            if (isAlive(path))
+                throw new IOException(device + " path " + path
+                        + " is in use, a program listens there: end it, or choose another path");
             Files.delete(path);
             Sockets.bind(socket, HostText.text(path));
         }
@@ -73,7 +81,7 @@ public final class UnixListener implements AutoCloseable {
             Sockets.connect(probe, HostText.text(path));
             return true;
         } catch (ErrnoException e) {
-            if (e.errno() == Errno.EAGAIN) return true;              // its queue is full
+            if (e.errno() == Errno.EAGAIN) return true; // its queue is full
             if (e.errno() == Errno.ECONNREFUSED) return false;
             throw e;
         } finally {
@@ -82,14 +90,18 @@ public final class UnixListener implements AutoCloseable {
     }
 
     private static Object key(Path path) throws IOException {
-        return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS).fileKey();
+        return Files.readAttributes(path, BasicFileAttributes.class, LinkOption.NOFOLLOW_LINKS)
+                .fileKey();
     }
 
     public int descriptor() {
         return socket;
     }
 
-    /** @return a non-blocking socket; -1 when nobody waits @throws IOException when this process can have no more descriptors, for instance */
+    /**
+     * @return a non-blocking socket; -1 when nobody waits @throws IOException when this process can have no more
+     *     descriptors, for instance
+     */
     public int accept() throws IOException {
         int peer;
         try {
@@ -112,7 +124,7 @@ public final class UnixListener implements AutoCloseable {
         int socket = Sockets.stream(path);
         try {
             Descriptors.nonBlocking(path, socket, true);
-            Sockets.connect(socket, path);                           // at once, or EAGAIN when its queue is full
+            Sockets.connect(socket, path); // at once, or EAGAIN when its queue is full
             return socket;
         } catch (ErrnoException e) {
             Descriptors.close(socket);

@@ -14,7 +14,9 @@ final class DeviceArguments {
     static DeviceArguments parse(String[] arguments, int from) throws IOException {
         DeviceArguments parsed = new DeviceArguments();
         for (int i = from; i < arguments.length; i += 2) {
-            if (!arguments[i].startsWith("--") || i + 1 == arguments.length) throw new UsageException("'" + arguments[i] + "' is no option with a value; a device takes --OPTION VALUE pairs");
+            if (!arguments[i].startsWith("--") || i + 1 == arguments.length)
+                throw new UsageException(
+                        "'" + arguments[i] + "' is no option with a value; a device takes --OPTION VALUE pairs");
             parsed.values.put(arguments[i].substring(2), arguments[i + 1]);
         }
         return parsed;
@@ -51,7 +53,8 @@ final class DeviceArguments {
 
     boolean takeSwitch(String name, boolean otherwise) throws IOException {
         String value = take(name, otherwise ? "on" : "off");
-        if (!value.equals("on") && !value.equals("off")) throw new UsageException("--" + name + " '" + value + "' must be on or off");
+        if (!value.equals("on") && !value.equals("off"))
+            throw new UsageException("--" + name + " '" + value + "' must be on or off");
         return value.equals("on");
     }
 
@@ -81,6 +84,8 @@ final class DeviceArguments {
     }
 
     void checkAllTaken(DeviceKind kind) throws IOException {
-        if (!values.isEmpty()) throw new UsageException("a device " + kind.label() + " has no option --" + values.keySet().iterator().next());
+        if (!values.isEmpty())
+            throw new UsageException("a device " + kind.label() + " has no option --"
+                    + values.keySet().iterator().next());
     }
 }

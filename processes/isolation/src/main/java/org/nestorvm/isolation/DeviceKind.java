@@ -10,7 +10,10 @@ import org.nestorvm.virtio.balloon.BalloonOptions;
 import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.rng.RngDevice;
 
-/** The devices that can have a process of their own: what each is made from, what it keeps when it is confined, and what its JVM gets. */
+/**
+ * The devices that can have a process of their own: what each is made from, what it keeps when it is confined, and what
+ * its JVM gets.
+ */
 enum DeviceKind {
     RNG(SandboxPolicy.PLAIN, 16, 6, true) {
         @Override
@@ -29,7 +32,8 @@ enum DeviceKind {
         OpenedDevice open(String name, DeviceArguments arguments) throws IOException {
             String net = arguments.take("net");
             if (net == null) throw new UsageException("device net needs --net, as `nestor run` takes it");
-            return OpenedDevice.of(UsageException.checked(() -> NetOptions.parse(net)).open(name));
+            return OpenedDevice.of(
+                    UsageException.checked(() -> NetOptions.parse(net)).open(name));
         }
     },
     /** As much as its heap is there outside of it, too, and all windows of its connections are. */
@@ -52,12 +56,16 @@ enum DeviceKind {
         }
     },
     BALLOON(SandboxPolicy.PLAIN, 16, 6, true) {
-        /** What it asks the guest for stays as it is: nobody here hears of another wish, or of the guest's statistics. */
+        /**
+         * What it asks the guest for stays as it is: nobody here hears of another wish, or of the guest's statistics.
+         */
         @Override
         OpenedDevice open(String name, DeviceArguments arguments) throws IOException {
             String text = arguments.take("balloon", "on");
             BalloonOptions options = UsageException.checked(() -> BalloonOptions.parse(text));
-            if (options.statisticsSeconds() != 0) throw new UsageException("device balloon has nobody to tell the guest's statistics to; leave out stats=" + options.statisticsSeconds());
+            if (options.statisticsSeconds() != 0)
+                throw new UsageException("device balloon has nobody to tell the guest's statistics to; leave out stats="
+                        + options.statisticsSeconds());
             return OpenedDevice.of(new BalloonDevice(name, options));
         }
     };
@@ -83,6 +91,8 @@ enum DeviceKind {
 
     static DeviceKind of(String label) throws IOException {
         for (DeviceKind kind : values()) if (kind.label().equals(label)) return kind;
-        throw new UsageException("no device is called '" + label + "'; there are " + String.join(", ", Arrays.stream(values()).map(DeviceKind::label).toList()));
+        throw new UsageException("no device is called '" + label + "'; there are "
+                + String.join(
+                        ", ", Arrays.stream(values()).map(DeviceKind::label).toList()));
     }
 }

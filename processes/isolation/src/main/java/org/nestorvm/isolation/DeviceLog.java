@@ -6,8 +6,9 @@ import org.slf4j.Logger;
 import org.slf4j.event.Level;
 
 /**
- * What a device process prints, line by line into our log, with the device's name. The device may be an enemy: lines are cut, control characters replaced, and after {@value #MOST_LINES} lines no
- * more are taken. A level in front, {@code <4>}, is understood; without it (the JVM itself) the line is a warning.
+ * What a device process prints, line by line into our log, with the device's name. The device may be an enemy: lines
+ * are cut, control characters replaced, and after {@value #MOST_LINES} lines no more are taken. A level in front,
+ * {@code <4>}, is understood; without it (the JVM itself) the line is a warning.
  */
 final class DeviceLog {
     static final int MOST_LINES = 1000, MOST_BYTES = 1000;

@@ -16,16 +16,16 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A device process: {@code KIND --fd N} serves one front end over a socket that it has inherited, {@code KIND --socket PATH --listener N} over the first connection to a path at which an inherited socket listens; it ends with
- * its front end. Once it has its socket and its files, and before it reads the first message, it gives up everything else.
+ * A device process: {@code KIND --fd N} serves one front end over a socket that it has inherited, {@code KIND --socket
+ * PATH --listener N} over the first connection to a path at which an inherited socket listens; it ends with its front
+ * end. Once it has its socket and its files, and before it reads the first message, it gives up everything else.
  */
 public final class DeviceMain {
     private static final int OK = 0, FAILED = 1;
     /** In place of a kind: what is recorded for the JVM's AOT cache. */
     static final String REHEARSE = "rehearse";
 
-    private DeviceMain() {
-    }
+    private DeviceMain() {}
 
     public static void main(String[] arguments) {
         System.exit(run(HostText.arguments(arguments)));
@@ -36,7 +36,8 @@ public final class DeviceMain {
         // Where nobody has asked for another logging, as in the process of a device.
         Logger log = LoggerFactory.getLogger(DeviceMain.class);
         try {
-            if (arguments.length == 0) throw new UsageException("which device? `nestor device rng --socket PATH`, for one");
+            if (arguments.length == 0)
+                throw new UsageException("which device? `nestor device rng --socket PATH`, for one");
             if (arguments[0].equals(REHEARSE)) Rehearsal.run();
             else serve(DeviceKind.of(arguments[0]), DeviceArguments.parse(arguments, 1), log);
             return OK;
@@ -66,13 +67,15 @@ public final class DeviceMain {
         String path = arguments.take("socket");
         int listener = arguments.takeNumber("listener", -1);
         boolean confine = arguments.takeSwitch("confine", true);
-        if (socket < 0 == (path == null)) throw new UsageException("device " + kind.label() + " needs one of --fd N and --socket PATH");
+        if (socket < 0 == (path == null))
+            throw new UsageException("device " + kind.label() + " needs one of --fd N and --socket PATH");
         dieWithParent();
         endWithAnyThread(log);
         OpenedDevice opened = kind.open(name, arguments);
         try (VirtioDevice device = opened.device()) {
             arguments.checkAllTaken(kind);
-            DescriptorChannel channel = path == null ? DescriptorChannel.of(name, socket) : accept(HostText.path(path), listener);
+            DescriptorChannel channel =
+                    path == null ? DescriptorChannel.of(name, socket) : accept(HostText.path(path), listener);
             BackEnd backEnd = new BackEnd(device, true);
             backEnd.prepare();
             if (confine) confine(kind, log);
@@ -86,12 +89,14 @@ public final class DeviceMain {
         Sandbox.dieWithParent();
         Long started = Long.getLong(JavaCommand.PARENT);
         long parent = ProcessHandle.current().parent().map(ProcessHandle::pid).orElse(0L);
-        if (started != null && parent != started) throw new IOException("the process that started this device, " + started + ", has ended");
+        if (started != null && parent != started)
+            throw new IOException("the process that started this device, " + started + ", has ended");
     }
 
     /** Whoever comes later finds nobody. */
     private static DescriptorChannel accept(Path path, int listener) throws IOException {
-        if (listener < 0) throw new IOException("--socket needs --listener with a descriptor, which `nestor device` passes");
+        if (listener < 0)
+            throw new IOException("--socket needs --listener with a descriptor, which `nestor device` passes");
         try {
             return DescriptorChannel.of(path.toString(), Sockets.accept(path, listener));
         } finally {

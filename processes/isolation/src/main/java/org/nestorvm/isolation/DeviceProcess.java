@@ -24,11 +24,13 @@ import org.slf4j.LoggerFactory;
 /**
  * A running device process: its number, its end, what it prints. One event loop watches all of this program's.
  *
- * <p>Processes are started by one thread that lives as long as the program, since the kernel sends the parent-death signal when the thread ends that started a process.
+ * <p>Processes are started by one thread that lives as long as the program, since the kernel sends the parent-death
+ * signal when the thread ends that started a process.
  */
 public final class DeviceProcess {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceProcess.class);
-    private static final ExecutorService STARTER = Executors.newSingleThreadExecutor(Thread.ofPlatform().name("device-starter").daemon().factory());
+    private static final ExecutorService STARTER = Executors.newSingleThreadExecutor(
+            Thread.ofPlatform().name("device-starter").daemon().factory());
     /** Standard input, output and error; then the socket; then what the device is given. */
     static final int FIRST_DESCRIPTOR = 3;
 
@@ -47,7 +49,7 @@ public final class DeviceProcess {
 
     private final String name;
     private final int pid, output;
-    private final int pidfd;                                         // -1 where the kernel has none
+    private final int pidfd; // -1 where the kernel has none
     private final DeviceLog log;
     private final CompletableFuture<Integer> exit = new CompletableFuture<>();
     private final byte[] buffer = new byte[4096];
@@ -61,9 +63,14 @@ public final class DeviceProcess {
         log = new DeviceLog(LOG, name);
     }
 
-    /** A process that inherits this program's standard output, and whose end is the caller's to wait for. @return its number */
+    /**
+     * A process that inherits this program's standard output, and whose end is the caller's to wait for. @return its
+     * number
+     */
     static int startInForeground(List<String> command, int... descriptors) throws IOException {
-        return onStarter("nestor device", () -> Surroundings.start(JavaCommand.program(), command, JavaCommand.environment(), descriptors));
+        return onStarter(
+                "nestor device",
+                () -> Surroundings.start(JavaCommand.program(), command, JavaCommand.environment(), descriptors));
     }
 
     /** @param descriptors numbers {@link #FIRST_DESCRIPTOR} and so on of the process; they stay the caller's */
@@ -91,7 +98,7 @@ public final class DeviceProcess {
             nothing = Descriptors.open("/dev/null", Descriptors.O_RDWR);
             int[] given = new int[FIRST_DESCRIPTOR + descriptors.length];
             given[0] = nothing;
-            given[1] = given[2] = pipe[1];                           // the JVM warns on standard output
+            given[1] = given[2] = pipe[1]; // the JVM warns on standard output
             System.arraycopy(descriptors, 0, given, FIRST_DESCRIPTOR, descriptors.length);
             int pid = Surroundings.start(JavaCommand.program(), command, JavaCommand.environment(), given);
             return watch(name, pid, pipe[0]);
@@ -132,7 +139,9 @@ public final class DeviceProcess {
 
     /** The last line it printed, or what it means that there was none. */
     String lastWords() {
-        return log.last().isEmpty() ? "it has printed nothing" + (exit.isDone() ? "; status " + exit.join() : "") : log.last();
+        return log.last().isEmpty()
+                ? "it has printed nothing" + (exit.isDone() ? "; status " + exit.join() : "")
+                : log.last();
     }
 
     /** SIGKILL, if it still runs. Its end comes later: {@link #exit}. */
@@ -199,7 +208,7 @@ public final class DeviceProcess {
             try {
                 status = Processes.reap(pid, block);
             } catch (IOException e) {
-                LOG.debug("{}: {}", name, e.getMessage());             // somebody in this program waits for all children
+                LOG.debug("{}: {}", name, e.getMessage()); // somebody in this program waits for all children
                 status = 255;
             }
             reaped = true;

@@ -12,8 +12,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Starts a device's process when its front end connects, and another one when the connection has ended. The predecessor is dead before its successor is given the same files, which
- * stay open here for the next one.
+ * Starts a device's process when its front end connects, and another one when the connection has ended. The predecessor
+ * is dead before its successor is given the same files, which stay open here for the next one.
  */
 final class DeviceSupervisor implements Connector, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceSupervisor.class);
@@ -36,12 +36,10 @@ final class DeviceSupervisor implements Connector, AutoCloseable {
         /** @return descriptors that stay the giver's */
         int[] open() throws IOException;
 
-        default void close() {
-        }
+        default void close() {}
 
         /** @param kill to be called when a process cannot go on with what it was given */
-        default void whenLost(Runnable kill) {
-        }
+        default void whenLost(Runnable kill) {}
 
         /** Whether that has happened to what was opened last. */
         default boolean isLost() {
@@ -101,8 +99,13 @@ final class DeviceSupervisor implements Connector, AutoCloseable {
     private void replace(DeviceProcess former) throws IOException {
         former.kill();
         if (!former.awaitExit(KILLED_MS)) throw new IOException(former + " has not ended though it was killed");
-        if (!budget.take(System.nanoTime())) throw new IOException("its process has ended more than " + policy.most() + " times within " + policy.withinMs() + " ms; " + former.lastWords());
-        LOG.warn("{} has ended with status {}; another one is started", former, former.exit().join());
+        if (!budget.take(System.nanoTime()))
+            throw new IOException("its process has ended more than " + policy.most() + " times within "
+                    + policy.withinMs() + " ms; " + former.lastWords());
+        LOG.warn(
+                "{} has ended with status {}; another one is started",
+                former,
+                former.exit().join());
     }
 
     private DescriptorChannel start() throws IOException {
@@ -116,7 +119,7 @@ final class DeviceSupervisor implements Connector, AutoCloseable {
             all[0] = pair[1];
             System.arraycopy(descriptors, 0, all, 1, descriptors.length);
             process = DeviceProcess.start(name, command, all);
-            if (given.isLost()) kill();                              // which has found the former process
+            if (given.isLost()) kill(); // which has found the former process
             return DescriptorChannel.of(name, pair[0]);
         } catch (Throwable t) {
             Descriptors.close(pair[0]);

@@ -10,12 +10,12 @@ import org.nestorvm.virtio.net.NetHandover;
 import org.nestorvm.virtio.net.NetOptions;
 
 /**
- * {@code nestor device}: a device for somebody else's front end, such as QEMU. It has a JVM of its own, as any device has, since the one of the command is made for something else. It ends with its
- * passt, as it does with its front end; and what {@link HostEnds} made for it goes with it.
+ * {@code nestor device}: a device for somebody else's front end, such as QEMU. It has a JVM of its own, as any device
+ * has, since the one of the command is made for something else. It ends with its passt, as it does with its front end;
+ * and what {@link HostEnds} made for it goes with it.
  */
 public final class ForegroundDevice {
-    private ForegroundDevice() {
-    }
+    private ForegroundDevice() {}
 
     /**
      * Starts the device and waits for its end.
@@ -39,19 +39,23 @@ public final class ForegroundDevice {
         }
     }
 
-    private static int run(DeviceKind kind, DeviceArguments parsed, int[] descriptors, NetHandover passt) throws IOException {
+    private static int run(DeviceKind kind, DeviceArguments parsed, int[] descriptors, NetHandover passt)
+            throws IOException {
         try (HostEnds ends = HostEnds.open(kind, parsed, descriptors.length)) {
             int pid = start(kind, parsed, joined(descriptors, ends.descriptors()));
             ends.started();
             if (passt == null) return Processes.reap(pid, true);
-            ProcessHandle device = ProcessHandle.of(pid).orElseThrow();      // a child that is not reaped is always there
+            ProcessHandle device = ProcessHandle.of(pid).orElseThrow(); // a child that is not reaped is always there
             passt.whenLost(device::destroyForcibly);
             if (passt.isLost()) device.destroyForcibly();
             return Processes.reap(pid, true);
         }
     }
 
-    /** A passt of the device's is started here, since some need to be killed at their end, which a confined process cannot. @return null when it has none */
+    /**
+     * A passt of the device's is started here, since some need to be killed at their end, which a confined process
+     * cannot. @return null when it has none
+     */
     private static NetHandover passt(DeviceArguments arguments, int firstDescriptor) throws IOException {
         String text = arguments.take("net");
         if (text == null) return null;
@@ -67,7 +71,8 @@ public final class ForegroundDevice {
         command.add(kind.label());
         command.addAll(arguments.toList());
         // A network card's process finds its tap or its peer by itself, in the host's network.
-        if (kind == DeviceKind.NET) return Spawn.start(JavaCommand.program(), command, JavaCommand.environment(), descriptors);
+        if (kind == DeviceKind.NET)
+            return Spawn.start(JavaCommand.program(), command, JavaCommand.environment(), descriptors);
         return DeviceProcess.startInForeground(command, descriptors);
     }
 

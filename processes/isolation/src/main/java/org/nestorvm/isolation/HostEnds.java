@@ -14,12 +14,14 @@ import org.nestorvm.virtio.vsock.HostPorts;
 import org.nestorvm.virtio.vsock.VsockOptions;
 
 /**
- * What the command keeps for its device: the Unix sockets that others connect to, which it makes and whose files it removes when it ends, however the device has ended; and, for vsock, the making of connections. The
- * device's process is given the sockets. This process is not confined, so it speaks with nobody but the device's, and with that in four bytes a time.
+ * What the command keeps for its device: the Unix sockets that others connect to, which it makes and whose files it
+ * removes when it ends, however the device has ended; and, for vsock, the making of connections. The device's process
+ * is given the sockets. This process is not confined, so it speaks with nobody but the device's, and with that in four
+ * bytes a time.
  */
 final class HostEnds implements AutoCloseable {
     private final List<UnixListener> listeners = new ArrayList<>();
-    private final List<Integer> given = new ArrayList<>();           // in the order of the device's descriptors
+    private final List<Integer> given = new ArrayList<>(); // in the order of the device's descriptors
     private final int firstDescriptor;
     private final Thread atExit = new Thread(this::removeFiles, "socket-files");
     private DescriptorChannel broker;
@@ -39,9 +41,9 @@ final class HostEnds implements AutoCloseable {
             switch (kind) {
                 case VSOCK -> ends.vsock(arguments);
                 case CONSOLE -> ends.console(arguments);
-                default -> { }
+                default -> {}
             }
-            String socket = arguments.get("socket");                 // last: who waits for it finds the others there
+            String socket = arguments.get("socket"); // last: who waits for it finds the others there
             if (socket != null) arguments.with("listener", ends.listen(socket));
             return ends;
         } catch (Throwable t) {
@@ -70,7 +72,9 @@ final class HostEnds implements AutoCloseable {
 
     private static Path socketPath(String path) throws IOException {
         int bytes = HostText.bytes(path).length;
-        if (bytes == 0 || bytes > Sockets.PATH_MAX_BYTES) throw new UsageException("--socket '" + path + "' has " + bytes + " bytes; the path of a Unix socket has 1 to " + Sockets.PATH_MAX_BYTES);
+        if (bytes == 0 || bytes > Sockets.PATH_MAX_BYTES)
+            throw new UsageException("--socket '" + path + "' has " + bytes
+                    + " bytes; the path of a Unix socket has 1 to " + Sockets.PATH_MAX_BYTES);
         return HostText.path(path);
     }
 
@@ -87,7 +91,8 @@ final class HostEnds implements AutoCloseable {
     private void console(DeviceArguments arguments) throws IOException {
         ConsoleOptions options = SocketArguments.console(arguments.get("virtio-console"));
         StringBuilder numbers = new StringBuilder();
-        for (UnixListener listener : options.listen()) numbers.append(numbers.isEmpty() ? "" : ",").append(add(listener));
+        for (UnixListener listener : options.listen())
+            numbers.append(numbers.isEmpty() ? "" : ",").append(add(listener));
         if (!numbers.isEmpty()) arguments.with("listeners", numbers);
     }
 

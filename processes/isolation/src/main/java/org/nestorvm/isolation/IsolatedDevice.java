@@ -21,12 +21,13 @@ import org.nestorvm.virtio.net.NetOptions;
 import org.nestorvm.virtio.rng.RngDevice;
 
 /**
- * A device in a confined process of its own, as a machine sees it. If the process dies the guest sees a pause: another one is started and goes on where the former was. If that fails too often the
- * guest sees a device that needs a reset.
+ * A device in a confined process of its own, as a machine sees it. If the process dies the guest sees a pause: another
+ * one is started and goes on where the former was. If that fails too often the guest sees a device that needs a reset.
  */
 public final class IsolatedDevice implements VirtioDevice {
     /** Of every queue, as the devices of ours have them. */
     private static final int BLK_QUEUE_SIZE = 256, RNG_QUEUE_SIZE = 64;
+
     private static final long LAST_WORDS_MS = 2_000;
 
     private final FrontEnd front;
@@ -39,7 +40,8 @@ public final class IsolatedDevice implements VirtioDevice {
 
     /** Random bytes of the host's kernel. */
     public static IsolatedDevice rng(String name, RestartPolicy policy) throws IOException {
-        DeviceSupervisor supervisor = new DeviceSupervisor(name, DeviceKind.RNG, new DeviceArguments(), policy, Given.NOTHING);
+        DeviceSupervisor supervisor =
+                new DeviceSupervisor(name, DeviceKind.RNG, new DeviceArguments(), policy, Given.NOTHING);
         return connect(FrontEndOptions.of(RngDevice.TYPE, name, 1, RNG_QUEUE_SIZE, supervisor), supervisor);
     }
 
@@ -49,15 +51,27 @@ public final class IsolatedDevice implements VirtioDevice {
      * @param serial null for none
      * @param threads for requests that wait, see {@link BlkDevice}
      */
-    public static IsolatedDevice disk(String name, Path file, OpenOptions options, String serial, int queues, int threads, RestartPolicy policy) throws IOException {
+    public static IsolatedDevice disk(
+            String name, Path file, OpenOptions options, String serial, int queues, int threads, RestartPolicy policy)
+            throws IOException {
         int[] files = open(Disks.chain(file, options), options);
-        DeviceArguments arguments = new DeviceArguments().with("files", numbers(files.length)).with("file", HostText.text(file)).with("format", options.format()).with("readonly", options.readOnly() ? "on" : "off")
-            .with("lock", options.locked() ? "on" : "off").with("serial", serial == null || serial.isEmpty() ? null : serial).with("queues", queues).with("threads", threads);
+        DeviceArguments arguments = new DeviceArguments()
+                .with("files", numbers(files.length))
+                .with("file", HostText.text(file))
+                .with("format", options.format())
+                .with("readonly", options.readOnly() ? "on" : "off")
+                .with("lock", options.locked() ? "on" : "off")
+                .with("serial", serial == null || serial.isEmpty() ? null : serial)
+                .with("queues", queues)
+                .with("threads", threads);
         DeviceSupervisor supervisor = new DeviceSupervisor(name, DeviceKind.BLK, arguments, policy, Given.of(files));
         return connect(FrontEndOptions.of(BlkDevice.TYPE, name, queues, BLK_QUEUE_SIZE, supervisor), supervisor);
     }
 
-    /** A network card: what it leads to is opened here, and opened again for a successor where that must be ({@link NetHandover}). */
+    /**
+     * A network card: what it leads to is opened here, and opened again for a successor where that must be
+     * ({@link NetHandover}).
+     */
     public static IsolatedDevice net(String name, NetOptions options, RestartPolicy policy) throws IOException {
         NetHandover handover = options.handOver();
         Given given = new Given() {
@@ -81,9 +95,12 @@ public final class IsolatedDevice implements VirtioDevice {
                 handover.close();
             }
         };
-        DeviceArguments arguments = new DeviceArguments().with("net", options.handedOver(DeviceSupervisor.firstDescriptor()));
+        DeviceArguments arguments =
+                new DeviceArguments().with("net", options.handedOver(DeviceSupervisor.firstDescriptor()));
         DeviceSupervisor supervisor = new DeviceSupervisor(name, DeviceKind.NET, arguments, policy, given);
-        return connect(FrontEndOptions.of(NetDevice.TYPE, name, 2 * options.queues() + 1, NetDevice.QUEUE_SIZE, supervisor), supervisor);
+        return connect(
+                FrontEndOptions.of(NetDevice.TYPE, name, 2 * options.queues() + 1, NetDevice.QUEUE_SIZE, supervisor),
+                supervisor);
     }
 
     /** The first is the image, which may be written; what it is based on is only read. */
@@ -91,7 +108,10 @@ public final class IsolatedDevice implements VirtioDevice {
         int[] files = new int[chain.size()];
         int opened = 0;
         try {
-            for (; opened < files.length; opened++) files[opened] = Descriptors.open(HostText.text(chain.get(opened)), opened == 0 && !options.readOnly() ? Descriptors.O_RDWR : Descriptors.O_RDONLY);
+            for (; opened < files.length; opened++)
+                files[opened] = Descriptors.open(
+                        HostText.text(chain.get(opened)),
+                        opened == 0 && !options.readOnly() ? Descriptors.O_RDWR : Descriptors.O_RDONLY);
             return files;
         } catch (Throwable t) {
             while (opened > 0) Descriptors.close(files[--opened]);
@@ -101,7 +121,8 @@ public final class IsolatedDevice implements VirtioDevice {
 
     private static String numbers(int count) {
         StringBuilder numbers = new StringBuilder();
-        for (int i = 0; i < count; i++) numbers.append(i == 0 ? "" : ",").append(DeviceSupervisor.firstDescriptor() + i);
+        for (int i = 0; i < count; i++)
+            numbers.append(i == 0 ? "" : ",").append(DeviceSupervisor.firstDescriptor() + i);
         return numbers.toString();
     }
 

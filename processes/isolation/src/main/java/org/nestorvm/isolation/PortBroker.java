@@ -9,22 +9,23 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Connects to programs of the host for a device process that cannot make a socket: that one writes a port, four bytes, and reads one byte, which comes with the connected socket if there is somebody. So a guest that has
- * taken over its device's process reaches what listens at PATH_port, as it did before, and no other socket of the host.
+ * Connects to programs of the host for a device process that cannot make a socket: that one writes a port, four bytes,
+ * and reads one byte, which comes with the connected socket if there is somebody. So a guest that has taken over its
+ * device's process reaches what listens at PATH_port, as it did before, and no other socket of the host.
  */
 final class PortBroker {
     private static final Logger LOG = LoggerFactory.getLogger(PortBroker.class);
     private static final byte REFUSED = 0, CONNECTED = 1;
 
-    private PortBroker() {
-    }
+    private PortBroker() {}
 
     /** In the process that may connect: answers until the device's process is gone. */
     static void serve(DescriptorChannel channel, HostPorts ports) {
         try (channel) {
-            for (DescriptorChannel.Message asked; (asked = channel.receive(Integer.BYTES, 0)) != null; ) answer(channel, ports, ByteBuffer.wrap(asked.bytes()).getInt());
+            for (DescriptorChannel.Message asked; (asked = channel.receive(Integer.BYTES, 0)) != null; )
+                answer(channel, ports, ByteBuffer.wrap(asked.bytes()).getInt());
         } catch (IOException e) {
-            LOG.debug("{}: {}", channel, e.getMessage());            // it has been killed, or this process ends
+            LOG.debug("{}: {}", channel, e.getMessage()); // it has been killed, or this process ends
         }
     }
 
@@ -48,7 +49,8 @@ final class PortBroker {
         return port -> {
             channel.send(ByteBuffer.allocate(Integer.BYTES).putInt(port).array());
             try (DescriptorChannel.Message answer = channel.receive(1, 1)) {
-                if (answer == null || answer.descriptorCount() == 0) throw new IOException("nobody can be connected to for port " + Integer.toUnsignedString(port));
+                if (answer == null || answer.descriptorCount() == 0)
+                    throw new IOException("nobody can be connected to for port " + Integer.toUnsignedString(port));
                 return answer.take(0);
             }
         };

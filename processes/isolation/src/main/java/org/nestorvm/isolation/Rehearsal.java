@@ -27,18 +27,19 @@ import org.nestorvm.virtio.QueueSetup;
 import org.nestorvm.virtio.rng.RngDevice;
 
 /**
- * What the JVM records for its AOT cache: an entropy device serves one request, over a vhost-user socket to the same process, and everything that confines a process is made ready but not done, since the JVM
- * has a file to write at its end.
+ * What the JVM records for its AOT cache: an entropy device serves one request, over a vhost-user socket to the same
+ * process, and everything that confines a process is made ready but not done, since the JVM has a file to write at its
+ * end.
  */
 final class Rehearsal {
     private static final int MEMORY_BYTES = 1 << 20, QUEUE_SIZE = 8;
     /** Guest-physical addresses: the three areas of a split queue, and a buffer. */
     private static final int DESCRIPTORS = 0, AVAILABLE = 0x1000, USED = 0x2000, BUFFER = 0x3000, BUFFER_BYTES = 64;
+
     private static final short VIRTQ_DESC_F_WRITE = 2;
     private static final long PATIENCE_S = 30;
 
-    private Rehearsal() {
-    }
+    private Rehearsal() {}
 
     static void run() throws IOException {
         OpenAhead.classes();
@@ -47,7 +48,8 @@ final class Rehearsal {
         CompletableFuture<Void> served = CompletableFuture.runAsync(() -> serve(pair.get(1)));
         MemoryObject object = MemoryObject.create("rehearsal", MEMORY_BYTES);
         Mapping mapping = AddressSpace.map(object, false);
-        try (FrontEnd front = FrontEnd.connect(FrontEndOptions.of(RngDevice.TYPE, "rehearsal", 1, QUEUE_SIZE, Connector.once(pair.get(0))))) {
+        try (FrontEnd front = FrontEnd.connect(
+                FrontEndOptions.of(RngDevice.TYPE, "rehearsal", 1, QUEUE_SIZE, Connector.once(pair.get(0))))) {
             request(front, object, mapping.hostAddress());
         } finally {
             mapping.unmap();
@@ -68,13 +70,15 @@ final class Rehearsal {
 
     private static void request(FrontEnd front, MemoryObject object, long hostAddress) throws IOException {
         CountDownLatch interrupted = new CountDownLatch(1);
-        DeviceMemory memory = new DeviceMemory(List.of(new DeviceMemory.Region(0, MEMORY_BYTES, hostAddress, object.descriptor(), 0)), null);
+        DeviceMemory memory = new DeviceMemory(
+                List.of(new DeviceMemory.Region(0, MEMORY_BYTES, hostAddress, object.descriptor(), 0)), null);
         front.activate(new DeviceSession(Features.VERSION_1, memory, events(interrupted)));
         int kick = Events.eventfd("rehearsal", 0, Events.EFD_NONBLOCK);
         try {
             offer(hostAddress);
             front.startQueue(new QueueSetup(0, QUEUE_SIZE, DESCRIPTORS, AVAILABLE, USED, 0, kick));
-            if (!interrupted.await(PATIENCE_S, TimeUnit.SECONDS)) throw new IOException("the rehearsed device has not answered");
+            if (!interrupted.await(PATIENCE_S, TimeUnit.SECONDS))
+                throw new IOException("the rehearsed device has not answered");
             front.stopQueue(0);
             front.deactivate();
         } catch (InterruptedException e) {
@@ -100,8 +104,7 @@ final class Rehearsal {
             }
 
             @Override
-            public void configChanged() {
-            }
+            public void configChanged() {}
 
             @Override
             public void needsReset(String why) {

@@ -16,7 +16,8 @@ class DeviceLogTest {
     private final ListAppender<ILoggingEvent> shown = new ListAppender<>();
     private DeviceLog log;
 
-    @BeforeEach void listen() {
+    @BeforeEach
+    void listen() {
         Logger logger = new LoggerContext().getLogger("device");
         logger.setLevel(Level.DEBUG);
         shown.start();
@@ -24,22 +25,31 @@ class DeviceLogTest {
         log = new DeviceLog(logger, "disk0");
     }
 
-    @Test void levelsAreUnderstoodAndTheDeviceNamed() {
+    @Test
+    void levelsAreUnderstoodAndTheDeviceNamed() {
         print("<3>broken\n<4>odd\n<6>fine\n<7>detail\nOpenJDK warning\n");
-        assertThat(shown.list).extracting(ILoggingEvent::getLevel).containsExactly(Level.ERROR, Level.WARN, Level.INFO, Level.DEBUG, Level.WARN);
-        assertThat(shown.list).extracting(ILoggingEvent::getFormattedMessage).contains("disk0: broken", "disk0: OpenJDK warning");
+        assertThat(shown.list)
+                .extracting(ILoggingEvent::getLevel)
+                .containsExactly(Level.ERROR, Level.WARN, Level.INFO, Level.DEBUG, Level.WARN);
+        assertThat(shown.list)
+                .extracting(ILoggingEvent::getFormattedMessage)
+                .contains("disk0: broken", "disk0: OpenJDK warning");
         assertEquals("OpenJDK warning", log.last());
     }
 
-    @Test void piecesBecomeALine() {
+    @Test
+    void piecesBecomeALine() {
         print("<4>half");
         assertThat(shown.list).isEmpty();
         print(" and half\nrest");
         log.end();
-        assertThat(shown.list).extracting(ILoggingEvent::getFormattedMessage).containsExactly("disk0: half and half", "disk0: rest");
+        assertThat(shown.list)
+                .extracting(ILoggingEvent::getFormattedMessage)
+                .containsExactly("disk0: half and half", "disk0: rest");
     }
 
-    @Test void anEnemyCanNeitherFloodTheLogNorDriveTheTerminal() {
+    @Test
+    void anEnemyCanNeitherFloodTheLogNorDriveTheTerminal() {
         print("\u001b[2Jgone\u0007\n");
         assertEquals("disk0: ?[2Jgone?", shown.list.getFirst().getFormattedMessage());
         print("x".repeat(1_000_000) + "\n");

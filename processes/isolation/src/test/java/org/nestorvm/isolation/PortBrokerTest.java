@@ -36,10 +36,12 @@ class PortBrokerTest {
         this.directory = directory;
         pair = DescriptorChannel.pair("broker");
         HostPorts ports = HostPorts.of(VsockOptions.parse(directory.resolve("v").toString()));
-        server = Thread.ofPlatform().daemon().start(() -> PortBroker.serve(pair.get(0), port -> {
-            asked.add(port);
-            return ports.connect(port);
-        }));
+        server = Thread.ofPlatform()
+                .daemon()
+                .start(() -> PortBroker.serve(pair.get(0), port -> {
+                    asked.add(port);
+                    return ports.connect(port);
+                }));
     }
 
     private static long open() throws IOException {
@@ -48,14 +50,19 @@ class PortBrokerTest {
         }
     }
 
-    @Test void whoListensIsConnectedToAndNothingIsLeftOpen() throws Exception {
-        try (DescriptorChannel device = pair.get(1); ServerSocketChannel service = ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(UnixDomainSocketAddress.of(directory.resolve("v_4294967295")))) {
+    @Test
+    void whoListensIsConnectedToAndNothingIsLeftOpen() throws Exception {
+        try (DescriptorChannel device = pair.get(1);
+                ServerSocketChannel service = ServerSocketChannel.open(StandardProtocolFamily.UNIX)
+                        .bind(UnixDomainSocketAddress.of(directory.resolve("v_4294967295")))) {
             HostPorts ports = PortBroker.ask(device);
             long before = open();
             for (int i = 0; i < 50; i++) {
                 Descriptors.close(ports.connect(-1));
                 service.accept().close();
-                assertThatThrownBy(() -> ports.connect(6)).isInstanceOf(IOException.class).hasMessageContaining("port 6");
+                assertThatThrownBy(() -> ports.connect(6))
+                        .isInstanceOf(IOException.class)
+                        .hasMessageContaining("port 6");
             }
             assertThat(open()).isLessThanOrEqualTo(before);
         }
@@ -64,7 +71,8 @@ class PortBrokerTest {
     }
 
     /** What is no port, four bytes and nothing with them, ends the conversation. */
-    @Test void p49_whatIsNoPortEndsTheConversation() throws Exception {
+    @Test
+    void p49_whatIsNoPortEndsTheConversation() throws Exception {
         int event = Events.eventfd("stowaway", 0, Events.EFD_NONBLOCK);
         try (DescriptorChannel device = pair.get(1)) {
             device.send(new byte[4], event);
@@ -76,7 +84,8 @@ class PortBrokerTest {
         assertEquals(List.of(), asked);
     }
 
-    @Test void p49_halfAPortIsNone() throws Exception {
+    @Test
+    void p49_halfAPortIsNone() throws Exception {
         pair.get(1).send(new byte[2]);
         pair.get(1).close();
         server.join();
@@ -87,7 +96,7 @@ class PortBrokerTest {
         try {
             return device.receive(1, 1);
         } catch (IOException e) {
-            return null;                                             // reset, since there was something that it has not read
+            return null; // reset, since there was something that it has not read
         }
     }
 }

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.stream.Collectors;
 
 /**
- * What must hold of one argument of a system call: its low 32 bits, masked, are one of some values. The kernel takes no more than 32 bits of any argument that is checked here (flags,
- * commands, process ids), so the high half says nothing.
+ * What must hold of one argument of a system call: its low 32 bits, masked, are one of some values. The kernel takes no
+ * more than 32 bits of any argument that is checked here (flags, commands, process ids), so the high half says nothing.
  *
  * @param argument 0 to 5
  * @param what for people: {@code prot without PROT_EXEC}
@@ -13,7 +13,8 @@ import java.util.stream.Collectors;
  */
 record Check(int argument, int mask, String what, Check when, int... values) {
     Check {
-        if (argument < 0 || argument > 5 || values.length == 0 || values.length > 100) throw new IllegalArgumentException("no check: argument=" + argument + " values=" + values.length);
+        if (argument < 0 || argument > 5 || values.length == 0 || values.length > 100)
+            throw new IllegalArgumentException("no check: argument=" + argument + " values=" + values.length);
     }
 
     static Check oneOf(int argument, String what, int... values) {
@@ -41,6 +42,14 @@ record Check(int argument, int mask, String what, Check when, int... values) {
 
     @Override
     public String toString() {
-        return (when == null ? "" : when.what + ": ") + what + (mask == -1 && values.length > 1 ? " (" + Arrays.stream(values).mapToObj(value -> "0x" + Integer.toHexString(value)).collect(Collectors.joining(", ")) + ")" : "");
+        return (when == null ? "" : when.what + ": ")
+                + what
+                + (mask == -1 && values.length > 1
+                        ? " ("
+                                + Arrays.stream(values)
+                                        .mapToObj(value -> "0x" + Integer.toHexString(value))
+                                        .collect(Collectors.joining(", "))
+                                + ")"
+                        : "");
     }
 }

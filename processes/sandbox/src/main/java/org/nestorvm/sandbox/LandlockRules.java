@@ -8,18 +8,19 @@ import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Landlock;
 
 /**
- * Everything that the kernel's version of Landlock knows is refused: files, binding and connecting TCP sockets (ABI 4), ioctls of devices that are opened from now on (5), signals to and abstract
- * sockets of processes outside (6). What is open stays usable.
+ * Everything that the kernel's version of Landlock knows is refused: files, binding and connecting TCP sockets (ABI 4),
+ * ioctls of devices that are opened from now on (5), signals to and abstract sockets of processes outside (6). What is
+ * open stays usable.
  *
- * <p>Landlock binds the calling thread and those that it starts afterwards. The threads that the JVM has already (garbage collector, compilers, signals) are bound by the filter of system calls
- * alone, so the caller starts the device's threads after this.
+ * <p>Landlock binds the calling thread and those that it starts afterwards. The threads that the JVM has already
+ * (garbage collector, compilers, signals) are bound by the filter of system calls alone, so the caller starts the
+ * device's threads after this.
  */
 final class LandlockRules {
     /** O_PATH, asm-generic/fcntl.h. */
     private static final int O_PATH = 0x200000;
 
-    private LandlockRules() {
-    }
+    private LandlockRules() {}
 
     static long files(int abi) {
         long all = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
@@ -46,7 +47,8 @@ final class LandlockRules {
         } finally {
             Descriptors.close(ruleset);
         }
-        return "Landlock ABI " + abi + " (files" + (abi >= 4 ? ", TCP" : "") + (abi >= 6 ? ", signals, abstract sockets" : "") + ")";
+        return "Landlock ABI " + abi + " (files" + (abi >= 4 ? ", TCP" : "")
+                + (abi >= 6 ? ", signals, abstract sockets" : "") + ")";
     }
 
     private static void allow(String name, int ruleset, String path) throws IOException {

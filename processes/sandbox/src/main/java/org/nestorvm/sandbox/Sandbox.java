@@ -13,16 +13,23 @@ import org.nestorvm.memory.sys.Processes.Limit;
 import org.nestorvm.memory.sys.Seccomp;
 
 /**
- * Gives up, for ever, what the process does not need. From the outside in, so that each step can still do what it must: limits; no new privileges; for root an empty root directory and a user
- * that nobody else has; the parent's death signal, which a change of user forgets; no core dumps, no tracer; Landlock; last the filter of system calls, on every thread.
+ * Gives up, for ever, what the process does not need. From the outside in, so that each step can still do what it must:
+ * limits; no new privileges; for root an empty root directory and a user that nobody else has; the parent's death
+ * signal, which a change of user forgets; no core dumps, no tracer; Landlock; last the filter of system calls, on every
+ * thread.
  *
- * <p>The process must have opened before whatever it needs, its own classes and libraries included. What the kernel lacks is left out and told; what it has and refuses is an error.
+ * <p>The process must have opened before whatever it needs, its own classes and libraries included. What the kernel
+ * lacks is left out and told; what it has and refuses is an error.
  */
 public final class Sandbox {
-    /** Root becomes this plus the process id: a user that is in no file, above the ranges that containers are given (systemd's UIDS-GIDS.md), and no other process's while this one lives. */
+    /**
+     * Root becomes this plus the process id: a user that is in no file, above the ranges that containers are given
+     * (systemd's UIDS-GIDS.md), and no other process's while this one lives.
+     */
     static final int OWN_USER = 1_900_000_000;
     /** {@code nobody}, where the own one is not mapped, as in a container with few users. */
     static final int NOBODY = 65534;
+
     private static final int ROOT = 0, OWNER_ONLY = 077;
     private static final long ADDRESS_SPACE_BYTES = 256L << 30, HOST_MEMORIES = 8;
 
@@ -35,7 +42,8 @@ public final class Sandbox {
     public record Report(List<String> done, List<String> missing) {
         @Override
         public String toString() {
-            return String.join("; ", done) + (missing.isEmpty() ? "" : "; without " + String.join("; without ", missing));
+            return String.join("; ", done)
+                    + (missing.isEmpty() ? "" : "; without " + String.join("; without ", missing));
         }
     }
 
@@ -62,7 +70,10 @@ public final class Sandbox {
         return new Report(List.copyOf(sandbox.done), List.copyOf(sandbox.missing));
     }
 
-    /** The kernel kills this process when the thread that has started it ends; module isolation keeps one for that. Part of {@link #enter}, and sooner for a process that waits for something before. */
+    /**
+     * The kernel kills this process when the thread that has started it ends; module isolation keeps one for that. Part
+     * of {@link #enter}, and sooner for a process that waits for something before.
+     */
     public static void dieWithParent() throws IOException {
         Processes.prctl("PR_SET_PDEATHSIG", Processes.PR_SET_PDEATHSIG, Processes.SIGKILL, 0);
     }
@@ -81,17 +92,24 @@ public final class Sandbox {
         lower(Processes.RLIMIT_CORE, 0);
         lower(Processes.RLIMIT_NOFILE, policy.openFiles());
         if (policy.fileBytes() != Processes.UNLIMITED) lower(Processes.RLIMIT_FSIZE, policy.fileBytes());
-        done.add(policy.openFiles() + " descriptors" + (policy.fileBytes() == Processes.UNLIMITED ? "" : ", files up to " + (policy.fileBytes() >> 20) + " MiB"));
+        done.add(policy.openFiles() + " descriptors"
+                + (policy.fileBytes() == Processes.UNLIMITED
+                        ? ""
+                        : ", files up to " + (policy.fileBytes() >> 20) + " MiB"));
     }
 
     /**
-     * RLIMIT_DATA counts what is private and can be written, so heap, stacks and classes, and not the guest's memory, which is shared. RLIMIT_AS bounds the page tables of memory that is mapped again and again; it leaves room for
+     * RLIMIT_DATA counts what is private and can be written, so heap, stacks and classes, and not the guest's memory,
+     * which is shared. RLIMIT_AS bounds the page tables of memory that is mapped again and again; it leaves room for
      * any guest, since how large that is comes with the first messages.
      */
     private void memory() throws IOException {
         long grows = Runtime.getRuntime().maxMemory() + policy.memoryBytes();
         lower(Processes.RLIMIT_DATA, kibibytes("/proc/self/status", "VmData") + grows);
-        lower(Processes.RLIMIT_AS, kibibytes("/proc/self/status", "VmSize") + Math.max(ADDRESS_SPACE_BYTES, HOST_MEMORIES * kibibytes("/proc/meminfo", "MemTotal")));
+        lower(
+                Processes.RLIMIT_AS,
+                kibibytes("/proc/self/status", "VmSize")
+                        + Math.max(ADDRESS_SPACE_BYTES, HOST_MEMORIES * kibibytes("/proc/meminfo", "MemTotal")));
         done.add((grows >> 20) + " MiB more memory");
     }
 
@@ -120,7 +138,8 @@ public final class Sandbox {
             // Counted by user: only where no other process is of the same.
             if (id != NOBODY) lower(Processes.RLIMIT_NPROC, policy.threads());
         } catch (IOException e) {
-            missing.add("a user of its own (" + e.getMessage() + "): it stays root, with the rights that the other means leave");
+            missing.add("a user of its own (" + e.getMessage()
+                    + "): it stays root, with the rights that the other means leave");
         }
     }
 
@@ -147,12 +166,14 @@ public final class Sandbox {
             Privileges.chroot(".");
             done.add("empty root directory");
         } catch (IOException e) {
-            missing.add("an empty root directory (" + e.getMessage() + "): files keep their names, which it cannot open");
+            missing.add(
+                    "an empty root directory (" + e.getMessage() + "): files keep their names, which it cannot open");
         }
     }
 
     private void landlock() throws IOException {
-        if (Primitive.LANDLOCK.present()) done.add(LandlockRules.apply(policy.name(), Landlock.tryAbi(), policy.readable()));
+        if (Primitive.LANDLOCK.present())
+            done.add(LandlockRules.apply(policy.name(), Landlock.tryAbi(), policy.readable()));
         else missing.add("Landlock: " + Primitive.LANDLOCK.fallback());
     }
 

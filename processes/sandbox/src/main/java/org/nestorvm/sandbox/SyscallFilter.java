@@ -10,25 +10,28 @@ import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.Seccomp;
 
 /**
- * Which system calls a process may make from now on, and the program that tells the kernel. What no list names is refused with EPERM, since the JVM tries things that it can do without
- * (a file under /proc, a socket to some daemon). What only an intruder would call ends the process; so does another architecture's system call, and one with the number of the x32 ABI.
+ * Which system calls a process may make from now on, and the program that tells the kernel. What no list names is
+ * refused with EPERM, since the JVM tries things that it can do without (a file under /proc, a socket to some daemon).
+ * What only an intruder would call ends the process; so does another architecture's system call, and one with the
+ * number of the x32 ABI.
  *
- * <p>The program divides the numbers into ranges that are answered alike and finds the range by bisection; then come the checks of arguments. Where the answer does not depend on arguments
- * the kernel finds that out once and does not run the program any more (Linux 5.11).
+ * <p>The program divides the numbers into ranges that are answered alike and finds the range by bisection; then come
+ * the checks of arguments. Where the answer does not depend on arguments the kernel finds that out once and does not
+ * run the program any more (Linux 5.11).
  */
 public final class SyscallFilter {
     static final int AUDIT_ARCH_X86_64 = 0xc000003e, X32_BIT = 0x40000000;
-    static final int ALLOW = Seccomp.SECCOMP_RET_ALLOW, KILL = Seccomp.SECCOMP_RET_KILL_PROCESS, REFUSE = Seccomp.SECCOMP_RET_ERRNO | Errno.EPERM;
+    static final int ALLOW = Seccomp.SECCOMP_RET_ALLOW,
+            KILL = Seccomp.SECCOMP_RET_KILL_PROCESS,
+            REFUSE = Seccomp.SECCOMP_RET_ERRNO | Errno.EPERM;
     static final int NOT_THERE = Seccomp.SECCOMP_RET_ERRNO | Errno.ENOSYS;
 
     /** @param answer what the kernel does if all checks hold; otherwise it refuses */
-    record Rule(int answer, List<Check> checks) {
-    }
+    record Rule(int answer, List<Check> checks) {}
 
     private final Map<Syscall, Rule> rules = new EnumMap<>(Syscall.class);
 
-    SyscallFilter() {
-    }
+    SyscallFilter() {}
 
     /** A filter with the same rules, to be added to. */
     SyscallFilter copy() {
@@ -53,7 +56,9 @@ public final class SyscallFilter {
         return this;
     }
 
-    /** ENOSYS, for calls whose arguments lie in memory, where a filter cannot look, and for which there is an older one. */
+    /**
+     * ENOSYS, for calls whose arguments lie in memory, where a filter cannot look, and for which there is an older one.
+     */
     SyscallFilter pretendMissing(Syscall call) {
         rules.put(call, new Rule(NOT_THERE, List.of()));
         return this;
@@ -73,7 +78,9 @@ public final class SyscallFilter {
         if (architecture != AUDIT_ARCH_X86_64 || (number & X32_BIT) != 0) return KILL;
         for (Map.Entry<Syscall, Rule> entry : rules.entrySet()) {
             if (entry.getKey().number() != number) continue;
-            return entry.getValue().checks.stream().allMatch(check -> check.holds(arguments)) ? entry.getValue().answer : REFUSE;
+            return entry.getValue().checks.stream().allMatch(check -> check.holds(arguments))
+                    ? entry.getValue().answer
+                    : REFUSE;
         }
         return REFUSE;
     }
@@ -83,7 +90,8 @@ public final class SyscallFilter {
         List<Integer> starts = new ArrayList<>();
         List<long[]> answers = new ArrayList<>();
         ranges(starts, answers);
-        long[] body = Bpf.concat(Bpf.load(Bpf.NR), Bpf.ifAnyBit(X32_BIT, Bpf.give(KILL), bisect(starts, answers, 0, starts.size())));
+        long[] body = Bpf.concat(
+                Bpf.load(Bpf.NR), Bpf.ifAnyBit(X32_BIT, Bpf.give(KILL), bisect(starts, answers, 0, starts.size())));
         return Bpf.concat(Bpf.load(Bpf.ARCH), Bpf.ifEqual(AUDIT_ARCH_X86_64, body, Bpf.give(KILL)));
     }
 
@@ -124,6 +132,7 @@ public final class SyscallFilter {
     private static long[] bisect(List<Integer> starts, List<long[]> answers, int from, int to) {
         if (to - from == 1) return answers.get(from);
         int middle = from + to >>> 1;
-        return Bpf.ifAtLeast(starts.get(middle), bisect(starts, answers, middle, to), bisect(starts, answers, from, middle));
+        return Bpf.ifAtLeast(
+                starts.get(middle), bisect(starts, answers, middle, to), bisect(starts, answers, from, middle));
     }
 }

@@ -1,6 +1,9 @@
 package org.nestorvm.sandbox;
 
-/** What the kernel does with a filter: linux/filter.h's instructions as far as {@link Bpf} uses them, checked as seccomp_check_filter checks them. */
+/**
+ * What the kernel does with a filter: linux/filter.h's instructions as far as {@link Bpf} uses them, checked as
+ * seccomp_check_filter checks them.
+ */
 final class BpfMachine {
     private final long[] program;
     private int executed;
@@ -20,7 +23,10 @@ final class BpfMachine {
         for (int at = 0; ; at++) {
             long instruction = program[at];
             executed++;
-            int code = (int) instruction & 0xffff, jumpTrue = (int) (instruction >>> 16) & 0xff, jumpFalse = (int) (instruction >>> 24) & 0xff, k = (int) (instruction >>> 32);
+            int code = (int) instruction & 0xffff,
+                    jumpTrue = (int) (instruction >>> 16) & 0xff,
+                    jumpFalse = (int) (instruction >>> 24) & 0xff,
+                    k = (int) (instruction >>> 32);
             switch (code) {
                 case Bpf.LD_W_ABS -> accumulator = word(k, architecture, number, arguments);
                 case Bpf.ALU_AND_K -> accumulator &= k;

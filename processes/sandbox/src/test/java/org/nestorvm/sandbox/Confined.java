@@ -15,27 +15,29 @@ import org.nestorvm.memory.sys.MemoryCalls;
 import org.nestorvm.memory.sys.Sockets;
 
 /**
- * A process that confines itself, prints what that was, and after a line on standard input tries what an intruder would. Each line is {@code what: errno}, {@code ok} where it succeeded. With
- * an argument it makes that system call only, and should not live to tell. The property {@code policy} names another policy than the plain one.
+ * A process that confines itself, prints what that was, and after a line on standard input tries what an intruder
+ * would. Each line is {@code what: errno}, {@code ok} where it succeeded. With an argument it makes that system call
+ * only, and should not live to tell. The property {@code policy} names another policy than the plain one.
  */
 final class Confined {
     private static final int MAP_NORESERVE = 0x4000;
     private static int unconnected, listening, shared;
 
-    private Confined() {
-    }
+    private Confined() {}
 
     public static void main(String[] arguments) throws Exception {
         unconnected = Sockets.stream("made before");
         listening = listening();
         shared = Events.eventfd("shared", 0, Events.EFD_NONBLOCK);
         OpenAhead.classes();
-        Sandbox.Report report = Sandbox.enter("sockets".equals(System.getProperty("policy")) ? SandboxPolicy.SOCKETS : SandboxPolicy.PLAIN);
+        Sandbox.Report report = Sandbox.enter(
+                "sockets".equals(System.getProperty("policy")) ? SandboxPolicy.SOCKETS : SandboxPolicy.PLAIN);
         System.out.println("done: " + String.join("; ", report.done()));
         System.out.println("missing: " + String.join("; ", report.missing()));
         System.out.println("confined");
         System.in.read();
-        if (arguments.length > 0) System.out.println("alive: " + errno(AnySystemCall.call(Long.decode(arguments[0]), 0, 0, 0)));
+        if (arguments.length > 0)
+            System.out.println("alive: " + errno(AnySystemCall.call(Long.decode(arguments[0]), 0, 0, 0)));
         else tryAll();
         System.out.println("end");
     }
@@ -92,7 +94,9 @@ final class Confined {
 
     private static void processes() {
         long child = AnySystemCall.call(56, 17, 0, 0);
-        if (child == 0) AnySystemCall.call(231, 0, 0, 0);            // without a filter: a copy of the JVM with one thread, which must not go on
+        if (child == 0)
+            AnySystemCall.call(
+                    231, 0, 0, 0); // without a filter: a copy of the JVM with one thread, which must not go on
         tell("a process by clone", child);
         tell("clone3", AnySystemCall.call(435, 0, 0, 0));
         tell("kill", AnySystemCall.call(62, 1, 0, 0));
@@ -103,12 +107,44 @@ final class Confined {
     }
 
     private static void memory() {
-        tell("executable memory", MemoryCalls.tryMmap(0, 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_EXEC, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0));
-        long address = MemoryCalls.tryMmap(0, 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0);
+        tell(
+                "executable memory",
+                MemoryCalls.tryMmap(
+                        0,
+                        4096,
+                        MemoryCalls.PROT_READ | MemoryCalls.PROT_EXEC,
+                        MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS,
+                        -1,
+                        0));
+        long address = MemoryCalls.tryMmap(
+                0,
+                4096,
+                MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE,
+                MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS,
+                -1,
+                0);
         attempt("memory file", () -> MemoryCalls.memfdCreate("intruder", 0));
-        tell("shared memory", MemoryCalls.tryMmap(0, 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED | MemoryCalls.MAP_ANONYMOUS, -1, 0));
-        tell("4 GiB of memory", MemoryCalls.tryMmap(0, 4L << 30, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-        tell("memory made executable", AnySystemCall.call(10, address, 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_EXEC));
+        tell(
+                "shared memory",
+                MemoryCalls.tryMmap(
+                        0,
+                        4096,
+                        MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE,
+                        MemoryCalls.MAP_SHARED | MemoryCalls.MAP_ANONYMOUS,
+                        -1,
+                        0));
+        tell(
+                "4 GiB of memory",
+                MemoryCalls.tryMmap(
+                        0,
+                        4L << 30,
+                        MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE,
+                        MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS | MAP_NORESERVE,
+                        -1,
+                        0));
+        tell(
+                "memory made executable",
+                AnySystemCall.call(10, address, 4096, MemoryCalls.PROT_READ | MemoryCalls.PROT_EXEC));
     }
 
     /** What the monitor writes to. */
@@ -129,12 +165,14 @@ final class Confined {
     /** The other side: what a device does all day still works, with classes that were not loaded before. */
     private static void whatItNeeds() throws Exception {
         Thread[] threads = new Thread[8];
-        for (int i = 0; i < threads.length; i++) threads[i] = Thread.ofPlatform().start(Confined::work);
+        for (int i = 0; i < threads.length; i++)
+            threads[i] = Thread.ofPlatform().start(Confined::work);
         for (Thread thread : threads) thread.join();
         System.gc();
         int eventfd = Events.eventfd("kick", 1, Events.EFD_NONBLOCK);
         System.out.println("eventfd: " + (Events.tryDrain(eventfd) == 1 ? "ok" : "wrong"));
-        System.out.println("classes: " + (java.time.Year.isLeap(2024) && new java.util.zip.CRC32C().getValue() == 0 ? "ok" : "wrong"));
+        System.out.println("classes: "
+                + (java.time.Year.isLeap(2024) && new java.util.zip.CRC32C().getValue() == 0 ? "ok" : "wrong"));
     }
 
     /** Long enough to be compiled, and with garbage. */

@@ -20,7 +20,8 @@ import org.nestorvm.memory.sys.Seccomp;
 class ReadOnlyFilesTest {
     private static final int ALLOW = Seccomp.SECCOMP_RET_ALLOW, REFUSE = Seccomp.SECCOMP_RET_ERRNO | Errno.EROFS;
 
-    @TempDir Path folder;
+    @TempDir
+    Path folder;
 
     private interface Attempt {
         void run() throws IOException;
@@ -36,12 +37,17 @@ class ReadOnlyFilesTest {
         throw new AssertionError(what + " was allowed");
     }
 
-    @Test void theKernelRefusesEachWayOfWriting() throws Exception {
+    @Test
+    void theKernelRefusesEachWayOfWriting() throws Exception {
         Path file = Files.writeString(folder.resolve("file"), "text"), other = folder.resolve("other");
         FutureTask<Integer> task = new FutureTask<>(() -> {
             ReadOnlyFiles.enterThisThread();
-            refused("open", () -> Files.newOutputStream(file, StandardOpenOption.WRITE).close());
-            refused("append", () -> Files.newOutputStream(file, StandardOpenOption.APPEND).close());
+            refused(
+                    "open",
+                    () -> Files.newOutputStream(file, StandardOpenOption.WRITE).close());
+            refused(
+                    "append",
+                    () -> Files.newOutputStream(file, StandardOpenOption.APPEND).close());
             refused("create", () -> Files.createFile(other));
             refused("mkdir", () -> Files.createDirectory(other));
             refused("symlink", () -> Files.createSymbolicLink(other, file));
@@ -52,7 +58,12 @@ class ReadOnlyFilesTest {
             refused("utimes", () -> Files.setLastModifiedTime(file, FileTime.fromMillis(0)));
             refused("chown", () -> Files.setAttribute(file, "unix:uid", Files.getAttribute(file, "unix:uid")));
             assertEquals("text", Files.readString(file));
-            return new ProcessBuilder("/bin/sh", "-c", "echo x >" + other + " || mkdir " + other + " || rm " + file + " || exit 5").start().waitFor();
+            return new ProcessBuilder(
+                            "/bin/sh",
+                            "-c",
+                            "echo x >" + other + " || mkdir " + other + " || rm " + file + " || exit 5")
+                    .start()
+                    .waitFor();
         });
         Thread.ofPlatform().start(task);
         assertEquals(5, task.get());
@@ -61,14 +72,18 @@ class ReadOnlyFilesTest {
     }
 
     private static int answer(int number, long... arguments) {
-        return new BpfMachine(ReadOnlyFiles.program()).run(SyscallFilter.AUDIT_ARCH_X86_64, number, Arrays.copyOf(arguments, 6));
+        return new BpfMachine(ReadOnlyFiles.program())
+                .run(SyscallFilter.AUDIT_ARCH_X86_64, number, Arrays.copyOf(arguments, 6));
     }
 
-    @Test void flagsDecideAboutOpen() {
+    @Test
+    void flagsDecideAboutOpen() {
         for (int call : new int[] {ReadOnlyFiles.OPEN, ReadOnlyFiles.OPENAT, ReadOnlyFiles.OPEN_BY_HANDLE_AT}) {
             int at = call == ReadOnlyFiles.OPEN ? 1 : 2;
-            for (int flags : new int[] {0, 0x80000, 0x10000, ReadOnlyFiles.O_PATH, ReadOnlyFiles.O_PATH | 2}) assertEquals(ALLOW, answer(call, arguments(at, flags)), "flags " + flags);
-            for (int flags : new int[] {1, 2, 3, ReadOnlyFiles.O_CREAT, ReadOnlyFiles.O_TRUNC, 0x410002}) assertEquals(REFUSE, answer(call, arguments(at, flags)), "flags " + flags);
+            for (int flags : new int[] {0, 0x80000, 0x10000, ReadOnlyFiles.O_PATH, ReadOnlyFiles.O_PATH | 2})
+                assertEquals(ALLOW, answer(call, arguments(at, flags)), "flags " + flags);
+            for (int flags : new int[] {1, 2, 3, ReadOnlyFiles.O_CREAT, ReadOnlyFiles.O_TRUNC, 0x410002})
+                assertEquals(REFUSE, answer(call, arguments(at, flags)), "flags " + flags);
         }
         for (int call : ReadOnlyFiles.REFUSED) assertEquals(REFUSE, answer(call));
         assertEquals(SyscallFilter.NOT_THERE, answer(437));

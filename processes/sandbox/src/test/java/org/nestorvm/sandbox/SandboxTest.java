@@ -26,11 +26,24 @@ class SandboxTest {
     private static final int SIGSYS = 31;
 
     /** Those with sockets of their own take connections, and are in all else as the others. */
-    @ParameterizedTest @ValueSource(strings = {"plain", "sockets"}) void aConfinedProcessOpensConnectsAndStartsNothing(String policy) throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"plain", "sockets"})
+    void aConfinedProcessOpensConnectsAndStartsNothing(String policy) throws Exception {
         assumeTrue(Primitive.SECCOMP.present(), "skipped: no seccomp here");
         Map<String, String> told = run("-Dpolicy=" + policy).told;
         List<String> allowed = List.of("eventfd", "classes", policy.equals("sockets") ? "accept" : "");
-        assertThat(told).containsKeys("open", "socket", "connect", "accept", "a process by clone", "executable memory", "java file", "java process", "java socket", "end");
+        assertThat(told)
+                .containsKeys(
+                        "open",
+                        "socket",
+                        "connect",
+                        "accept",
+                        "a process by clone",
+                        "executable memory",
+                        "java file",
+                        "java process",
+                        "java socket",
+                        "end");
         told.forEach((what, answer) -> {
             if (allowed.contains(what)) assertEquals("ok", answer, what);
             else if (what.startsWith("java ")) assertThat(answer).as(what).contains("refused");
@@ -40,15 +53,20 @@ class SandboxTest {
         });
     }
 
-    @Test void everyThreadIsConfined() throws Exception {
+    @Test
+    void everyThreadIsConfined() throws Exception {
         assumeTrue(Primitive.SECCOMP.present(), "skipped: no seccomp here");
         List<String> statuses = run("").threads;
-        assertThat(statuses).hasSizeGreaterThan(3).allMatch(status -> status.contains("Seccomp:\t2") && status.contains("NoNewPrivs:\t1"));
-        if (ROOT) assertThat(statuses).allMatch(status -> status.matches("(?s).*Uid:\t(19\\d{8}|65534)\t.*CapEff:\t0+\n.*"));
+        assertThat(statuses)
+                .hasSizeGreaterThan(3)
+                .allMatch(status -> status.contains("Seccomp:\t2") && status.contains("NoNewPrivs:\t1"));
+        if (ROOT)
+            assertThat(statuses).allMatch(status -> status.matches("(?s).*Uid:\t(19\\d{8}|65534)\t.*CapEff:\t0+\n.*"));
     }
 
     /** execve, fork, ptrace, and getpid with x32's number. */
-    @ParameterizedTest @CsvSource({"59", "57", "101", "0x40000027"})
+    @ParameterizedTest
+    @CsvSource({"59", "57", "101", "0x40000027"})
     void whatOnlyAnIntruderCallsEndsTheProcess(String number) throws Exception {
         assumeTrue(Primitive.SECCOMP.present(), "skipped: no seccomp here");
         Run run = run("", number);
@@ -56,7 +74,8 @@ class SandboxTest {
         assertEquals(128 + SIGSYS, run.status);
     }
 
-    @Test void withoutSeccompLandlockRefusesFilesAndConnections() throws Exception {
+    @Test
+    void withoutSeccompLandlockRefusesFilesAndConnections() throws Exception {
         assumeTrue(Primitive.LANDLOCK.present(), "skipped: no Landlock here");
         Map<String, String> told = run("-Dnestor.without=seccomp").told;
         assertThat(told.get("missing")).contains("seccomp: " + Primitive.SECCOMP.fallback());
@@ -68,7 +87,8 @@ class SandboxTest {
         assertThat(told).containsEntry("4 GiB of memory", "ENOMEM").containsKey("end");
     }
 
-    @Test void withoutLandlockTheFilterRefuses() throws Exception {
+    @Test
+    void withoutLandlockTheFilterRefuses() throws Exception {
         assumeTrue(Primitive.SECCOMP.present(), "skipped: no seccomp here");
         Map<String, String> told = run("-Dnestor.without=landlock").told;
         assertThat(told.get("missing")).contains("Landlock: " + Primitive.LANDLOCK.fallback());
@@ -77,22 +97,37 @@ class SandboxTest {
         assertEquals("EPERM", told.get("socket"));
     }
 
-    @Test void withoutBothItSaysSo() throws Exception {
+    @Test
+    void withoutBothItSaysSo() throws Exception {
         Map<String, String> told = run("-Dnestor.without=landlock,seccomp").told;
         assertThat(told.get("missing")).contains("seccomp", "Landlock");
         assertThat(told.get("done")).contains("no new privileges");
-        if (ROOT) assertThat(told.get("open")).as("the root directory is empty, and not to be searched").isIn("ENOENT", "EACCES");
+        if (ROOT)
+            assertThat(told.get("open"))
+                    .as("the root directory is empty, and not to be searched")
+                    .isIn("ENOENT", "EACCES");
     }
 
     /** @param status as a shell tells it */
-    private record Run(Map<String, String> told, List<String> threads, int status) {
-    }
+    private record Run(Map<String, String> told, List<String> threads, int status) {}
 
     private static Run run(String option, String... arguments) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:+UseSerialGC", "-Xmx64m", "-XX:ReservedCodeCacheSize=16m", "-XX:InitialCodeCacheSize=16m",
-            "-XX:-UsePerfData", "--enable-native-access=ALL-UNNAMED", option.isEmpty() ? "-Dnestor.with=all" : option, "-cp", System.getProperty("java.class.path"), Confined.class.getName()));
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:+UseSerialGC",
+                "-Xmx64m",
+                "-XX:ReservedCodeCacheSize=16m",
+                "-XX:InitialCodeCacheSize=16m",
+                "-XX:-UsePerfData",
+                "--enable-native-access=ALL-UNNAMED",
+                option.isEmpty() ? "-Dnestor.with=all" : option,
+                "-cp",
+                System.getProperty("java.class.path"),
+                Confined.class.getName()));
         command.addAll(List.of(arguments));
-        Process process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        Process process = new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
         Map<String, String> told = new LinkedHashMap<>();
         List<String> threads = new ArrayList<>();
         try (BufferedReader lines = process.inputReader()) {

@@ -5,7 +5,8 @@ package org.nestorvm.boot.acpi;
  *
  * @param cpus processors; the APIC id of each is its index
  * @param ioApicPins inputs of the I/O APIC; interrupt n of the system is its pin n
- * @param pmPort the first of sixteen ports: PM1a event (4 bytes), PM1a control (2 bytes, at +4), PM timer (4 bytes, at +8)
+ * @param pmPort the first of sixteen ports: PM1a event (4 bytes), PM1a control (2 bytes, at +4), PM timer (4 bytes, at
+ *     +8)
  * @param pmTimerBits 24 or 32
  * @param sciIrq the ISA interrupt of the system control interrupt, level triggered, active high
  * @param s5SleepType SLP_TYP that with SLP_EN in PM1a control powers off
@@ -20,12 +21,55 @@ package org.nestorvm.boot.acpi;
  * @param powerButton the fixed power button of PM1a is there
  * @param panicPort the port of QEMU's pvpanic; 0 for none
  */
-public record AcpiPlatform(int cpus, long localApic, long ioApic, int ioApicPins, int pmPort, int pmTimerBits, int sciIrq, int s5SleepType, int resetPort, int resetValue,
-                           long hpet, long ecam, int ecamBuses, int[] pciIrqs, long pciMemory, long pciMemorySize, long pciMemory64, long pciMemory64Size,
-                           int[] serialPorts, int[] serialIrqs, boolean i8042, boolean powerButton, int panicPort) {
+public record AcpiPlatform(
+        int cpus,
+        long localApic,
+        long ioApic,
+        int ioApicPins,
+        int pmPort,
+        int pmTimerBits,
+        int sciIrq,
+        int s5SleepType,
+        int resetPort,
+        int resetValue,
+        long hpet,
+        long ecam,
+        int ecamBuses,
+        int[] pciIrqs,
+        long pciMemory,
+        long pciMemorySize,
+        long pciMemory64,
+        long pciMemory64Size,
+        int[] serialPorts,
+        int[] serialIrqs,
+        boolean i8042,
+        boolean powerButton,
+        int panicPort) {
     /** A PC with one COM port and nothing on PCI but the host bridge, at the usual addresses. */
     public static AcpiPlatform pc(int cpus) {
-        return new AcpiPlatform(cpus, 0xfee00000L, 0xfec00000L, 24, 0x600, 32, 9, 5, 0xcf9, 0x06, 0xfed00000L, 0, 0, new int[] {16, 17, 18, 19},
-            0xc0000000L, 0x3c000000L, 0, 0, new int[] {0x3f8}, new int[] {4}, false, true, 0);
+        return new AcpiPlatform(
+                cpus,
+                0xfee00000L,
+                0xfec00000L,
+                24,
+                0x600,
+                32,
+                9,
+                5,
+                0xcf9,
+                0x06,
+                0xfed00000L,
+                0,
+                0,
+                new int[] {16, 17, 18, 19},
+                0xc0000000L,
+                0x3c000000L,
+                0,
+                0,
+                new int[] {0x3f8},
+                new int[] {4},
+                false,
+                true,
+                0);
     }
 }

@@ -3,10 +3,24 @@ package org.nestorvm.boot.acpi;
 import java.util.Arrays;
 import org.nestorvm.boot.Bytes;
 
-/** Encodes ACPI Machine Language, as far as a static description of hardware needs it (ACPI 6.5, chapter 20). Each method gives the bytes of one term. */
+/**
+ * Encodes ACPI Machine Language, as far as a static description of hardware needs it (ACPI 6.5, chapter 20). Each
+ * method gives the bytes of one term.
+ */
 final class Aml {
-    private static final int ZERO_OP = 0x00, ONE_OP = 0x01, NAME_OP = 0x08, BYTE_PREFIX = 0x0a, WORD_PREFIX = 0x0b, DWORD_PREFIX = 0x0c, STRING_PREFIX = 0x0d, QWORD_PREFIX = 0x0e,
-        SCOPE_OP = 0x10, BUFFER_OP = 0x11, PACKAGE_OP = 0x12, EXT_OP_PREFIX = 0x5b, DEVICE_OP = 0x82;
+    private static final int ZERO_OP = 0x00,
+            ONE_OP = 0x01,
+            NAME_OP = 0x08,
+            BYTE_PREFIX = 0x0a,
+            WORD_PREFIX = 0x0b,
+            DWORD_PREFIX = 0x0c,
+            STRING_PREFIX = 0x0d,
+            QWORD_PREFIX = 0x0e,
+            SCOPE_OP = 0x10,
+            BUFFER_OP = 0x11,
+            PACKAGE_OP = 0x12,
+            EXT_OP_PREFIX = 0x5b,
+            DEVICE_OP = 0x82;
     private static final int DUAL_NAME = 0x2e, MULTI_NAME = 0x2f;
 
     /** ZeroOp, OneOp, or the shortest prefix that holds the value. */
@@ -24,10 +38,14 @@ final class Aml {
         return new Bytes().u8(STRING_PREFIX).string(text).toArray();
     }
 
-    /** A compressed EISA identifier, {@code PNP0501}: three letters of five bits and four hex digits, big endian (19.6.33). */
+    /**
+     * A compressed EISA identifier, {@code PNP0501}: three letters of five bits and four hex digits, big endian
+     * (19.6.33).
+     */
     static byte[] eisaId(String id) {
         int vendor = id.charAt(0) - 0x40 << 10 | id.charAt(1) - 0x40 << 5 | id.charAt(2) - 0x40;
-        return integer(Integer.toUnsignedLong(Integer.reverseBytes(vendor << 16 | Integer.parseInt(id.substring(3), 16))));
+        return integer(
+                Integer.toUnsignedLong(Integer.reverseBytes(vendor << 16 | Integer.parseInt(id.substring(3), 16))));
     }
 
     static byte[] name(String path, byte[] object) {
@@ -55,7 +73,7 @@ final class Aml {
     static byte[] resources(byte[]... descriptors) {
         Bytes all = new Bytes();
         for (byte[] descriptor : descriptors) all.raw(descriptor);
-        return name("_CRS", buffer(all.u8(0x79).u8(0).toArray()));           // end tag, checksum 0: not computed (6.4.2.9)
+        return name("_CRS", buffer(all.u8(0x79).u8(0).toArray())); // end tag, checksum 0: not computed (6.4.2.9)
     }
 
     /** Decoded 16 bits, fixed at {@code port} (6.4.2.5). */
@@ -75,25 +93,72 @@ final class Aml {
 
     /** Word address space of bus numbers {@code 0..last}, a producer (6.4.3.5.3). */
     static byte[] busNumbers(int last) {
-        return new Bytes().u8(0x88).u16(0x0d).u8(2).u8(0x0c).u8(0).u16(0).u16(0).u16(last).u16(0).u16(last + 1).toArray();
+        return new Bytes()
+                .u8(0x88)
+                .u16(0x0d)
+                .u8(2)
+                .u8(0x0c)
+                .u8(0)
+                .u16(0)
+                .u16(0)
+                .u16(last)
+                .u16(0)
+                .u16(last + 1)
+                .toArray();
     }
 
     /** Word address space of I/O ports, entire range, a producer. */
     static byte[] ioWindow(int first, int last) {
-        return new Bytes().u8(0x88).u16(0x0d).u8(1).u8(0x0c).u8(3).u16(0).u16(first).u16(last).u16(0).u16(last - first + 1).toArray();
+        return new Bytes()
+                .u8(0x88)
+                .u16(0x0d)
+                .u8(1)
+                .u8(0x0c)
+                .u8(3)
+                .u16(0)
+                .u16(first)
+                .u16(last)
+                .u16(0)
+                .u16(last - first + 1)
+                .toArray();
     }
 
     /** Double-word address space of uncached read/write memory, a producer (6.4.3.5.2). */
     static byte[] memoryWindow32(long first, long size) {
-        return new Bytes().u8(0x87).u16(0x17).u8(0).u8(0x0c).u8(1).u32(0).u32(first).u32(first + size - 1).u32(0).u32(size).toArray();
+        return new Bytes()
+                .u8(0x87)
+                .u16(0x17)
+                .u8(0)
+                .u8(0x0c)
+                .u8(1)
+                .u32(0)
+                .u32(first)
+                .u32(first + size - 1)
+                .u32(0)
+                .u32(size)
+                .toArray();
     }
 
     /** Quad-word address space of uncached read/write memory, a producer (6.4.3.5.1). */
     static byte[] memoryWindow64(long first, long size) {
-        return new Bytes().u8(0x8a).u16(0x2b).u8(0).u8(0x0c).u8(1).u64(0).u64(first).u64(first + size - 1).u64(0).u64(size).toArray();
+        return new Bytes()
+                .u8(0x8a)
+                .u16(0x2b)
+                .u8(0)
+                .u8(0x0c)
+                .u8(1)
+                .u64(0)
+                .u64(first)
+                .u64(first + size - 1)
+                .u64(0)
+                .u64(size)
+                .toArray();
     }
 
-    /** {@code \_SB}, {@code _CRS}, {@code _SB.PCI0}; segments shorter than four letters are filled with underscores (20.2.2). */
+    /**
+     * {@code \_SB}, {@code _CRS}, {@code _SB.PCI0}; segments shorter than four letters are filled with underscores
+     * (20.2.2).
+     */
     private static byte[] path(String path) {
         Bytes out = new Bytes();
         String rest = path;
@@ -125,6 +190,5 @@ final class Aml {
         return out.toArray();
     }
 
-    private Aml() {
-    }
+    private Aml() {}
 }

@@ -4,7 +4,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.nestorvm.boot.Bytes;
 
-/** The differentiated description: what no bus can enumerate. PCI root, its interrupts, the chips at fixed ports, the processors, power-off. */
+/**
+ * The differentiated description: what no bus can enumerate. PCI root, its interrupts, the chips at fixed ports, the
+ * processors, power-off.
+ */
 final class Dsdt {
     private static final int PCI_DEVICES = 32, PINS = 4;
     private static final int CONFIG_ADDRESS = 0xcf8;
@@ -26,21 +29,36 @@ final class Dsdt {
         windows.add(Aml.io(CONFIG_ADDRESS, 8));
         windows.add(Aml.ioWindow(0, CONFIG_ADDRESS - 1));
         windows.add(Aml.ioWindow(CONFIG_ADDRESS + 8, 0xffff));
-        if (platform.pciMemorySize() != 0) windows.add(Aml.memoryWindow32(platform.pciMemory(), platform.pciMemorySize()));
-        if (platform.pciMemory64Size() != 0) windows.add(Aml.memoryWindow64(platform.pciMemory64(), platform.pciMemory64Size()));
+        if (platform.pciMemorySize() != 0)
+            windows.add(Aml.memoryWindow32(platform.pciMemory(), platform.pciMemorySize()));
+        if (platform.pciMemory64Size() != 0)
+            windows.add(Aml.memoryWindow64(platform.pciMemory64(), platform.pciMemory64Size()));
         boolean express = platform.ecam() != 0;
         byte[] id = Aml.name("_HID", Aml.eisaId(express ? "PNP0A08" : "PNP0A03"));
         byte[] compatible = express ? Aml.name("_CID", Aml.eisaId("PNP0A03")) : new byte[0];
-        return Aml.device("PCI0", id, compatible, Aml.name("_UID", Aml.integer(0)), Aml.name("_ADR", Aml.integer(0)),
-            Aml.resources(windows.toArray(byte[][]::new)), Aml.name("_PRT", interruptRouting(platform.pciIrqs())));
+        return Aml.device(
+                "PCI0",
+                id,
+                compatible,
+                Aml.name("_UID", Aml.integer(0)),
+                Aml.name("_ADR", Aml.integer(0)),
+                Aml.resources(windows.toArray(byte[][]::new)),
+                Aml.name("_PRT", interruptRouting(platform.pciIrqs())));
     }
 
-    /** {@code Package {address, pin, 0, system interrupt}} for each pin of each device: no link devices, the wires are fixed (6.2.13). */
+    /**
+     * {@code Package {address, pin, 0, system interrupt}} for each pin of each device: no link devices, the wires are
+     * fixed (6.2.13).
+     */
     private static byte[] interruptRouting(int[] irqs) {
         List<byte[]> lines = new ArrayList<>();
         for (int device = 0; device < PCI_DEVICES; device++) {
             for (int pin = 0; pin < PINS; pin++) {
-                lines.add(Aml.packageOf(Aml.integer((long) device << 16 | 0xffff), Aml.integer(pin), Aml.integer(0), Aml.integer(irqs[(device + pin) % PINS])));
+                lines.add(Aml.packageOf(
+                        Aml.integer((long) device << 16 | 0xffff),
+                        Aml.integer(pin),
+                        Aml.integer(0),
+                        Aml.integer(irqs[(device + pin) % PINS])));
             }
         }
         return Aml.packageOf(lines.toArray(byte[][]::new));
@@ -61,12 +79,18 @@ final class Dsdt {
         out.raw(chip("RTC", "PNP0B00", Aml.io(0x70, 2), Aml.irq(8)));
         if (platform.i8042()) out.raw(chip("KBD", "PNP0303", Aml.io(0x60, 1), Aml.io(0x64, 1), Aml.irq(1)));
         for (int i = 0; i < platform.serialPorts().length; i++) {
-            out.raw(Aml.device("COM" + (i + 1), Aml.name("_HID", Aml.eisaId("PNP0501")), Aml.name("_UID", Aml.integer(i + 1)),
-                Aml.resources(Aml.io(platform.serialPorts()[i], 8), Aml.irq(platform.serialIrqs()[i]))));
+            out.raw(Aml.device(
+                    "COM" + (i + 1),
+                    Aml.name("_HID", Aml.eisaId("PNP0501")),
+                    Aml.name("_UID", Aml.integer(i + 1)),
+                    Aml.resources(Aml.io(platform.serialPorts()[i], 8), Aml.irq(platform.serialIrqs()[i]))));
         }
         if (platform.panicPort() != 0) {
-            out.raw(Aml.device("PEVT", Aml.name("_HID", Aml.string("QEMU0001")), Aml.name("_STA", Aml.integer(WORKS_UNSEEN)),
-                Aml.resources(Aml.io(platform.panicPort(), 1))));
+            out.raw(Aml.device(
+                    "PEVT",
+                    Aml.name("_HID", Aml.string("QEMU0001")),
+                    Aml.name("_STA", Aml.integer(WORKS_UNSEEN)),
+                    Aml.resources(Aml.io(platform.panicPort(), 1))));
         }
         return out.toArray();
     }
@@ -84,11 +108,13 @@ final class Dsdt {
     private static byte[] processors(AcpiPlatform platform) {
         Bytes out = new Bytes();
         for (int cpu = 0; cpu < platform.cpus(); cpu++) {
-            out.raw(Aml.device(String.format("C%03X", cpu), Aml.name("_HID", Aml.string("ACPI0007")), Aml.name("_UID", Aml.integer(cpu))));
+            out.raw(Aml.device(
+                    String.format("C%03X", cpu),
+                    Aml.name("_HID", Aml.string("ACPI0007")),
+                    Aml.name("_UID", Aml.integer(cpu))));
         }
         return out.toArray();
     }
 
-    private Dsdt() {
-    }
+    private Dsdt() {}
 }

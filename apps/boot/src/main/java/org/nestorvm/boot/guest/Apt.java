@@ -26,19 +26,35 @@ final class Apt {
 
     private final String searchPath, what, mend;
 
-    /** @param searchPath folders like PATH's @param what is being fetched @param mend what the user can do instead; both for messages */
+    /**
+     * @param searchPath folders like PATH's @param what is being fetched @param mend what the user can do instead; both
+     *     for messages
+     */
     Apt(String searchPath, String what, String mend) {
         this.searchPath = searchPath;
         this.what = what;
         this.mend = mend;
     }
 
-    /** Packages with all that they depend on, as apt would install them on a system that has none. @return {@code name=version} of each */
+    /**
+     * Packages with all that they depend on, as apt would install them on a system that has none. @return
+     * {@code name=version} of each
+     */
     List<String> withDependencies(List<String> packages) throws BootException {
-        List<String> command = new ArrayList<>(List.of(program("apt-get"), "install", "--simulate", "--assume-yes", "--no-install-recommends",
-            "-o", "Dir::State::status=/dev/null", "-o", "APT::Architecture=amd64", "-o", "APT::Architectures=amd64"));
+        List<String> command = new ArrayList<>(List.of(
+                program("apt-get"),
+                "install",
+                "--simulate",
+                "--assume-yes",
+                "--no-install-recommends",
+                "-o",
+                "Dir::State::status=/dev/null",
+                "-o",
+                "APT::Architecture=amd64",
+                "-o",
+                "APT::Architectures=amd64"));
         command.addAll(packages);
-        Matcher matcher = INSTALL.matcher(run(null, line -> { }, command));
+        Matcher matcher = INSTALL.matcher(run(null, line -> {}, command));
         List<String> all = new ArrayList<>();
         while (matcher.find()) all.add(matcher.group(1) + "=" + matcher.group(2));
         return all;
@@ -46,25 +62,36 @@ final class Apt {
 
     /** The package that a metapackage pulls in, by the first dependency that {@code wanted} matches. */
     String dependency(String metapackage, Pattern wanted) throws BootException {
-        String said = run(null, line -> { }, List.of(program("apt-cache"), "depends", metapackage));
+        String said = run(null, line -> {}, List.of(program("apt-cache"), "depends", metapackage));
         Matcher matcher = wanted.matcher(said);
-        if (!matcher.find()) throw new BootException(what + ": apt knows no package that " + metapackage + " depends on; run apt-get update, or " + mend);
+        if (!matcher.find())
+            throw new BootException(what + ": apt knows no package that " + metapackage
+                    + " depends on; run apt-get update, or " + mend);
         return matcher.group(1);
     }
 
-    /** Downloads packages, each {@code name} or {@code name=version}, into a folder. @return the files, one a package, in the packages' order */
+    /**
+     * Downloads packages, each {@code name} or {@code name=version}, into a folder. @return the files, one a package,
+     * in the packages' order
+     */
     List<Path> download(Path folder, DoubleConsumer progress, List<String> packages) throws BootException, IOException {
-        List<String> command = new ArrayList<>(List.of(program("apt-get"), "download", "-q", "-o", "APT::Status-Fd=1", "-o", "APT::Sandbox::User=root"));
+        List<String> command = new ArrayList<>(List.of(
+                program("apt-get"), "download", "-q", "-o", "APT::Status-Fd=1", "-o", "APT::Sandbox::User=root"));
         command.addAll(packages);
-        run(folder, line -> {
-            Matcher status = STATUS.matcher(line);
-            if (status.matches()) progress.accept(Double.parseDouble(status.group(1)) / 100);
-        }, command);
+        run(
+                folder,
+                line -> {
+                    Matcher status = STATUS.matcher(line);
+                    if (status.matches()) progress.accept(Double.parseDouble(status.group(1)) / 100);
+                },
+                command);
         List<Path> files = new ArrayList<>();
         for (String each : packages) {
             String name = each.split("=", 2)[0];
             try (DirectoryStream<Path> found = Files.newDirectoryStream(folder, name + "_*.deb")) {
-                if (!found.iterator().hasNext()) throw new BootException(what + ": apt-get download " + name + " left no " + name + "_*.deb; " + mend);
+                if (!found.iterator().hasNext())
+                    throw new BootException(
+                            what + ": apt-get download " + name + " left no " + name + "_*.deb; " + mend);
             }
             try (DirectoryStream<Path> found = Files.newDirectoryStream(folder, name + "_*.deb")) {
                 files.add(found.iterator().next());
@@ -105,12 +132,20 @@ final class Apt {
             Thread.currentThread().interrupt();
             throw new BootException(what + ": interrupted", e);
         }
-        if (said.indexOf(FULL) >= 0) throw new BootException(what + ": a disk is full (" + reason(said.toString()) + "); make room there, or " + mend);
-        throw new BootException(what + ": " + name + " failed (" + reason(said.toString()) + "); run apt-get update, or " + mend);
+        if (said.indexOf(FULL) >= 0)
+            throw new BootException(
+                    what + ": a disk is full (" + reason(said.toString()) + "); make room there, or " + mend);
+        throw new BootException(
+                what + ": " + name + " failed (" + reason(said.toString()) + "); run apt-get update, or " + mend);
     }
 
     private static String reason(String said) {
-        List<String> lines = said.lines().filter(line -> !line.isBlank() && !line.startsWith("W:") && !line.startsWith("dlstatus:")).toList();
-        return lines.stream().filter(line -> line.startsWith("E:")).findFirst().orElse(lines.isEmpty() ? "it says nothing" : lines.getLast());
+        List<String> lines = said.lines()
+                .filter(line -> !line.isBlank() && !line.startsWith("W:") && !line.startsWith("dlstatus:"))
+                .toList();
+        return lines.stream()
+                .filter(line -> line.startsWith("E:"))
+                .findFirst()
+                .orElse(lines.isEmpty() ? "it says nothing" : lines.getLast());
     }
 }

@@ -26,10 +26,12 @@ public final class DebPackage {
     private static final String DATA = "data.tar";
 
     public static void forEach(Path deb, Visitor visitor) throws IOException {
-        try (ArArchiveInputStream members = new ArArchiveInputStream(new BufferedInputStream(Files.newInputStream(deb)))) {
+        try (ArArchiveInputStream members =
+                new ArArchiveInputStream(new BufferedInputStream(Files.newInputStream(deb)))) {
             for (ArArchiveEntry member = members.getNextEntry(); member != null; member = members.getNextEntry()) {
                 if (!member.getName().startsWith(DATA)) continue;
-                TarArchiveInputStream tar = new TarArchiveInputStream(decompress(deb, member.getName().substring(DATA.length()), members));
+                TarArchiveInputStream tar = new TarArchiveInputStream(
+                        decompress(deb, member.getName().substring(DATA.length()), members));
                 for (TarArchiveEntry entry = tar.getNextEntry(); entry != null; entry = tar.getNextEntry()) {
                     if (!visitor.visit(entry, tar)) return;
                 }
@@ -57,10 +59,11 @@ public final class DebPackage {
             case ".zst" -> new ZstdInputStream(in);
             case ".gz" -> new GZIPInputStream(in);
             case "" -> in;
-            default -> throw new IOException(deb + ": " + DATA + suffix + " is compressed in a way that is not known here; xz, zst and gz are");
+            default ->
+                throw new IOException(deb + ": " + DATA + suffix
+                        + " is compressed in a way that is not known here; xz, zst and gz are");
         };
     }
 
-    private DebPackage() {
-    }
+    private DebPackage() {}
 }

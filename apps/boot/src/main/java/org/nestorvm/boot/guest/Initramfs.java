@@ -21,16 +21,16 @@ import org.apache.commons.compress.archivers.tar.TarArchiveEntry;
 import org.apache.commons.compress.archivers.tar.TarArchiveInputStream;
 
 /**
- * A root file system as Linux unpacks it at boot: a cpio archive in "newc" format (Documentation/driver-api/early-userspace/buffer-format.rst), not compressed,
- * since the guest would have to undo it. Everything belongs to root, times are 0 and the order is that of the names: the same content gives the same bytes.
+ * A root file system as Linux unpacks it at boot: a cpio archive in "newc" format
+ * (Documentation/driver-api/early-userspace/buffer-format.rst), not compressed, since the guest would have to undo it.
+ * Everything belongs to root, times are 0 and the order is that of the names: the same content gives the same bytes.
  * Missing folders above an entry are made with mode 755.
  */
 public final class Initramfs {
     private static final int MODE_MASK = 07777, DIRECTORY_MODE = 0755;
 
     /** @param type a C_IS constant of cpio @param data content, or a link's target */
-    private record Node(int type, int mode, byte[] data, int major, int minor) {
-    }
+    private record Node(int type, int mode, byte[] data, int major, int minor) {}
 
     private final Map<String, Node> nodes = new TreeMap<>();
 
@@ -65,7 +65,8 @@ public final class Initramfs {
                 Path path = each.next();
                 String name = root.relativize(path).toString();
                 if (name.isEmpty()) continue;
-                if (Files.isSymbolicLink(path)) link(name, Files.readSymbolicLink(path).toString());
+                if (Files.isSymbolicLink(path))
+                    link(name, Files.readSymbolicLink(path).toString());
                 else if (Files.isDirectory(path)) directory(name, mode(path));
                 else if (Files.isRegularFile(path)) file(name, mode(path), Files.readAllBytes(path));
             }
@@ -93,7 +94,10 @@ public final class Initramfs {
         return true;
     }
 
-    /** A package may ship {@code lib/} where another has made {@code lib} a link to {@code usr/lib}: the link wins, as dpkg has it. */
+    /**
+     * A package may ship {@code lib/} where another has made {@code lib} a link to {@code usr/lib}: the link wins, as
+     * dpkg has it.
+     */
     private void directoryUnlessLink(String name, int mode) {
         Node there = nodes.get(normal(name));
         if (there == null || there.type != CpioConstants.C_ISLNK) directory(name, mode);
@@ -101,7 +105,9 @@ public final class Initramfs {
 
     private void hardLink(String name, String target) throws IOException {
         Node node = nodes.get(normal(target));
-        if (node == null) throw new IOException("hard link " + name + " to " + target + ", which the archive does not have before it");
+        if (node == null)
+            throw new IOException(
+                    "hard link " + name + " to " + target + ", which the archive does not have before it");
         put(name, node);
     }
 
@@ -109,7 +115,8 @@ public final class Initramfs {
         String name = normal(path);
         if (name.isEmpty()) return this;
         for (int slash = name.indexOf('/'); slash > 0; slash = name.indexOf('/', slash + 1)) {
-            nodes.putIfAbsent(name.substring(0, slash), new Node(CpioConstants.C_ISDIR, DIRECTORY_MODE, new byte[0], 0, 0));
+            nodes.putIfAbsent(
+                    name.substring(0, slash), new Node(CpioConstants.C_ISDIR, DIRECTORY_MODE, new byte[0], 0, 0));
         }
         nodes.put(name, node);
         return this;
@@ -121,20 +128,26 @@ public final class Initramfs {
 
     private static int mode(Path path) throws IOException {
         int mode = 0;
-        for (PosixFilePermission permission : Files.getPosixFilePermissions(path)) mode |= 1 << 8 - permission.ordinal();
+        for (PosixFilePermission permission : Files.getPosixFilePermissions(path))
+            mode |= 1 << 8 - permission.ordinal();
         return mode;
     }
 
-    /** Makes the same files below a folder that exists, owned by who calls; device nodes are left out, since making them takes rights. */
+    /**
+     * Makes the same files below a folder that exists, owned by who calls; device nodes are left out, since making them
+     * takes rights.
+     */
     public void unpack(Path root) throws IOException {
         for (Map.Entry<String, Node> each : nodes.entrySet()) {
             Path path = root.resolve(each.getKey());
             Node node = each.getValue();
             switch (node.type) {
                 case CpioConstants.C_ISDIR -> Files.createDirectory(path);
-                case CpioConstants.C_ISLNK -> Files.createSymbolicLink(path, Path.of(new String(node.data, StandardCharsets.UTF_8)));
-                case CpioConstants.C_ISREG -> Files.setPosixFilePermissions(Files.write(path, node.data), permissions(node.mode));
-                default -> { }
+                case CpioConstants.C_ISLNK ->
+                    Files.createSymbolicLink(path, Path.of(new String(node.data, StandardCharsets.UTF_8)));
+                case CpioConstants.C_ISREG ->
+                    Files.setPosixFilePermissions(Files.write(path, node.data), permissions(node.mode));
+                default -> {}
             }
         }
     }
@@ -155,11 +168,13 @@ public final class Initramfs {
 
     /** Writes the archive, and closes the stream. */
     public void writeTo(OutputStream bytes) throws IOException {
-        try (CpioArchiveOutputStream out = new CpioArchiveOutputStream(bytes, CpioConstants.FORMAT_NEW, CpioConstants.BLOCK_SIZE, "UTF-8")) {
+        try (CpioArchiveOutputStream out =
+                new CpioArchiveOutputStream(bytes, CpioConstants.FORMAT_NEW, CpioConstants.BLOCK_SIZE, "UTF-8")) {
             int inode = 1;
             for (Map.Entry<String, Node> each : nodes.entrySet()) {
                 Node node = each.getValue();
-                CpioArchiveEntry entry = new CpioArchiveEntry(CpioConstants.FORMAT_NEW, each.getKey(), node.data.length);
+                CpioArchiveEntry entry =
+                        new CpioArchiveEntry(CpioConstants.FORMAT_NEW, each.getKey(), node.data.length);
                 entry.setMode(node.type | node.mode & MODE_MASK);
                 entry.setInode(inode++);
                 entry.setNumberOfLinks(node.type == CpioConstants.C_ISDIR ? 2 : 1);

@@ -65,8 +65,8 @@ final class KernelModules {
     }
 
     /**
-     * Adds modules with all that they need, where modprobe(8) looks. What the kernel does not have as a module is
-     * built in, or is missed when it is asked for.
+     * Adds modules with all that they need, where modprobe(8) looks. What the kernel does not have as a module is built
+     * in, or is missed when it is asked for.
      */
     void addTo(Initramfs root, List<String> wanted) {
         Deque<String> open = new ArrayDeque<>(wanted);
@@ -80,7 +80,8 @@ final class KernelModules {
             open.addAll(needs);
             root.file(folder() + module + ".ko", 0644, bytes);
             dependencies.append(module).append(".ko:");
-            for (String each : inOrder(needs)) dependencies.append(' ').append(each).append(".ko");
+            for (String each : inOrder(needs))
+                dependencies.append(' ').append(each).append(".ko");
             dependencies.append('\n');
             for (String alias : values(bytes, "alias")) aliases.append("alias " + alias + " " + module + "\n");
         }

@@ -26,8 +26,30 @@ class AcpiTablesTest {
     private final ByteBuffer at = ByteBuffer.wrap(memory).order(ByteOrder.LITTLE_ENDIAN);
 
     private static AcpiPlatform everything(int cpus) {
-        return new AcpiPlatform(cpus, 0xfee00000L, 0xfec00000L, 24, 0x600, 24, 9, 0, 0xcf9, 6, 0xfed00000L, 0xb0000000L, 256, new int[] {16, 17, 18, 19},
-            0xc0000000L, 0x3c000000L, 1L << 36, 1L << 34, new int[] {0x3f8, 0x2f8}, new int[] {4, 3}, true, false, 0x505);
+        return new AcpiPlatform(
+                cpus,
+                0xfee00000L,
+                0xfec00000L,
+                24,
+                0x600,
+                24,
+                9,
+                0,
+                0xcf9,
+                6,
+                0xfed00000L,
+                0xb0000000L,
+                256,
+                new int[] {16, 17, 18, 19},
+                0xc0000000L,
+                0x3c000000L,
+                1L << 36,
+                1L << 34,
+                new int[] {0x3f8, 0x2f8},
+                new int[] {4, 3},
+                true,
+                false,
+                0x505);
     }
 
     private static int sum(byte[] bytes, int from, int length) {
@@ -54,29 +76,40 @@ class AcpiTablesTest {
         return new String(memory, offset, 4, StandardCharsets.US_ASCII);
     }
 
-    @Test void rootPointerIsValidInBothRevisions() {
+    @Test
+    void rootPointerIsValidInBothRevisions() {
         assertThat(new String(memory, 0, 8, StandardCharsets.US_ASCII)).isEqualTo("RSD PTR ");
         assertThat(sum(memory, 0, 20)).isZero();
         assertThat(sum(memory, 0, 36)).isZero();
     }
 
-    @Test void everyTableSumsToZeroAndLiesInside() {
+    @Test
+    void everyTableSumsToZeroAndLiesInside() {
         for (int cpus : new int[] {1, 2, 64, 300}) {
             byte[] all = AcpiTables.build(everything(cpus), GPA);
             Map<String, Integer> tables = tables(all);
             assertThat(tables.keySet()).containsExactlyInAnyOrder("XSDT", "FACP", "APIC", "HPET", "MCFG", "DSDT");
             tables.forEach((name, offset) -> {
                 assertThat(signature(all, offset)).isEqualTo(name);
-                assertThat(sum(all, offset, ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN).getInt(offset + 4))).as(name).isZero();
+                assertThat(sum(
+                                all,
+                                offset,
+                                ByteBuffer.wrap(all)
+                                        .order(ByteOrder.LITTLE_ENDIAN)
+                                        .getInt(offset + 4)))
+                        .as(name)
+                        .isZero();
             });
         }
     }
 
-    @Test void tablesOfAbsentHardwareAreAbsent() {
+    @Test
+    void tablesOfAbsentHardwareAreAbsent() {
         assertThat(tables(memory)).doesNotContainKey("MCFG");
     }
 
-    @Test void fixedHardwareIsWhereTheMachineHasIt() {
+    @Test
+    void fixedHardwareIsWhereTheMachineHasIt() {
         int fadt = tables(memory).get("FACP");
         assertThat(at.getInt(fadt + 4)).isEqualTo(276);
         assertThat(at.getShort(fadt + 46)).isEqualTo((short) 9);
@@ -89,7 +122,8 @@ class AcpiTablesTest {
         assertThat(signature(memory, (int) (at.getInt(fadt + 36) - GPA))).isEqualTo("FACS");
     }
 
-    @Test void everyProcessorHasItsLocalApic() {
+    @Test
+    void everyProcessorHasItsLocalApic() {
         int madt = tables(memory).get("APIC"), end = madt + at.getInt(madt + 4);
         int processors = 0, ioApics = 0;
         for (int entry = madt + 44; entry < end; entry += memory[entry + 1]) {
@@ -101,35 +135,57 @@ class AcpiTablesTest {
         assertThat(ioApics).isEqualTo(1);
     }
 
-    @Test void unalignedAddressIsRefused() {
+    @Test
+    void unalignedAddressIsRefused() {
         assertThatThrownBy(() -> AcpiTables.build(AcpiPlatform.pc(1), 0xe0008)).hasMessageContaining("0xe0008");
     }
 
-    /** Disassembles every table and compiles the DSDT's source again: names, package lengths and resource descriptors must agree. */
-    @Test void acpicaReadsEveryTable(@TempDir Path directory) throws Exception {
+    /**
+     * Disassembles every table and compiles the DSDT's source again: names, package lengths and resource descriptors
+     * must agree.
+     */
+    @Test
+    void acpicaReadsEveryTable(@TempDir Path directory) throws Exception {
         assumeTrue(onPath("iasl"), "skipped: iasl is not installed (Debian package acpica-tools)");
         byte[] all = AcpiTables.build(everything(3), GPA);
         Map<String, Integer> tables = tables(all);
         for (Map.Entry<String, Integer> table : tables.entrySet()) {
-            int offset = table.getValue(), length = ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN).getInt(offset + 4);
+            int offset = table.getValue(),
+                    length = ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN).getInt(offset + 4);
             Files.write(directory.resolve(table.getKey() + ".aml"), Arrays.copyOfRange(all, offset, offset + length));
             String said = iasl(directory, "-d", table.getKey() + ".aml");
-            assertThat(said).as(table.getKey()).doesNotContainIgnoringCase("error").doesNotContainIgnoringCase("warning").doesNotContain("Invalid");
+            assertThat(said)
+                    .as(table.getKey())
+                    .doesNotContainIgnoringCase("error")
+                    .doesNotContainIgnoringCase("warning")
+                    .doesNotContain("Invalid");
             String source = Files.readString(directory.resolve(table.getKey() + ".dsl"));
             assertThat(source).as(table.getKey()).doesNotContain("Unknown").doesNotContain("Incorrect checksum");
         }
-        assertThat(Files.readString(directory.resolve("DSDT.dsl"))).contains("_S5", "EisaId (\"PNP0A08\")", "EisaId (\"PNP0501\")", "QWordMemory", "C002", "\"QEMU0001\"", "0x0505");
-        assertThat(Files.readString(directory.resolve("DSDT.dsl"))).as("sleep states besides power-off").doesNotContain("_S1", "_S2", "_S3", "_S4");
+        assertThat(Files.readString(directory.resolve("DSDT.dsl")))
+                .contains(
+                        "_S5",
+                        "EisaId (\"PNP0A08\")",
+                        "EisaId (\"PNP0501\")",
+                        "QWordMemory",
+                        "C002",
+                        "\"QEMU0001\"",
+                        "0x0505");
+        assertThat(Files.readString(directory.resolve("DSDT.dsl")))
+                .as("sleep states besides power-off")
+                .doesNotContain("_S1", "_S2", "_S3", "_S4");
         assertThat(iasl(directory, "-p", "again", "DSDT.dsl")).contains("0 Errors");
         assertThat(iasl(directory, "FACP.dsl")).contains("0 Errors");
     }
 
     private static boolean onPath(String program) {
-        return Arrays.stream(System.getenv("PATH").split(File.pathSeparator)).anyMatch(folder -> Files.isExecutable(Path.of(folder, program)));
+        return Arrays.stream(System.getenv("PATH").split(File.pathSeparator))
+                .anyMatch(folder -> Files.isExecutable(Path.of(folder, program)));
     }
 
     private static String iasl(Path directory, String... arguments) throws IOException, InterruptedException {
-        ProcessBuilder builder = new ProcessBuilder("iasl").directory(directory.toFile()).redirectErrorStream(true);
+        ProcessBuilder builder =
+                new ProcessBuilder("iasl").directory(directory.toFile()).redirectErrorStream(true);
         builder.command().addAll(List.of(arguments));
         Process process = builder.start();
         String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

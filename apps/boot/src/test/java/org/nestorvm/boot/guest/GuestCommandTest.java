@@ -26,24 +26,30 @@ import org.nestorvm.boot.guest.GuestCommand.Stream;
 class GuestCommandTest {
     private static final String[] BUSYBOX = {"/bin/busybox", "/usr/bin/busybox"};
 
-    @TempDir Path folder;
+    @TempDir
+    Path folder;
 
     private Path launcher() throws Exception {
-        return Files.setPosixFilePermissions(Files.write(folder.resolve("exec"), Launcher.elf()), PosixFilePermissions.fromString("rwxr-xr-x"));
+        return Files.setPosixFilePermissions(
+                Files.write(folder.resolve("exec"), Launcher.elf()), PosixFilePermissions.fromString("rwxr-xr-x"));
     }
 
-    private record Result(int status, byte[] out, String err) {
-    }
+    private record Result(int status, byte[] out, String err) {}
 
     private Result run(List<String> command) throws Exception {
         Path err = folder.resolve("err");
-        Process process = new ProcessBuilder(command).redirectError(err.toFile()).redirectInput(Path.of("/dev/null").toFile()).start();
+        Process process = new ProcessBuilder(command)
+                .redirectError(err.toFile())
+                .redirectInput(Path.of("/dev/null").toFile())
+                .start();
         byte[] out = process.getInputStream().readAllBytes();
         return new Result(process.waitFor(), out, Files.readString(err, StandardCharsets.ISO_8859_1));
     }
 
-    @Test void launcherTurnsIntoTheProgramWithAnotherName() throws Exception {
-        Result result = run(List.of(launcher().toString(), "/bin/sh", "another", "-c", "echo $0 $1; exit 9", "name", "argument"));
+    @Test
+    void launcherTurnsIntoTheProgramWithAnotherName() throws Exception {
+        Result result = run(
+                List.of(launcher().toString(), "/bin/sh", "another", "-c", "echo $0 $1; exit 9", "name", "argument"));
         assertEquals("name argument\n", new String(result.out, StandardCharsets.US_ASCII));
         assertEquals(9, result.status);
         result = run(List.of(launcher().toString(), "/bin/cat", "another", "/proc/self/cmdline"));
@@ -51,17 +57,33 @@ class GuestCommandTest {
     }
 
     /** As bit masks, proc(5); a shell's background job has 2 and 3 ignored. */
-    @Test void launcherPutsInterruptsBackAndLeadsASession() throws Exception {
-        Result result = run(List.of("/bin/sh", "-c", launcher() + " /bin/cat cat /proc/self/status /proc/self/stat & wait $!"));
+    @Test
+    void launcherPutsInterruptsBackAndLeadsASession() throws Exception {
+        Result result =
+                run(List.of("/bin/sh", "-c", launcher() + " /bin/cat cat /proc/self/status /proc/self/stat & wait $!"));
         String out = new String(result.out, StandardCharsets.US_ASCII);
-        long ignored = Long.parseUnsignedLong(out.lines().filter(line -> line.startsWith("SigIgn:")).findFirst().orElseThrow().substring(7).strip(), 16);
+        long ignored = Long.parseUnsignedLong(
+                out.lines()
+                        .filter(line -> line.startsWith("SigIgn:"))
+                        .findFirst()
+                        .orElseThrow()
+                        .substring(7)
+                        .strip(),
+                16);
         assertEquals(0, ignored & (1 << 1 | 1 << 2));
-        String[] stat = out.lines().filter(line -> line.contains(" (cat) ")).findFirst().orElseThrow().split(" ");
+        String[] stat = out.lines()
+                .filter(line -> line.contains(" (cat) "))
+                .findFirst()
+                .orElseThrow()
+                .split(" ");
         assertEquals(stat[0], stat[5], "process and session");
     }
 
-    @Test void launcherGivesAFileWithoutAHeaderToTheShellAndTellsOfOneThatIsNone() throws Exception {
-        Path script = Files.setPosixFilePermissions(Files.writeString(folder.resolve("script"), "echo $1; exit 3\n"), PosixFilePermissions.fromString("rwxr-xr-x"));
+    @Test
+    void launcherGivesAFileWithoutAHeaderToTheShellAndTellsOfOneThatIsNone() throws Exception {
+        Path script = Files.setPosixFilePermissions(
+                Files.writeString(folder.resolve("script"), "echo $1; exit 3\n"),
+                PosixFilePermissions.fromString("rwxr-xr-x"));
         Result result = run(List.of(launcher().toString(), script.toString(), "script", "text"));
         assertEquals("text\n", new String(result.out, StandardCharsets.US_ASCII));
         assertEquals(3, result.status);
@@ -72,8 +94,10 @@ class GuestCommandTest {
 
     private Map<String, byte[]> files(GuestCommand command) throws Exception {
         Map<String, byte[]> files = new HashMap<>();
-        try (CpioArchiveInputStream archive = new CpioArchiveInputStream(new ByteArrayInputStream(command.initramfs()))) {
-            for (CpioArchiveEntry entry = archive.getNextEntry(); entry != null; entry = archive.getNextEntry()) files.put(entry.getName(), archive.readAllBytes());
+        try (CpioArchiveInputStream archive =
+                new CpioArchiveInputStream(new ByteArrayInputStream(command.initramfs()))) {
+            for (CpioArchiveEntry entry = archive.getNextEntry(); entry != null; entry = archive.getNextEntry())
+                files.put(entry.getName(), archive.readAllBytes());
         }
         return files;
     }
@@ -90,30 +114,47 @@ class GuestCommandTest {
     }
 
     private GuestCommand command(Path folder, byte[]... arguments) {
-        return new GuestCommand(List.of(arguments), List.of(ascii("PATH=/nowhere:/usr/bin:/bin"), everyByte("EVERY="), ascii("odd%%=1")),
-            folder.toString().getBytes(StandardCharsets.UTF_8), false, Access.NOT_SHARED, false, Stream.PORT, Stream.PORT, Stream.PORT);
+        return new GuestCommand(
+                List.of(arguments),
+                List.of(ascii("PATH=/nowhere:/usr/bin:/bin"), everyByte("EVERY="), ascii("odd%%=1")),
+                folder.toString().getBytes(StandardCharsets.UTF_8),
+                false,
+                Access.NOT_SHARED,
+                false,
+                Stream.PORT,
+                Stream.PORT,
+                Stream.PORT);
     }
 
     /** The guest's shell reads the script: busybox, where this host has it. */
     private Result start(GuestCommand command) throws Exception {
-        Path busybox = Arrays.stream(BUSYBOX).map(Path::of).filter(Files::isExecutable).findFirst().orElse(null);
+        Path busybox = Arrays.stream(BUSYBOX)
+                .map(Path::of)
+                .filter(Files::isExecutable)
+                .findFirst()
+                .orElse(null);
         assumeTrue(busybox != null, "skipped: busybox is not here (apt-get install busybox-static)");
         Files.createDirectories(folder.resolve("command"));
         Files.copy(launcher(), folder.resolve("command/exec"), StandardCopyOption.REPLACE_EXISTING);
-        String script = new String(files(command).get("command/start"), StandardCharsets.ISO_8859_1).replace("\nbase=\n", "\nbase=" + folder + "\n");
+        String script = new String(files(command).get("command/start"), StandardCharsets.ISO_8859_1)
+                .replace("\nbase=\n", "\nbase=" + folder + "\n");
         Path file = Files.writeString(folder.resolve("command/start"), script, StandardCharsets.ISO_8859_1);
         return run(List.of(busybox.toString(), "sh", file.toString()));
     }
 
-    @Test void everyByteOfArgumentsAndEnvironmentArrives() throws Exception {
-        Result result = start(command(folder, ascii("cat"), ascii("/proc/self/cmdline"), ascii("/proc/self/environ"), ascii("--")));
-        assertThat(new String(result.out, StandardCharsets.ISO_8859_1)).isEqualTo("cat\0/proc/self/cmdline\0/proc/self/environ\0--\0PATH=/nowhere:/usr/bin:/bin\0"
-            + new String(everyByte("EVERY="), StandardCharsets.ISO_8859_1) + "\0odd%%=1\0");
+    @Test
+    void everyByteOfArgumentsAndEnvironmentArrives() throws Exception {
+        Result result = start(
+                command(folder, ascii("cat"), ascii("/proc/self/cmdline"), ascii("/proc/self/environ"), ascii("--")));
+        assertThat(new String(result.out, StandardCharsets.ISO_8859_1))
+                .isEqualTo("cat\0/proc/self/cmdline\0/proc/self/environ\0--\0PATH=/nowhere:/usr/bin:/bin\0"
+                        + new String(everyByte("EVERY="), StandardCharsets.ISO_8859_1) + "\0odd%%=1\0");
         result = start(command(folder, ascii("printf"), ascii("%s"), everyByte("")));
         assertArrayEquals(everyByte(""), result.out);
     }
 
-    @Test void programsAreLookedForAsShellsDo() throws Exception {
+    @Test
+    void programsAreLookedForAsShellsDo() throws Exception {
         Result result = start(command(folder, ascii("no-such-program")));
         assertEquals(127, result.status);
         assertThat(result.err).contains("no-such-program: not found in the guest");
@@ -122,10 +163,21 @@ class GuestCommandTest {
         assertEquals(126, result.status);
     }
 
-    @Test void settingsSayWhatIsShared() throws Exception {
+    @Test
+    void settingsSayWhatIsShared() throws Exception {
         byte[] odd = ascii("/it's 'odd'");
-        GuestCommand command = new GuestCommand(List.of(odd), List.of(), odd, true, Access.READ_ONLY, true, Stream.TERMINAL, Stream.PORT, Stream.TERMINAL);
-        assertThat(new String(files(command).get("command/settings"), StandardCharsets.US_ASCII)).isEqualTo("""
+        GuestCommand command = new GuestCommand(
+                List.of(odd),
+                List.of(),
+                odd,
+                true,
+                Access.READ_ONLY,
+                true,
+                Stream.TERMINAL,
+                Stream.PORT,
+                Stream.TERMINAL);
+        assertThat(new String(files(command).get("command/settings"), StandardCharsets.US_ASCII))
+                .isEqualTo("""
             root=shared
             share=yes
             folder='/it'\\''s '\\''odd'\\'''

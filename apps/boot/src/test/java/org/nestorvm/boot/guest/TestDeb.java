@@ -55,6 +55,5 @@ final class TestDeb {
         ar.closeArchiveEntry();
     }
 
-    private TestDeb() {
-    }
+    private TestDeb() {}
 }

@@ -5,19 +5,24 @@ import static org.nestorvm.memory.sys.Libc.INT;
 import java.lang.foreign.Arena;
 
 /**
- * Calls that take any descriptor: close(2), fcntl(2), ftruncate(2), fallocate(2), dup, read, write. Constants with the names of the headers.
+ * Calls that take any descriptor: close(2), fcntl(2), ftruncate(2), fallocate(2), dup, read, write. Constants with the
+ * names of the headers.
  *
- * <p>Buffers are absolute host addresses. The {@code try} forms answer with a negated errno and are meant for hot paths.
+ * <p>Buffers are absolute host addresses. The {@code try} forms answer with a negated errno and are meant for hot
+ * paths.
  */
 public final class Descriptors {
     public static final int F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_DUPFD_CLOEXEC = 1030;
     public static final int FD_CLOEXEC = 1;
-    public static final int O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_ACCMODE = 3, O_NONBLOCK = 0x800, O_CLOEXEC = 0x80000;
-
+    public static final int O_RDONLY = 0,
+            O_WRONLY = 1,
+            O_RDWR = 2,
+            O_ACCMODE = 3,
+            O_NONBLOCK = 0x800,
+            O_CLOEXEC = 0x80000;
     public static final int F_ADD_SEALS = 1033, F_GET_SEALS = 1034;
     public static final int F_SEAL_SEAL = 0x1, F_SEAL_SHRINK = 0x2, F_SEAL_GROW = 0x4;
     public static final int F_SEAL_WRITE = 0x8, F_SEAL_FUTURE_WRITE = 0x10, F_SEAL_EXEC = 0x20;
-
     public static final int FALLOC_FL_KEEP_SIZE = 0x1, FALLOC_FL_PUNCH_HOLE = 0x2, FALLOC_FL_ZERO_RANGE = 0x10;
     public static final int SEEK_END = 2, SEEK_DATA = 3, SEEK_HOLE = 4;
     public static final int RWF_NOWAIT = 0x8;
@@ -41,8 +46,7 @@ public final class Descriptors {
     private static final LibcFunction PREADV2 = LibcFunction.of("preadv2");
     private static final LibcFunction PWRITEV = LibcFunction.of("pwritev");
 
-    private Descriptors() {
-    }
+    private Descriptors() {}
 
     /** Opens a file or a device ({@code /dev/kvm}); never inherited by programs this process starts. */
     public static int open(String path, int flags) throws ErrnoException {
@@ -68,13 +72,16 @@ public final class Descriptors {
     }
 
     /**
-     * Gives a descriptor back. Linux frees the number whatever close(2) answers, so an input/output error is no concern of the caller.
+     * Gives a descriptor back. Linux frees the number whatever close(2) answers, so an input/output error is no concern
+     * of the caller.
      *
-     * @throws IllegalStateException when it is not open: then somebody closes twice, and the second time could have hit a stranger's
+     * @throws IllegalStateException when it is not open: then somebody closes twice, and the second time could have hit
+     *     a stranger's
      */
     public static void close(int descriptor) {
         int result = CLOSE.tryInt(descriptor);
-        if (result == -Errno.EBADF) throw new IllegalStateException("closed twice, or never open: descriptor=" + descriptor);
+        if (result == -Errno.EBADF)
+            throw new IllegalStateException("closed twice, or never open: descriptor=" + descriptor);
     }
 
     public static int fcntl(Object object, int descriptor, int command, long argument) throws ErrnoException {
@@ -101,7 +108,8 @@ public final class Descriptors {
         Libc.check("ftruncate", object, FTRUNCATE.tryInt(descriptor, sizeBytes));
     }
 
-    public static void fallocate(Object object, int descriptor, int mode, long offset, long sizeBytes) throws ErrnoException {
+    public static void fallocate(Object object, int descriptor, int mode, long offset, long sizeBytes)
+            throws ErrnoException {
         FaultPoints.call("fallocate", object);
         Libc.check("fallocate", object, tryFallocate(descriptor, mode, offset, sizeBytes));
     }
@@ -140,7 +148,10 @@ public final class Descriptors {
         return PWRITE.tryLong(descriptor, bufferAddress, sizeBytes, offset);
     }
 
-    /** Reads into {@code count} buffers: an array of struct iovec (address, size; 8 bytes each) at {@code vectorAddress}. At most 1024. */
+    /**
+     * Reads into {@code count} buffers: an array of struct iovec (address, size; 8 bytes each) at
+     * {@code vectorAddress}. At most 1024.
+     */
     public static long tryPreadv(int descriptor, long vectorAddress, int count, long offset) {
         return PREADV.tryLong(descriptor, vectorAddress, count, offset);
     }
@@ -148,7 +159,8 @@ public final class Descriptors {
     /**
      * {@link #tryPreadv} with flags of preadv2(2).
      *
-     * @param flags {@link #RWF_NOWAIT}: only what is in memory. -{@link Errno#EAGAIN} when not even the first byte is, -{@link Errno#EOPNOTSUPP} where the file system cannot say
+     * @param flags {@link #RWF_NOWAIT}: only what is in memory. -{@link Errno#EAGAIN} when not even the first byte is,
+     *     -{@link Errno#EOPNOTSUPP} where the file system cannot say
      */
     public static long tryPreadv2(int descriptor, long vectorAddress, int count, long offset, int flags) {
         return PREADV2.tryLong(descriptor, vectorAddress, count, offset, flags);

@@ -7,8 +7,7 @@ import java.lang.foreign.MemorySegment;
 public final class Entropy {
     private static final LibcFunction GETRANDOM = LibcFunction.of("getrandom");
 
-    private Entropy() {
-    }
+    private Entropy() {}
 
     /** Fills the first bytes of the array. */
     public static void fill(byte[] bytes, int length) {
@@ -17,7 +16,8 @@ public final class Entropy {
             for (int done = 0; done < length; ) {
                 long result = GETRANDOM.tryLong(buffer.address() + done, (long) length - done, 0);
                 if (result > 0) done += (int) result;
-                else if (result != -Errno.EINTR) throw new IllegalStateException("getrandom: " + Errno.name((int) -result));
+                else if (result != -Errno.EINTR)
+                    throw new IllegalStateException("getrandom: " + Errno.name((int) -result));
             }
             HostMemory.copyOut(buffer.address(), bytes, 0, length);
         }

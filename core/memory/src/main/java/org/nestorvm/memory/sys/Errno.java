@@ -1,6 +1,9 @@
 package org.nestorvm.memory.sys;
 
-/** The errors of Linux: asm-generic/errno-base.h and asm-generic/errno.h, the numbers of x86-64 and of all newer architectures. */
+/**
+ * The errors of Linux: asm-generic/errno-base.h and asm-generic/errno.h, the numbers of x86-64 and of all newer
+ * architectures.
+ */
 public final class Errno {
     public static final int EPERM = 1;
     public static final int ENOENT = 2;
@@ -52,8 +55,7 @@ public final class Errno {
         }
     }
 
-    private Errno() {
-    }
+    private Errno() {}
 
     /** The name of the header, {@code ENOMEM}; {@code errno 200} for a number that the headers do not have. */
     public static String name(int errno) {

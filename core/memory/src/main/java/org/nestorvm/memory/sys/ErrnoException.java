@@ -3,8 +3,8 @@ package org.nestorvm.memory.sys;
 import java.io.IOException;
 
 /**
- * A Linux call failed. The message names the call, the object and the errno:
- * {@code mmap of guest memory "vm1.ram0" (512 MiB): ENOMEM (12), out of memory}.
+ * A Linux call failed. The message names the call, the object and the errno: {@code mmap of guest memory "vm1.ram0"
+ * (512 MiB): ENOMEM (12), out of memory}.
  */
 public final class ErrnoException extends IOException {
     private static final long serialVersionUID = 1L;

@@ -5,22 +5,30 @@ import static org.nestorvm.memory.sys.Libc.LONG;
 
 import java.lang.foreign.MemorySegment;
 
-/** Waiting and waking: eventfd(2), poll(2), epoll(7), timerfd_create(2). The calls made per event allocate nothing and answer with a negated errno. */
+/**
+ * Waiting and waking: eventfd(2), poll(2), epoll(7), timerfd_create(2). The calls made per event allocate nothing and
+ * answer with a negated errno.
+ */
 public final class Events {
     public static final int EFD_SEMAPHORE = 0x1, EFD_NONBLOCK = 0x800;
     private static final int EFD_CLOEXEC = 0x80000, EPOLL_CLOEXEC = 0x80000;
     public static final int POLLIN = 0x1, POLLOUT = 0x4, POLLERR = 0x8, POLLHUP = 0x10;
-
     public static final int EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3;
-    public static final int EPOLLIN = 0x1, EPOLLOUT = 0x4, EPOLLERR = 0x8, EPOLLHUP = 0x10, EPOLLONESHOT = 1 << 30, EPOLLET = 1 << 31;
+    public static final int EPOLLIN = 0x1,
+            EPOLLOUT = 0x4,
+            EPOLLERR = 0x8,
+            EPOLLHUP = 0x10,
+            EPOLLONESHOT = 1 << 30,
+            EPOLLET = 1 << 31;
     // struct epoll_event is packed on x86-64 only
     private static final boolean PACKED = System.getProperty("os.arch").equals("amd64");
     /** Bytes of one struct epoll_event. */
     public static final int EPOLL_EVENT_BYTES = PACKED ? 12 : 16;
+
     private static final int EPOLL_DATA = PACKED ? 4 : 8;
 
     private static final int CLOCK_MONOTONIC = 1, TFD_NONBLOCK = 0x800, TFD_CLOEXEC = 0x80000;
-    private static final int IT_VALUE_SEC = 16, IT_VALUE_NSEC = 24;  // of struct itimerspec; the interval comes first
+    private static final int IT_VALUE_SEC = 16, IT_VALUE_NSEC = 24; // of struct itimerspec; the interval comes first
     private static final long NS_PER_SECOND = 1_000_000_000;
 
     private static final int POLLFD_BYTES = 8, POLLFD_EVENTS = 4, POLLFD_REVENTS = 6;
@@ -35,22 +43,28 @@ public final class Events {
     private static final LibcFunction EPOLL_CTL = LibcFunction.of("epoll_ctl");
     private static final LibcFunction EPOLL_WAIT = LibcFunction.of("epoll_wait");
 
-    private Events() {
-    }
+    private Events() {}
 
-    /** A counter that one side adds to and the other waits for. @param flags {@link #EFD_NONBLOCK}, {@link #EFD_SEMAPHORE} or 0 */
+    /**
+     * A counter that one side adds to and the other waits for. @param flags {@link #EFD_NONBLOCK},
+     * {@link #EFD_SEMAPHORE} or 0
+     */
     public static int eventfd(Object object, int initial, int flags) throws ErrnoException {
         FaultPoints.call("eventfd", object);
         return Libc.check("eventfd", object, EVENTFD.tryInt(initial, flags | EFD_CLOEXEC));
     }
 
-    /** Adds to the counter. @return 0, or a negated errno: -EAGAIN when a non-blocking counter is full, and so the reader awake anyway */
+    /**
+     * Adds to the counter. @return 0, or a negated errno: -EAGAIN when a non-blocking counter is full, and so the
+     * reader awake anyway
+     */
     public static int trySignal(int eventfd, long add) {
         return EVENTFD_WRITE.tryInt(eventfd, add);
     }
 
     /**
-     * Adds 1 to an eventfd whose file description another process has as well, and never waits: that one can clear O_NONBLOCK and fill the counter, after which {@link #trySignal} would wait.
+     * Adds 1 to an eventfd whose file description another process has as well, and never waits: that one can clear
+     * O_NONBLOCK and fill the counter, after which {@link #trySignal} would wait.
      *
      * @return 0, or a negated errno
      */
@@ -60,28 +74,36 @@ public final class Events {
         return events > 0 ? trySignal(eventfd, 1) : events == 0 ? -Errno.EAGAIN : events;
     }
 
-    /** {@link #tryDrain} for an eventfd whose file description another process has as well; never waits. @return what it was, or a negated errno: -EAGAIN when it was zero */
+    /**
+     * {@link #tryDrain} for an eventfd whose file description another process has as well; never waits. @return what it
+     * was, or a negated errno: -EAGAIN when it was zero
+     */
     public static long tryDrainShared(int eventfd) {
         CallState state = CallState.get();
         MemorySegment vector = state.small;
         vector.set(LONG, 0, state.value.address());
         vector.set(LONG, Long.BYTES, Long.BYTES);
         long result = Descriptors.tryPreadv2(eventfd, vector.address(), 1, -1, Descriptors.RWF_NOWAIT);
-        if (result == -Errno.EOPNOTSUPP || result == -Errno.ENOSYS) {            // before Linux 5.8
+        if (result == -Errno.EOPNOTSUPP || result == -Errno.ENOSYS) { // before Linux 5.8
             int events = tryPoll(eventfd, POLLIN, 0);
             return events > 0 ? tryDrain(eventfd) : events == 0 ? -Errno.EAGAIN : events;
         }
         return result < 0 ? result : state.value.get(LONG, 0);
     }
 
-    /** Takes the counter back to zero. @return what it was, or a negated errno: -EAGAIN when a non-blocking one was zero. Blocks otherwise. */
+    /**
+     * Takes the counter back to zero. @return what it was, or a negated errno: -EAGAIN when a non-blocking one was
+     * zero. Blocks otherwise.
+     */
     public static long tryDrain(int eventfd) {
         CallState state = CallState.get();
         int result = EVENTFD_READ.tryInt(eventfd, state.value.address());
         return result < 0 ? result : state.value.get(LONG, 0);
     }
 
-    /** A descriptor that becomes readable when a time has passed, and that {@link #tryDrain} takes back. Non-blocking. */
+    /**
+     * A descriptor that becomes readable when a time has passed, and that {@link #tryDrain} takes back. Non-blocking.
+     */
     public static int timerfd(Object object) throws ErrnoException {
         FaultPoints.call("timerfd_create", object);
         return Libc.check("timerfd_create", object, TIMERFD_CREATE.tryInt(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
@@ -105,7 +127,7 @@ public final class Events {
      */
     public static int tryPoll(int descriptor, int events, int timeoutMs) {
         CallState state = CallState.get();
-        MemorySegment pollfd = state.value;                          // struct pollfd is eight bytes
+        MemorySegment pollfd = state.value; // struct pollfd is eight bytes
         assert pollfd.byteSize() == POLLFD_BYTES;
         pollfd.set(INT, 0, descriptor);
         pollfd.set(Libc.SHORT, POLLFD_EVENTS, (short) events);
@@ -129,7 +151,8 @@ public final class Events {
     }
 
     /** @param data comes back with each event of the descriptor */
-    public static void epollControl(Object object, int epoll, int operation, int descriptor, int events, long data) throws ErrnoException {
+    public static void epollControl(Object object, int epoll, int operation, int descriptor, int events, long data)
+            throws ErrnoException {
         FaultPoints.call("epoll_ctl", object);
         CallState state = CallState.get();
         int result;
@@ -140,7 +163,10 @@ public final class Events {
         Libc.check("epoll_ctl", object, result);
     }
 
-    /** @param eventsAddress room for {@code limit} times {@link #EPOLL_EVENT_BYTES}. @return how many came, 0 after the time, or a negated errno */
+    /**
+     * @param eventsAddress room for {@code limit} times {@link #EPOLL_EVENT_BYTES}. @return how many came, 0 after the
+     *     time, or a negated errno
+     */
     public static int tryEpollWait(int epoll, long eventsAddress, int limit, int timeoutMs) {
         return EPOLL_WAIT.tryInt(epoll, eventsAddress, limit, timeoutMs);
     }

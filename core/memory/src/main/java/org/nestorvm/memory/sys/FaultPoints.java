@@ -1,8 +1,9 @@
 package org.nestorvm.memory.sys;
 
 /**
- * Lets a test make every step of an operation fail in turn. Each system call that creating, mapping or sharing memory can make, and each
- * allocation that somebody marks with {@link #allocation}, is a step; the loop finds their number by itself:
+ * Lets a test make every step of an operation fail in turn. Each system call that creating, mapping or sharing memory
+ * can make, and each allocation that somebody marks with {@link #allocation}, is a step; the loop finds their number by
+ * itself:
  *
  * <pre>{@code
  * for (int step = 1; ; step++) {
@@ -10,7 +11,7 @@ package org.nestorvm.memory.sys;
  *     try (FaultPoints.Plan plan = FaultPoints.failAt(step, Errno.ENOMEM)) {
  *         VirtualMachine vm = vmm.create(config);
  *         vm.close();
- *         if (!plan.fired()) break;                               // fewer than `step` steps: all of them have failed once
+ *         if (!plan.fired()) break; // fewer than `step` steps: all of them have failed once
  *         fail(plan + " was swallowed");
  *     } catch (IOException | OutOfMemoryError expected) {
  *         before.assertUnchanged();
@@ -18,16 +19,19 @@ package org.nestorvm.memory.sys;
  * }
  * }</pre>
  *
- * <p>A plan concerns the thread that made it and fires once, unless it is made by {@link #failAll}. Steps are not counted while something is undone or torn down: close and
- * munmap are no steps. When no plan is armed a step costs one read of a static field, and calls made per exit or per packet are none.
+ * <p>A plan concerns the thread that made it and fires once, unless it is made by {@link #failAll}. Steps are not
+ * counted while something is undone or torn down: close and munmap are no steps. When no plan is armed a step costs one
+ * read of a static field, and calls made per exit or per packet are none.
  */
 public final class FaultPoints {
     private static volatile Plan armed;
 
-    private FaultPoints() {
-    }
+    private FaultPoints() {}
 
-    /** The {@code step}th step (from 1) that this thread reaches from now on fails: a call with {@code errno}, an allocation with OutOfMemoryError. */
+    /**
+     * The {@code step}th step (from 1) that this thread reaches from now on fails: a call with {@code errno}, an
+     * allocation with OutOfMemoryError.
+     */
     public static Plan failAt(int step, int errno) {
         if (step < 1) throw new IllegalArgumentException("steps are counted from 1: step=" + step);
         if (armed != null) throw new IllegalStateException("a plan is armed already: " + armed);
@@ -35,7 +39,10 @@ public final class FaultPoints {
         return armed;
     }
 
-    /** A shortage that lasts: every step of this name that this thread reaches fails until the plan is closed; others do not count. */
+    /**
+     * A shortage that lasts: every step of this name that this thread reaches fails until the plan is closed; others do
+     * not count.
+     */
     public static Plan failAll(String name, int errno) {
         Plan plan = failAt(1, errno);
         plan.only = name;
@@ -90,12 +97,15 @@ public final class FaultPoints {
             return reached;
         }
 
-        @Override public void close() {
+        @Override
+        public void close() {
             if (armed == this) armed = null;
         }
 
-        @Override public String toString() {
-            return "step " + step + " (" + last + ")" + (fired() ? " failed with " + Errno.name(errno) : " not reached");
+        @Override
+        public String toString() {
+            return "step " + step + " (" + last + ")"
+                    + (fired() ? " failed with " + Errno.name(errno) : " not reached");
         }
     }
 }

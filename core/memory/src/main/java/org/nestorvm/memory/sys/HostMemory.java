@@ -8,9 +8,9 @@ import java.nio.ByteOrder;
 /**
  * The memory of this process, addressed by absolute host-virtual address.
  *
- * <p>One segment that spans all of it is a constant, so that HotSpot folds the bounds check away: an access compiles to a single
- * load or store. Nothing here checks anything. A caller proves beforehand that the address lies inside a live mapping.
- * x86-64 only: values are little endian and may be unaligned.
+ * <p>One segment that spans all of it is a constant, so that HotSpot folds the bounds check away: an access compiles to
+ * a single load or store. Nothing here checks anything. A caller proves beforehand that the address lies inside a live
+ * mapping. x86-64 only: values are little endian and may be unaligned.
  */
 public final class HostMemory {
     /** Every address of the process. Constant, never closed. */
@@ -22,11 +22,13 @@ public final class HostMemory {
     public static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Aligned handles for ordered and atomic access; coordinates are (MemorySegment ALL, long hostAddress). */
-    public static final VarHandle ATOMIC_INT = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
-    public static final VarHandle ATOMIC_LONG = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
+    public static final VarHandle ATOMIC_INT =
+            ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
 
-    private HostMemory() {
-    }
+    public static final VarHandle ATOMIC_LONG =
+            ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
+
+    private HostMemory() {}
 
     public static byte getByte(long hostAddress) {
         return ALL.get(BYTE, hostAddress);
@@ -72,7 +74,8 @@ public final class HostMemory {
 
     /** @return the first byte that differs, or -1 */
     public static long mismatch(long hostAddress, long otherHostAddress, long sizeBytes) {
-        return MemorySegment.mismatch(ALL, hostAddress, hostAddress + sizeBytes, ALL, otherHostAddress, otherHostAddress + sizeBytes);
+        return MemorySegment.mismatch(
+                ALL, hostAddress, hostAddress + sizeBytes, ALL, otherHostAddress, otherHostAddress + sizeBytes);
     }
 
     public static void copy(long fromHostAddress, long toHostAddress, long sizeBytes) {

@@ -16,10 +16,12 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Names of files and words of a command line are bytes to Linux, and strings to Java, which decodes them as the locale says and loses what it cannot decode. Here a string carries any bytes: it is their UTF-8, and a
- * byte that is no part of UTF-8 is the lone surrogate U+DC00 + byte. Such a string means the same file in every locale.
+ * Names of files and words of a command line are bytes to Linux, and strings to Java, which decodes them as the locale
+ * says and loses what it cannot decode. Here a string carries any bytes: it is their UTF-8, and a byte that is no part
+ * of UTF-8 is the lone surrogate U+DC00 + byte. Such a string means the same file in every locale.
  *
- * <p>A {@link Path} of this platform is made of bytes. Its only constructor that takes bytes is the one of a file URI, whose escapes are bytes; {@link Path#toUri} is the way back.
+ * <p>A {@link Path} of this platform is made of bytes. Its only constructor that takes bytes is the one of a file URI,
+ * whose escapes are bytes; {@link Path#toUri} is the way back.
  */
 public final class HostText {
     private static final char ESCAPE = '\uDC00';
@@ -28,14 +30,13 @@ public final class HostText {
     private static final boolean UTF8 = "UTF-8".equalsIgnoreCase(System.getProperty("sun.jnu.encoding"));
     private static final String UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~/";
 
-    private HostText() {
-    }
+    private HostText() {}
 
     public static String text(byte... bytes) {
         CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT);
         ByteBuffer in = ByteBuffer.wrap(bytes);
-        CharBuffer out = CharBuffer.allocate(bytes.length);          // a byte never becomes two characters
-        for (;;) {
+        CharBuffer out = CharBuffer.allocate(bytes.length); // a byte never becomes two characters
+        for (; ; ) {
             CoderResult result = decoder.decode(in, out, true);
             if (result.isUnderflow()) return out.flip().toString();
             for (int i = 0; i < result.length(); i++) out.put((char) (ESCAPE + (in.get() & 0xff)));
@@ -67,7 +68,12 @@ public final class HostText {
         if (isAscii(text)) return Path.of(text);
         Path path = Path.of(text.startsWith("/") ? "/" : "");
         for (String name : text.split("/+")) {
-            if (!name.isEmpty()) path = path.resolve(isAscii(name) ? Path.of(name) : Path.of(URI.create("file:///" + escaped(name))).getFileName());
+            if (!name.isEmpty())
+                path = path.resolve(
+                        isAscii(name)
+                                ? Path.of(name)
+                                : Path.of(URI.create("file:///" + escaped(name)))
+                                        .getFileName());
         }
         return path;
     }
@@ -86,7 +92,9 @@ public final class HostText {
         String decoded = path.toString();
         if (isAscii(decoded) || UTF8 && decoded.indexOf('\uFFFD') < 0) return decoded;
         StringBuilder text = new StringBuilder(path.isAbsolute() ? "/" : "");
-        for (Path name : path) text.append(text.isEmpty() || text.charAt(text.length() - 1) == '/' ? "" : "/").append(name(name));
+        for (Path name : path)
+            text.append(text.isEmpty() || text.charAt(text.length() - 1) == '/' ? "" : "/")
+                    .append(name(name));
         return text.toString();
     }
 
@@ -98,21 +106,26 @@ public final class HostText {
             if (c == '%') {
                 bytes.write(Integer.parseInt(uri, i + 1, i + 3, 16));
                 i += 2;
-            } else if (c != '/') {                                   // behind the name of a folder
+            } else if (c != '/') { // behind the name of a folder
                 bytes.write(c);
             }
         }
         return text(bytes.toByteArray());
     }
 
-    /** The arguments of main, without what was lost when the JVM decoded them. They are the last words of the process's command line. */
+    /**
+     * The arguments of main, without what was lost when the JVM decoded them. They are the last words of the process's
+     * command line.
+     */
     public static String[] arguments(String... decoded) {
         if (Arrays.stream(decoded).allMatch(HostText::isAscii)) return decoded;
         try {
             List<String> words = words(Files.readAllBytes(COMMAND_LINE));
-            return words.size() < decoded.length ? decoded : words.subList(words.size() - decoded.length, words.size()).toArray(String[]::new);
+            return words.size() < decoded.length
+                    ? decoded
+                    : words.subList(words.size() - decoded.length, words.size()).toArray(String[]::new);
         } catch (IOException e) {
-            return decoded;                                          // no /proc: what can be decoded works
+            return decoded; // no /proc: what can be decoded works
         }
     }
 

@@ -4,20 +4,24 @@ import java.lang.foreign.Arena;
 import java.util.Objects;
 
 /**
- * A list of pieces of this process's memory, in the kernel's own form: an array of struct iovec, so that preadv(2) and pwritev(2) take it as it is. What virtio calls
- * a chain of buffers and a disk image a vector is one of these. Reused: filling, cutting and moving bytes allocate nothing, but for growth to the longest list yet.
+ * A list of pieces of this process's memory, in the kernel's own form: an array of struct iovec, so that preadv(2) and
+ * pwritev(2) take it as it is. What virtio calls a chain of buffers and a disk image a vector is one of these. Reused:
+ * filling, cutting and moving bytes allocate nothing, but for growth to the longest list yet.
  *
- * <p>Used by one thread at a time. The addresses are the caller's concern: they must stay mapped while the vector is in use.
+ * <p>Used by one thread at a time. The addresses are the caller's concern: they must stay mapped while the vector is in
+ * use.
  */
 public final class IoVector {
     /** Bytes of one struct iovec. */
     public static final int ENTRY_BYTES = 16;
     /** What one preadv(2) or pwritev(2) takes, IOV_MAX. */
     public static final int KERNEL_LIMIT = 1024;
+
     private static final int LENGTH = 8;
 
-    @SuppressWarnings("unused")                         // keeps the memory of the entries
+    @SuppressWarnings("unused") // keeps the memory of the entries
     private Arena arena;
+
     private long entries;
     private int capacity, count;
     private long totalBytes;
@@ -43,7 +47,10 @@ public final class IoVector {
         return this;
     }
 
-    /** Adds a piece at the end; an empty one is left out. The total stays below 2^63: a caller adds pieces of memory that exists. */
+    /**
+     * Adds a piece at the end; an empty one is left out. The total stays below 2^63: a caller adds pieces of memory
+     * that exists.
+     */
     public IoVector add(long hostAddress, long sizeBytes) {
         if (sizeBytes == 0) return this;
         assert sizeBytes > 0 : sizeBytes;
@@ -162,7 +169,13 @@ public final class IoVector {
         move(Move.FILL, offset, sizeBytes, value, null);
     }
 
-    private enum Move { TO_MEMORY, FROM_MEMORY, TO_ARRAY, FROM_ARRAY, FILL }
+    private enum Move {
+        TO_MEMORY,
+        FROM_MEMORY,
+        TO_ARRAY,
+        FROM_ARRAY,
+        FILL
+    }
 
     /** @param other the host address or the index of the other side, or the value to fill with */
     private void move(Move what, long offset, long sizeBytes, long other, byte[] array) {

@@ -4,12 +4,15 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Signals an eventfd without write(2), and so without waiting. O_NONBLOCK belongs to the file description: a process with which it is shared can clear the flag and fill the counter, and then
- * write(2) waits for good. io_submit(2) with IOCB_FLAG_RESFD has the kernel signal the eventfd as its own devices do, and that never waits: a full counter stays full. What is submitted is a read
- * of no bytes from a file in memory, which is complete when the call returns.
+ * Signals an eventfd without write(2), and so without waiting. O_NONBLOCK belongs to the file description: a process
+ * with which it is shared can clear the flag and fill the counter, and then write(2) waits for good. io_submit(2) with
+ * IOCB_FLAG_RESFD has the kernel signal the eventfd as its own devices do, and that never waits: a full counter stays
+ * full. What is submitted is a read of no bytes from a file in memory, which is complete when the call returns.
  *
- * <p>One context serves all threads. Its ring of completions is in this process's memory (struct aio_ring in the kernel's fs/aio.c, whose magic number allows a program to move {@code head} itself):
- * nobody reads them, so {@code head} is set to {@code tail}. Two threads that do this at once may leave an entry or two, which the next call takes away.
+ * <p>One context serves all threads. Its ring of completions is in this process's memory (struct aio_ring in the
+ * kernel's fs/aio.c, whose magic number allows a program to move {@code head} itself): nobody reads them, so
+ * {@code head} is set to {@code tail}. Two threads that do this at once may leave an entry or two, which the next call
+ * takes away.
  */
 final class KernelSignal {
     // asm/unistd_64.h
@@ -39,8 +42,7 @@ final class KernelSignal {
     /** A thread's struct iocb, and behind it the array of one pointer to it. */
     private static final ThreadLocal<MemorySegment> REQUEST = ThreadLocal.withInitial(KernelSignal::request);
 
-    private KernelSignal() {
-    }
+    private KernelSignal() {}
 
     private static MemorySegment request() {
         MemorySegment request = Arena.ofAuto().allocate(IOCB_BYTES + Long.BYTES, Long.BYTES);
@@ -73,7 +75,7 @@ final class KernelSignal {
         long array = request.address() + IOCB_BYTES;
         long result;
         int tries = 0;
-        do {                                                         // EAGAIN: more threads are here than the ring has places
+        do { // EAGAIN: more threads are here than the ring has places
             result = SystemCall.call(SYS_IO_SUBMIT, Context.RING, 1, array);
             HostMemory.putInt(Context.RING + RING_HEAD, HostMemory.getInt(Context.RING + RING_TAIL));
         } while (result == -Errno.EAGAIN && ++tries < RETRIES);

@@ -8,15 +8,16 @@ import java.lang.foreign.ValueLayout;
 /**
  * How the C library is reached: symbols are looked up here and nowhere else in Nestor.
  *
- * <p>A {@link LibcFunction} answers in the kernel's own convention: the result, or the negated errno. {@link #check} is the one place where that becomes an exception.
+ * <p>A {@link LibcFunction} answers in the kernel's own convention: the result, or the negated errno. {@link #check} is
+ * the one place where that becomes an exception.
  */
 final class Libc {
     static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
     static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT;
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
     static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
-    private Libc() {
-    }
+
+    private Libc() {}
 
     /** Where a function of the C library lies in this process. */
     static long address(String name) {
@@ -29,11 +30,17 @@ final class Libc {
     }
 
     static MemorySegment find(String name) {
-        return Linker.nativeLinker().defaultLookup().find(name)
-            .orElseThrow(() -> new UnsatisfiedLinkError("the C library has no " + name + "(); Nestor needs glibc 2.28 or musl 1.2.5"));
+        return Linker.nativeLinker()
+                .defaultLookup()
+                .find(name)
+                .orElseThrow(() -> new UnsatisfiedLinkError(
+                        "the C library has no " + name + "(); Nestor needs glibc 2.28 or musl 1.2.5"));
     }
 
-    /** Turns a negated errno into the exception that names call, object and errno. {@code object} is only rendered on failure. */
+    /**
+     * Turns a negated errno into the exception that names call, object and errno. {@code object} is only rendered on
+     * failure.
+     */
     static long check(String call, Object object, long result) throws ErrnoException {
         if (result < 0) throw new ErrnoException(call, String.valueOf(object), (int) -result);
         return result;

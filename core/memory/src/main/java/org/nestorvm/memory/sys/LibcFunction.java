@@ -9,15 +9,19 @@ import java.util.Arrays;
 /**
  * A function of the C library. Integers and pointers are passed as {@code long}.
  *
- * <p>All are linked as functions of six 64-bit words. In registers, which is where the ABIs of 64-bit Linux have the first six arguments, an int is the low half of a word, and a function does not look at registers that
- * it has no arguments for. The linker makes a dozen classes for each shape of a function, at every start of a JVM, and so there are two: this one, and the same with dots in its declaration.
+ * <p>All are linked as functions of six 64-bit words. In registers, which is where the ABIs of 64-bit Linux have the
+ * first six arguments, an int is the low half of a word, and a function does not look at registers that it has no
+ * arguments for. The linker makes a dozen classes for each shape of a function, at every start of a JVM, and so there
+ * are two: this one, and the same with dots in its declaration.
  *
- * <p>The {@code try} forms answer in the kernel's own convention: the result, or the negated errno where it is -1. A record, so that the handle of one in a static final field is a constant for HotSpot and the
- * call compiles to a call. Nothing is allocated.
+ * <p>The {@code try} forms answer in the kernel's own convention: the result, or the negated errno where it is -1. A
+ * record, so that the handle of one in a static final field is a constant for HotSpot and the call compiles to a call.
+ * Nothing is allocated.
  */
 record LibcFunction(String name, MethodHandle handle) {
     private static final int WORDS = 6;
-    private static final Linker.Option ERRNO = Linker.Option.captureCallState("errno"), DOTS = Linker.Option.firstVariadicArg(1);
+    private static final Linker.Option ERRNO = Linker.Option.captureCallState("errno"),
+            DOTS = Linker.Option.firstVariadicArg(1);
     private static final FunctionDescriptor SHAPE = shape();
 
     private static FunctionDescriptor shape() {
@@ -95,7 +99,10 @@ record LibcFunction(String name, MethodHandle handle) {
         }
     }
 
-    /** A handle threw, which C does not do: what is unchecked passes as it is (no heap left, an argument refused), anything else is our mistake. */
+    /**
+     * A handle threw, which C does not do: what is unchecked passes as it is (no heap left, an argument refused),
+     * anything else is our mistake.
+     */
     private AssertionError broken(Throwable cause) {
         if (cause instanceof RuntimeException e) throw e;
         if (cause instanceof Error e) throw e;

@@ -2,7 +2,10 @@ package org.nestorvm.memory.sys;
 
 import java.lang.foreign.Arena;
 
-/** Memory files and mappings: memfd_create(2), mmap(2), madvise(2), mseal(2) and their like. Constants with the names of the headers. */
+/**
+ * Memory files and mappings: memfd_create(2), mmap(2), madvise(2), mseal(2) and their like. Constants with the names of
+ * the headers.
+ */
 public final class MemoryCalls {
     public static final int MFD_CLOEXEC = 0x1, MFD_ALLOW_SEALING = 0x2, MFD_HUGETLB = 0x4, MFD_NOEXEC_SEAL = 0x8;
     public static final int MFD_HUGE_2MB = 21 << 26, MFD_HUGE_1GB = 30 << 26;
@@ -10,13 +13,22 @@ public final class MemoryCalls {
     public static final int MFD_NAME_MAX = 249;
 
     public static final int PROT_NONE = 0x0, PROT_READ = 0x1, PROT_WRITE = 0x2, PROT_EXEC = 0x4;
-    public static final int MAP_SHARED = 0x01, MAP_PRIVATE = 0x02, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20, MAP_NORESERVE = 0x4000;
-
-    public static final int MADV_RANDOM = 1, MADV_DONTNEED = 4, MADV_REMOVE = 9, MADV_DONTFORK = 10, MADV_HUGEPAGE = 14, MADV_DONTDUMP = 16;
+    public static final int MAP_SHARED = 0x01,
+            MAP_PRIVATE = 0x02,
+            MAP_FIXED = 0x10,
+            MAP_ANONYMOUS = 0x20,
+            MAP_NORESERVE = 0x4000;
+    public static final int MADV_RANDOM = 1,
+            MADV_DONTNEED = 4,
+            MADV_REMOVE = 9,
+            MADV_DONTFORK = 10,
+            MADV_HUGEPAGE = 14,
+            MADV_DONTDUMP = 16;
     public static final int MADV_POPULATE_READ = 22, MADV_POPULATE_WRITE = 23;
 
     /** The same number on every architecture; glibc has a wrapper only since 2.41. */
     private static final long SYS_MSEAL = 462;
+
     private static final int SC_PAGESIZE = 30;
 
     private static final LibcFunction MEMFD_CREATE = LibcFunction.of("memfd_create");
@@ -32,8 +44,7 @@ public final class MemoryCalls {
     /** Bytes of the host's smallest page: 4096 on x86-64. */
     public static final int PAGE_BYTES = (int) sysconf(SC_PAGESIZE);
 
-    private MemoryCalls() {
-    }
+    private MemoryCalls() {}
 
     /** @return the descriptor of a new memory file of size 0 */
     public static int memfdCreate(String name, int flags) throws ErrnoException {
@@ -49,20 +60,26 @@ public final class MemoryCalls {
 
     private static Object quoted(String name) {
         return new Object() {
-            @Override public String toString() {
+            @Override
+            public String toString() {
                 return '"' + name + '"';
             }
         };
     }
 
     /** Maps where the kernel chooses. @return the host address */
-    public static long mmap(Object object, long sizeBytes, int protection, int flags, int descriptor, long offset) throws ErrnoException {
+    public static long mmap(Object object, long sizeBytes, int protection, int flags, int descriptor, long offset)
+            throws ErrnoException {
         FaultPoints.call("mmap", object);
         return Libc.check("mmap", object, tryMmap(0, sizeBytes, protection, flags, descriptor, offset));
     }
 
-    /** mmap with an address, for {@link #MAP_FIXED}. @return the host address or a negated errno; addresses of processes are positive */
-    public static long tryMmap(long hostAddress, long sizeBytes, int protection, int flags, int descriptor, long offset) {
+    /**
+     * mmap with an address, for {@link #MAP_FIXED}. @return the host address or a negated errno; addresses of processes
+     * are positive
+     */
+    public static long tryMmap(
+            long hostAddress, long sizeBytes, int protection, int flags, int descriptor, long offset) {
         return MMAP.tryLong(hostAddress, sizeBytes, protection, flags, descriptor, offset);
     }
 
@@ -90,7 +107,10 @@ public final class MemoryCalls {
         return MADVISE.tryInt(hostAddress, sizeBytes, advice);
     }
 
-    /** Makes a range immutable until the process ends: no munmap, mremap, mprotect, nor a mapping over it. mseal(2), Linux 6.10. */
+    /**
+     * Makes a range immutable until the process ends: no munmap, mremap, mprotect, nor a mapping over it. mseal(2),
+     * Linux 6.10.
+     */
     public static void mseal(Object object, long hostAddress, long sizeBytes) throws ErrnoException {
         FaultPoints.call("mseal", object);
         Libc.check("mseal", object, tryMseal(hostAddress, sizeBytes));
@@ -100,8 +120,11 @@ public final class MemoryCalls {
         return SystemCall.call(SYS_MSEAL, hostAddress, sizeBytes, 0);
     }
 
-    /** Bit 0 of the byte at {@code vectorAddress + n} tells whether page n of the range is resident in the page cache. */
-    public static void mincore(Object object, long hostAddress, long sizeBytes, long vectorAddress) throws ErrnoException {
+    /**
+     * Bit 0 of the byte at {@code vectorAddress + n} tells whether page n of the range is resident in the page cache.
+     */
+    public static void mincore(Object object, long hostAddress, long sizeBytes, long vectorAddress)
+            throws ErrnoException {
         Libc.check("mincore", object, MINCORE.tryInt(hostAddress, sizeBytes, vectorAddress));
     }
 

@@ -6,8 +6,7 @@ import java.lang.foreign.Arena;
 public final class NetworkInterfaces {
     private static final LibcFunction IF_NAMETOINDEX = LibcFunction.of("if_nametoindex");
 
-    private NetworkInterfaces() {
-    }
+    private NetworkInterfaces() {}
 
     public static boolean exists(String name) {
         try (Arena arena = Arena.ofConfined()) {

@@ -2,7 +2,10 @@ package org.nestorvm.memory.sys;
 
 import java.lang.foreign.Arena;
 
-/** Who a process is and what it sees of the file system. The C library applies the changes of user and group to every thread. */
+/**
+ * Who a process is and what it sees of the file system. The C library applies the changes of user and group to every
+ * thread.
+ */
 public final class Privileges {
     private static final LibcFunction GETEUID = LibcFunction.of("geteuid");
     private static final LibcFunction SETGROUPS = LibcFunction.of("setgroups");
@@ -14,8 +17,7 @@ public final class Privileges {
     private static final LibcFunction CHDIR = LibcFunction.of("chdir");
     private static final LibcFunction CHROOT = LibcFunction.of("chroot");
 
-    private Privileges() {
-    }
+    private Privileges() {}
 
     public static int geteuid() {
         return GETEUID.tryInt();
@@ -31,7 +33,9 @@ public final class Privileges {
         Libc.check("setresgid", gid, setId(SETRESGID, gid));
     }
 
-    /** Real, effective and saved user. From root to another: capabilities are gone, and so is the parent-death signal. */
+    /**
+     * Real, effective and saved user. From root to another: capabilities are gone, and so is the parent-death signal.
+     */
     public static void setresuid(int uid) throws ErrnoException {
         Libc.check("setresuid", uid, setId(SETRESUID, uid));
     }

@@ -6,11 +6,21 @@ import static org.nestorvm.memory.sys.Libc.LONG;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Properties of a process and its end: prctl(2), prlimit(2), clock_getcpuclockid(3), kill(2), pidfd_open(2), waitpid(2). */
+/**
+ * Properties of a process and its end: prctl(2), prlimit(2), clock_getcpuclockid(3), kill(2), pidfd_open(2),
+ * waitpid(2).
+ */
 public final class Processes {
     public static final int PR_SET_PDEATHSIG = 1, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4, PR_SET_NAME = 15;
     public static final int PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39;
-    public static final int RLIMIT_CPU = 0, RLIMIT_FSIZE = 1, RLIMIT_DATA = 2, RLIMIT_CORE = 4, RLIMIT_NPROC = 6, RLIMIT_NOFILE = 7, RLIMIT_MEMLOCK = 8, RLIMIT_AS = 9;
+    public static final int RLIMIT_CPU = 0,
+            RLIMIT_FSIZE = 1,
+            RLIMIT_DATA = 2,
+            RLIMIT_CORE = 4,
+            RLIMIT_NPROC = 6,
+            RLIMIT_NOFILE = 7,
+            RLIMIT_MEMLOCK = 8,
+            RLIMIT_AS = 9;
     public static final int CLONE_NEWUTS = 0x04000000, CLONE_NEWIPC = 0x08000000, CLONE_NEWNET = 0x40000000;
     public static final int SIGKILL = 9, SIGTERM = 15, SIGCONT = 18, SIGSTOP = 19, SIGXCPU = 24;
     /** A limit that is none, RLIM_INFINITY. */
@@ -36,12 +46,10 @@ public final class Processes {
     private static final LibcFunction GETPID = LibcFunction.of("getpid");
     private static final LibcFunction WAITPID = LibcFunction.of("waitpid");
 
-    private Processes() {
-    }
+    private Processes() {}
 
     /** A resource limit: what applies now and how far it may be raised; {@link #UNLIMITED} or at least 0. */
-    public record Limit(long soft, long hard) {
-    }
+    public record Limit(long soft, long hard) {}
 
     public static int getpid() {
         return GETPID.tryInt();
@@ -57,7 +65,10 @@ public final class Processes {
         return PRCTL.tryInt(option, first, second, 0L, 0L);
     }
 
-    /** Gives the calling thread, and what it starts, a namespace of its own: {@link #CLONE_NEWNET}, {@link #CLONE_NEWIPC}, {@link #CLONE_NEWUTS}. For platform threads. */
+    /**
+     * Gives the calling thread, and what it starts, a namespace of its own: {@link #CLONE_NEWNET},
+     * {@link #CLONE_NEWIPC}, {@link #CLONE_NEWUTS}. For platform threads.
+     */
     public static void unshare(int flags) throws ErrnoException {
         Libc.check("unshare", "this thread", UNSHARE.tryInt(flags));
     }
@@ -79,7 +90,10 @@ public final class Processes {
         }
     }
 
-    /** Changes how far another process may go, as {@link #setLimit} does for this one; the hard limit stays. For processes of the same user, or with CAP_SYS_RESOURCE. @return 0 or a negated errno */
+    /**
+     * Changes how far another process may go, as {@link #setLimit} does for this one; the hard limit stays. For
+     * processes of the same user, or with CAP_SYS_RESOURCE. @return 0 or a negated errno
+     */
     public static int trySetSoftLimit(int pid, int resource, long soft) {
         MemorySegment rlimit = CallState.get().small;
         int result = PRLIMIT.tryInt(pid, resource, 0L, rlimit.address());
@@ -91,7 +105,7 @@ public final class Processes {
     /** @return time on processors that a process has used, or a negated errno */
     public static long tryCpuTimeNs(int pid) {
         CallState state = CallState.get();
-        int error = GETCPUCLOCKID.tryInt(pid, state.value.address());      // which answers with the errno itself
+        int error = GETCPUCLOCKID.tryInt(pid, state.value.address()); // which answers with the errno itself
         if (error != 0) return -error;
         int result = GETTIME.tryInt(state.value.get(INT, 0), state.small.address());
         return result < 0 ? result : state.small.get(LONG, 0) * NS_PER_SECOND + state.small.get(LONG, TV_NSEC);
@@ -106,7 +120,10 @@ public final class Processes {
         return KILL.tryInt(pid, signal);
     }
 
-    /** A descriptor that is readable when the process has ended, Linux 5.3; not inherited. Only good for children that are not reaped yet, whose number cannot be another's. */
+    /**
+     * A descriptor that is readable when the process has ended, Linux 5.3; not inherited. Only good for children that
+     * are not reaped yet, whose number cannot be another's.
+     */
     public static int pidfdOpen(Object object, int pid) throws ErrnoException {
         FaultPoints.call("pidfd_open", object);
         return (int) Libc.check("pidfd_open", object, SystemCall.call(SYS_PIDFD_OPEN, pid, 0, 0));

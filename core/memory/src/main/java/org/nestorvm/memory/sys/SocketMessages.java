@@ -7,8 +7,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * sendmsg(2) and recvmsg(2) with descriptors in the control data, SCM_RIGHTS of unix(7). Received descriptors are not inherited by programs
- * this process starts, and never leak: a message whose control data was cut is an error, and what did arrive of it is closed.
+ * sendmsg(2) and recvmsg(2) with descriptors in the control data, SCM_RIGHTS of unix(7). Received descriptors are not
+ * inherited by programs this process starts, and never leak: a message whose control data was cut is an error, and what
+ * did arrive of it is closed.
  */
 public final class SocketMessages {
     /** Descriptors in one message, SCM_MAX_FD of the kernel. */
@@ -17,31 +18,41 @@ public final class SocketMessages {
     private static final int SOL_SOCKET = 1, SCM_RIGHTS = 1;
     private static final int MSG_CTRUNC = 0x8, MSG_NOSIGNAL = 0x4000, MSG_CMSG_CLOEXEC = 0x40000000;
     // struct msghdr, iovec and cmsghdr of 64-bit Linux with glibc; musl's differ in padding that is zero here
-    private static final int MSGHDR_BYTES = 56, MSG_IOV = 16, MSG_IOVLEN = 24, MSG_CONTROL = 32, MSG_CONTROLLEN = 40, MSG_FLAGS = 48;
+    private static final int MSGHDR_BYTES = 56,
+            MSG_IOV = 16,
+            MSG_IOVLEN = 24,
+            MSG_CONTROL = 32,
+            MSG_CONTROLLEN = 40,
+            MSG_FLAGS = 48;
     private static final int IOVEC_BYTES = 16, IOV_LEN = 8;
     private static final int CMSGHDR_BYTES = 16, CMSG_LEVEL = 8, CMSG_TYPE = 12;
 
     private static final LibcFunction SENDMSG = LibcFunction.of("sendmsg");
     private static final LibcFunction RECVMSG = LibcFunction.of("recvmsg");
 
-    private SocketMessages() {
-    }
+    private SocketMessages() {}
 
-    /** What one recvmsg brought: the number of bytes, 0 at the end of the stream, and descriptors that now belong to the caller. */
-    public record Received(long sizeBytes, int[] descriptors) {
-    }
+    /**
+     * What one recvmsg brought: the number of bytes, 0 at the end of the stream, and descriptors that now belong to the
+     * caller.
+     */
+    public record Received(long sizeBytes, int[] descriptors) {}
 
     /**
      * Sends bytes, with descriptors attached to the first of them. The descriptors stay the caller's.
      *
      * @param sizeBytes at least 1
      * @return bytes sent, possibly fewer than asked; if any, the descriptors went along
-     * @throws ErrnoException EPIPE when the peer has closed (no signal is raised), ETOOMANYREFS when too many are on their way
+     * @throws ErrnoException EPIPE when the peer has closed (no signal is raised), ETOOMANYREFS when too many are on
+     *     their way
      */
-    public static long send(Object object, int socket, long bufferAddress, long sizeBytes, int... descriptors) throws ErrnoException {
-        if (sizeBytes < 1) throw new IllegalArgumentException("descriptors need a byte to travel with: size=" + sizeBytes);
+    public static long send(Object object, int socket, long bufferAddress, long sizeBytes, int... descriptors)
+            throws ErrnoException {
+        if (sizeBytes < 1)
+            throw new IllegalArgumentException("descriptors need a byte to travel with: size=" + sizeBytes);
         if (descriptors.length > DESCRIPTORS_MAX) {
-            throw new IllegalArgumentException("a message takes " + DESCRIPTORS_MAX + " descriptors: " + descriptors.length);
+            throw new IllegalArgumentException(
+                    "a message takes " + DESCRIPTORS_MAX + " descriptors: " + descriptors.length);
         }
         FaultPoints.call("sendmsg", object);
         long result;
@@ -58,9 +69,11 @@ public final class SocketMessages {
     /**
      * Receives at most {@code sizeBytes} bytes and {@code descriptorLimit} descriptors.
      *
-     * @throws ErrnoException EMSGSIZE when the peer sent more descriptors than that, or this process could not take them all: they are closed
+     * @throws ErrnoException EMSGSIZE when the peer sent more descriptors than that, or this process could not take
+     *     them all: they are closed
      */
-    public static Received receive(Object object, int socket, long bufferAddress, long sizeBytes, int descriptorLimit) throws ErrnoException {
+    public static Received receive(Object object, int socket, long bufferAddress, long sizeBytes, int descriptorLimit)
+            throws ErrnoException {
         FaultPoints.call("recvmsg", object);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment control = arena.allocate(space(descriptorLimit), Long.BYTES);
@@ -70,7 +83,10 @@ public final class SocketMessages {
             int[] descriptors = descriptors(control, message.get(LONG, MSG_CONTROLLEN));
             if ((message.get(INT, MSG_FLAGS) & MSG_CTRUNC) != 0) {
                 for (int descriptor : descriptors) Descriptors.close(descriptor);
-                throw new ErrnoException("recvmsg (more than " + descriptorLimit + " descriptors)", String.valueOf(object), Errno.EMSGSIZE);
+                throw new ErrnoException(
+                        "recvmsg (more than " + descriptorLimit + " descriptors)",
+                        String.valueOf(object),
+                        Errno.EMSGSIZE);
             }
             return new Received(result, descriptors);
         }
@@ -84,7 +100,8 @@ public final class SocketMessages {
         return result;
     }
 
-    private static MemorySegment message(Arena arena, long bufferAddress, long sizeBytes, MemorySegment control, long controlBytes) {
+    private static MemorySegment message(
+            Arena arena, long bufferAddress, long sizeBytes, MemorySegment control, long controlBytes) {
         MemorySegment iovec = arena.allocate(IOVEC_BYTES, Long.BYTES);
         iovec.set(LONG, 0, bufferAddress);
         iovec.set(LONG, IOV_LEN, sizeBytes);

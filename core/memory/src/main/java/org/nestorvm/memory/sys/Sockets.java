@@ -5,15 +5,27 @@ import static org.nestorvm.memory.sys.Libc.INT;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
-/** Unix domain sockets, unix(7); streams unless something else is said. What java.nio cannot do with them, descriptors in a message, is in {@link SocketMessages}. */
+/**
+ * Unix domain sockets, unix(7); streams unless something else is said. What java.nio cannot do with them, descriptors
+ * in a message, is in {@link SocketMessages}.
+ */
 public final class Sockets {
     public static final int SHUT_RD = 0, SHUT_WR = 1, SHUT_RDWR = 2;
     /** Bytes of a path, without the NUL at its end. */
     public static final int PATH_MAX_BYTES = 107;
 
-    private static final int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_SEQPACKET = 5, SOCK_NONBLOCK = 0x800, SOCK_CLOEXEC = 0x80000;
-    private static final int SOL_SOCKET = 1, SO_SNDBUF = 7, SO_RCVBUF = 8, SO_PEERCRED = 17, SO_SNDBUFFORCE = 32, SO_PEEK_OFF = 42;
-    private static final int TIOCOUTQ = 0x5411, FIONREAD = 0x541b;  // SIOCOUTQ and SIOCINQ
+    private static final int AF_UNIX = 1,
+            SOCK_STREAM = 1,
+            SOCK_SEQPACKET = 5,
+            SOCK_NONBLOCK = 0x800,
+            SOCK_CLOEXEC = 0x80000;
+    private static final int SOL_SOCKET = 1,
+            SO_SNDBUF = 7,
+            SO_RCVBUF = 8,
+            SO_PEERCRED = 17,
+            SO_SNDBUFFORCE = 32,
+            SO_PEEK_OFF = 42;
+    private static final int TIOCOUTQ = 0x5411, FIONREAD = 0x541b; // SIOCOUTQ and SIOCINQ
     private static final int SUN_PATH = 2, SOCKADDR_UN_BYTES = 110;
     private static final int UCRED_BYTES = 12, UCRED_UID = 4, UCRED_GID = 8;
 
@@ -27,12 +39,10 @@ public final class Sockets {
     private static final LibcFunction SETSOCKOPT = LibcFunction.of("setsockopt");
     private static final LibcFunction GETSOCKOPT = LibcFunction.of("getsockopt");
 
-    private Sockets() {
-    }
+    private Sockets() {}
 
     /** Who is at the other end, as of its connect or socketpair. */
-    public record Credentials(int pid, int uid, int gid) {
-    }
+    public record Credentials(int pid, int uid, int gid) {}
 
     /** A stream socket, not connected, not inherited. */
     public static int stream(Object object) throws ErrnoException {
@@ -100,7 +110,10 @@ public final class Sockets {
         Libc.check("listen", object, LISTEN.tryInt(socket, backlog));
     }
 
-    /** Waits for the next peer. @return its socket, not inherited; EINVAL after {@link #shutdown} of the listening socket */
+    /**
+     * Waits for the next peer. @return its socket, not inherited; EINVAL after {@link #shutdown} of the listening
+     * socket
+     */
     public static int accept(Object object, int socket) throws ErrnoException {
         FaultPoints.call("accept4", object);
         int result;
@@ -110,7 +123,10 @@ public final class Sockets {
         return Libc.check("accept4", object, result);
     }
 
-    /** The next peer of a listening socket that does not block. @return its socket, which does not block either and is not inherited, or a negated errno */
+    /**
+     * The next peer of a listening socket that does not block. @return its socket, which does not block either and is
+     * not inherited, or a negated errno
+     */
     public static int tryAccept(int socket) {
         return ACCEPT4.tryInt(socket, 0L, 0L, SOCK_CLOEXEC | SOCK_NONBLOCK);
     }
@@ -124,18 +140,26 @@ public final class Sockets {
         return SHUTDOWN.tryInt(socket, how);
     }
 
-    /** Asks for room for this much on the way in each direction. The kernel doubles it for its own needs, and silently gives less where its limits (net.core.wmem_max) say so, unless this process may pass over them. */
+    /**
+     * Asks for room for this much on the way in each direction. The kernel doubles it for its own needs, and silently
+     * gives less where its limits (net.core.wmem_max) say so, unless this process may pass over them.
+     */
     public static void buffers(Object object, int socket, int sizeBytes) throws ErrnoException {
         FaultPoints.call("setsockopt(SO_SNDBUF)", object);
         CallState state = CallState.get();
         state.value.set(INT, 0, sizeBytes);
         int result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_SNDBUFFORCE, state.value.address(), Integer.BYTES);
-        if (result != 0) result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_SNDBUF, state.value.address(), Integer.BYTES);
-        if (result == 0) result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_RCVBUF, state.value.address(), Integer.BYTES);
+        if (result != 0)
+            result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_SNDBUF, state.value.address(), Integer.BYTES);
+        if (result == 0)
+            result = SETSOCKOPT.tryInt(socket, SOL_SOCKET, SO_RCVBUF, state.value.address(), Integer.BYTES);
         Libc.check("setsockopt(SO_SNDBUF)", object, result);
     }
 
-    /** @return what of the bytes that went into a socket its peer has not read yet takes of the kernel's memory, so 0 when it has read all; or a negated errno */
+    /**
+     * @return what of the bytes that went into a socket its peer has not read yet takes of the kernel's memory, so 0
+     *     when it has read all; or a negated errno
+     */
     public static int tryUnsent(int socket) {
         return amount(socket, TIOCOUTQ);
     }
@@ -146,7 +170,8 @@ public final class Sockets {
     }
 
     /**
-     * Sets where recv(MSG_PEEK) would look next. Whoever reads from a stream socket takes as much from this number as has been read, so that it tells the owner of another descriptor whether, and how far, somebody reads.
+     * Sets where recv(MSG_PEEK) would look next. Whoever reads from a stream socket takes as much from this number as
+     * has been read, so that it tells the owner of another descriptor whether, and how far, somebody reads.
      *
      * @return 0 or a negated errno
      */
@@ -159,7 +184,7 @@ public final class Sockets {
     /** @return the number of {@link #trySetPeekOffset} as it is now, or a negated errno */
     public static int tryPeekOffset(int socket) {
         CallState state = CallState.get();
-        state.value.set(INT, Integer.BYTES, Integer.BYTES);          // the length, behind the value
+        state.value.set(INT, Integer.BYTES, Integer.BYTES); // the length, behind the value
         int result = getsockopt(socket, SO_PEEK_OFF, state.value.address(), state.value.address() + Integer.BYTES);
         return result < 0 ? result : state.value.get(INT, 0);
     }
@@ -175,7 +200,10 @@ public final class Sockets {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment ucred = arena.allocate(UCRED_BYTES, Integer.BYTES);
             MemorySegment length = arena.allocateFrom(INT, UCRED_BYTES);
-            Libc.check("getsockopt(SO_PEERCRED)", object, getsockopt(socket, SO_PEERCRED, ucred.address(), length.address()));
+            Libc.check(
+                    "getsockopt(SO_PEERCRED)",
+                    object,
+                    getsockopt(socket, SO_PEERCRED, ucred.address(), length.address()));
             return new Credentials(ucred.get(INT, 0), ucred.get(INT, UCRED_UID), ucred.get(INT, UCRED_GID));
         }
     }

@@ -13,9 +13,11 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Starts a program with descriptors of the caller's choice, which java.lang.ProcessBuilder cannot: posix_spawn(3), which in glibc neither copies the caller's page tables nor runs its code.
+ * Starts a program with descriptors of the caller's choice, which java.lang.ProcessBuilder cannot: posix_spawn(3),
+ * which in glibc neither copies the caller's page tables nor runs its code.
  *
- * <p>The program is in a session of its own, so that a terminal's signals do not reach it; every signal is at its default and none is blocked.
+ * <p>The program is in a session of its own, so that a terminal's signals do not reach it; every signal is at its
+ * default and none is blocked.
  */
 public final class Spawn {
     public static final int POSIX_SPAWN_SETSIGDEF = 0x04, POSIX_SPAWN_SETSIGMASK = 0x08, POSIX_SPAWN_SETSID = 0x80;
@@ -39,8 +41,7 @@ public final class Spawn {
         static final LibcFunction ADD = LibcFunction.of(NAME);
     }
 
-    private Spawn() {
-    }
+    private Spawn() {}
 
     static boolean hasCloseFrom() {
         return Libc.has(CloseFrom.NAME);
@@ -50,16 +51,20 @@ public final class Spawn {
      * @param program path of the file
      * @param arguments from argv[0] on
      * @param environment all of it, {@code NAME=value} each
-     * @param descriptors number i of the new program is a duplicate of element i; it has no others. They stay the caller's.
+     * @param descriptors number i of the new program is a duplicate of element i; it has no others. They stay the
+     *     caller's.
      * @return its process id; see {@link Processes#reap}
      */
-    public static int start(String program, List<String> arguments, List<String> environment, int... descriptors) throws IOException {
+    public static int start(String program, List<String> arguments, List<String> environment, int... descriptors)
+            throws IOException {
         FaultPoints.call("posix_spawn", program);
         // Duplicates above the numbers that the program will use, so that no dup2 overwrites a source of a later one.
         int[] sources = new int[descriptors.length];
         int made = 0;
         try (Arena arena = Arena.ofConfined()) {
-            for (; made < sources.length; made++) sources[made] = Descriptors.fcntl(program, descriptors[made], Descriptors.F_DUPFD_CLOEXEC, Math.max(3, descriptors.length));
+            for (; made < sources.length; made++)
+                sources[made] = Descriptors.fcntl(
+                        program, descriptors[made], Descriptors.F_DUPFD_CLOEXEC, Math.max(3, descriptors.length));
             long actions = arena.allocate(FILE_ACTIONS_BYTES * 2, Long.BYTES).address();
             check(program, ACTIONS_INIT.tryInt(actions));
             try {
@@ -100,7 +105,9 @@ public final class Spawn {
         return Arrays.copyOf(found, count);
     }
 
-    private static int spawn(Arena arena, String program, List<String> arguments, List<String> environment, long actions) throws ErrnoException {
+    private static int spawn(
+            Arena arena, String program, List<String> arguments, List<String> environment, long actions)
+            throws ErrnoException {
         MemorySegment signals = arena.allocate(SIGNAL_SET_BYTES, Long.BYTES);
         long attributes = arena.allocate(ATTRIBUTES_BYTES * 2, Long.BYTES).address();
         check(program, ATTRIBUTES_INIT.tryInt(attributes));
@@ -108,8 +115,18 @@ public final class Spawn {
         signals.fill((byte) 0xff);
         check(program, SET_DEFAULTS.tryInt(attributes, signals.address()));
         CallState state = CallState.get();
-        check(program, SET_FLAGS.tryInt(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID));
-        check(program, POSIX_SPAWN.tryInt(state.value.address(), Libc.string(arena, program), actions, attributes, strings(arena, arguments), strings(arena, environment)));
+        check(
+                program,
+                SET_FLAGS.tryInt(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID));
+        check(
+                program,
+                POSIX_SPAWN.tryInt(
+                        state.value.address(),
+                        Libc.string(arena, program),
+                        actions,
+                        attributes,
+                        strings(arena, arguments),
+                        strings(arena, environment)));
         return state.value.get(INT, 0);
     }
 

@@ -9,10 +9,11 @@ import java.lang.foreign.MemorySegment;
 /**
  * Breaks one thread of this process out of a blocking system call, by a signal whose handler does nothing.
  *
- * <p>The handler is a function of the C library that touches nothing but a register, abs(3): a signal may come at any instruction, where no Java code could run. With SA_RESTART
- * calls that can go on do so, so that no other library in the thread notices; KVM_RUN is none of those, it always answers EINTR.
- * The signal is the first real-time one from {@link #FIRST} on that nobody in this process has a handler for: the C library uses 32 and 33, the JDK's
- * channels use 62, and both the JVM's and the embedding program's handlers stay as they are.
+ * <p>The handler is a function of the C library that touches nothing but a register, abs(3): a signal may come at any
+ * instruction, where no Java code could run. With SA_RESTART calls that can go on do so, so that no other library in
+ * the thread notices; KVM_RUN is none of those, it always answers EINTR. The signal is the first real-time one from
+ * {@link #FIRST} on that nobody in this process has a handler for: the C library uses 32 and 33, the JDK's channels use
+ * 62, and both the JVM's and the embedding program's handlers stay as they are.
  */
 public final class ThreadSignal {
     private static final int FIRST = 40, LAST = 61;
@@ -27,22 +28,27 @@ public final class ThreadSignal {
         static final int NUMBER = install();
     }
 
-    private ThreadSignal() {
-    }
+    private ThreadSignal() {}
 
     /** The kernel's number of the calling thread, which must be a platform thread. */
     public static int currentThread() {
         return (int) SystemCall.call(SYS_GETTID, 0, 0, 0);
     }
 
-    /** Installs the handler, if that was not done yet. Before the first {@link #interrupt} of a thread that must not miss it. */
+    /**
+     * Installs the handler, if that was not done yet. Before the first {@link #interrupt} of a thread that must not
+     * miss it.
+     */
     public static void prepare() {
-        if (Installed.NUMBER == 0) throw new IllegalStateException("no free real-time signal from " + FIRST + " to " + LAST);
+        if (Installed.NUMBER == 0)
+            throw new IllegalStateException("no free real-time signal from " + FIRST + " to " + LAST);
     }
 
     /**
-     * Makes a system call in which that thread of this process blocks return EINTR. Nothing happens to a thread that runs, or that has ended. Signals of this kind queue: a thread that does not come to run keeps all that
-     * were sent, and then takes them one inside the other on its stack. So whoever sends one waits for the thread to react before the next.
+     * Makes a system call in which that thread of this process blocks return EINTR. Nothing happens to a thread that
+     * runs, or that has ended. Signals of this kind queue: a thread that does not come to run keeps all that were sent,
+     * and then takes them one inside the other on its stack. So whoever sends one waits for the thread to react before
+     * the next.
      *
      * @return false when the user's limit of queued signals is reached (RLIMIT_SIGPENDING) and none was sent
      */

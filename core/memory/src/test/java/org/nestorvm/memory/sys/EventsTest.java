@@ -11,7 +11,8 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(30)
 class EventsTest {
-    @Test void counterAddsUpAndDrains() throws IOException {
+    @Test
+    void counterAddsUpAndDrains() throws IOException {
         int eventfd = Events.eventfd("counter", 3, Events.EFD_NONBLOCK);
         assertEquals(0, Events.trySignal(eventfd, 4));
         assertEquals(7, Events.tryDrain(eventfd));
@@ -22,7 +23,8 @@ class EventsTest {
         assertEquals(-Errno.EBADF, Events.trySignal(-1, 1));
     }
 
-    @Test void signalWakesAThreadThatDrains() throws Exception {
+    @Test
+    void signalWakesAThreadThatDrains() throws Exception {
         int eventfd = Events.eventfd("wake", 0, 0);
         long[] drained = new long[1];
         Thread waiter = Thread.ofPlatform().start(() -> drained[0] = Events.tryDrain(eventfd));
@@ -33,7 +35,8 @@ class EventsTest {
     }
 
     /** Another process has cleared O_NONBLOCK, and filled the counter or emptied it. */
-    @Test void aSharedCounterIsNeverWaitedFor() throws IOException {
+    @Test
+    void aSharedCounterIsNeverWaitedFor() throws IOException {
         int eventfd = Events.eventfd("shared", 0, 0);
         assertEquals(-Errno.EAGAIN, Events.tryDrainShared(eventfd), "empty");
         assertEquals(0, Events.trySignalShared(eventfd));
@@ -53,7 +56,8 @@ class EventsTest {
         assertThat(Events.trySignalShared(-1)).isNegative();
     }
 
-    @Test void signalsOfManyThreadsAllArrive() throws Exception {
+    @Test
+    void signalsOfManyThreadsAllArrive() throws Exception {
         int eventfd = Events.eventfd("many", 0, 0), threads = 16, each = 2000;
         Thread[] running = new Thread[threads];
         for (int i = 0; i < threads; i++) {
@@ -66,7 +70,8 @@ class EventsTest {
         Descriptors.close(eventfd);
     }
 
-    @Test void timerBecomesReadableOnce() throws IOException {
+    @Test
+    void timerBecomesReadableOnce() throws IOException {
         int timer = Events.timerfd("timer");
         assertEquals(-Errno.EAGAIN, Events.tryDrain(timer));
         assertEquals(0, Events.trySetTimer(timer, 3_000_000_000_000L));
@@ -81,7 +86,8 @@ class EventsTest {
         Descriptors.close(timer);
     }
 
-    @Test void pollTellsWhatIsReady() throws IOException {
+    @Test
+    void pollTellsWhatIsReady() throws IOException {
         int[] pipe = Descriptors.pipe("poll");
         assertEquals(0, Events.tryPoll(pipe[0], Events.POLLIN, 0));
         assertEquals(Events.POLLOUT, Events.tryPoll(pipe[1], Events.POLLOUT, -1));
@@ -99,7 +105,8 @@ class EventsTest {
         Descriptors.close(pipe[0]);
     }
 
-    @Test void epollGivesBackTheDataOfWhatIsReady() throws IOException {
+    @Test
+    void epollGivesBackTheDataOfWhatIsReady() throws IOException {
         int epoll = Events.epollCreate("epoll");
         int one = Events.eventfd("one", 0, 0), two = Events.eventfd("two", 1, 0);
         Events.epollControl("one", epoll, Events.EPOLL_CTL_ADD, one, Events.EPOLLIN, 0x1111_2222_3333_4444L);
@@ -113,13 +120,16 @@ class EventsTest {
             Events.trySignal(one, 1);
             Events.trySignal(two, 1);
             assertEquals(2, Events.tryEpollWait(epoll, events, 4, 0));
-            assertThat(new long[] {Events.epollData(events, 0), Events.epollData(events, 1)}).containsExactlyInAnyOrder(0x1111_2222_3333_4444L, -5);
+            assertThat(new long[] {Events.epollData(events, 0), Events.epollData(events, 1)})
+                    .containsExactlyInAnyOrder(0x1111_2222_3333_4444L, -5);
         }
-        assertThatThrownBy(() -> Events.epollControl("one", epoll, Events.EPOLL_CTL_ADD, one, Events.EPOLLIN, 0)).hasMessageContaining("EEXIST");
+        assertThatThrownBy(() -> Events.epollControl("one", epoll, Events.EPOLL_CTL_ADD, one, Events.EPOLLIN, 0))
+                .hasMessageContaining("EEXIST");
         for (int descriptor : new int[] {one, two, epoll}) Descriptors.close(descriptor);
     }
 
-    @Test void requestNumbersMatchTheHeader() {
+    @Test
+    void requestNumbersMatchTheHeader() {
         assertEquals(0x4020AE46, Ioctl.iow(0xAE, 0x46, 32), "KVM_SET_USER_MEMORY_REGION");
         assertEquals(0xAE80, Ioctl.io(0xAE, 0x80), "KVM_RUN");
         assertEquals(0x8090AE81, Ioctl.ior(0xAE, 0x81, 144), "KVM_GET_REGS");
@@ -128,7 +138,9 @@ class EventsTest {
         assertThatThrownBy(() -> Ioctl.iow(0xAE, 1, 1 << 14)).isInstanceOf(IllegalArgumentException.class);
     }
 
-    @Test void failedRequestIsNamed() {
-        assertThatThrownBy(() -> Ioctl.ioctl("KVM_CREATE_VM", "/dev/null", -1, 0xAE01, 0)).hasMessage("KVM_CREATE_VM of /dev/null: EBADF (9), bad descriptor");
+    @Test
+    void failedRequestIsNamed() {
+        assertThatThrownBy(() -> Ioctl.ioctl("KVM_CREATE_VM", "/dev/null", -1, 0xAE01, 0))
+                .hasMessage("KVM_CREATE_VM of /dev/null: EBADF (9), bad descriptor");
     }
 }

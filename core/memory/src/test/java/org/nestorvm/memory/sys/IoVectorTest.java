@@ -40,18 +40,25 @@ class IoVectorTest {
     }
 
     @Property
-    void everyCutHoldsTheSameBytes(@ForAll @Size(min = 1, max = 12) List<@IntRange(min = 0, max = 40) Integer> sizes, @ForAll int a, @ForAll int b) {
+    void everyCutHoldsTheSameBytes(
+            @ForAll @Size(min = 1, max = 12) List<@IntRange(min = 0, max = 40) Integer> sizes,
+            @ForAll int a,
+            @ForAll int b) {
         int total = sizes.stream().mapToInt(Integer::intValue).sum();
         int start = Math.floorMod(a, total + 1), end = start + Math.floorMod(b, total - start + 1);
         try (Arena arena = Arena.ofConfined()) {
-            assertArrayEquals(counting(start, end), bytes(new IoVector(1).add(vector(arena, sizes), start, end - start)), "part");
+            assertArrayEquals(
+                    counting(start, end), bytes(new IoVector(1).add(vector(arena, sizes), start, end - start)), "part");
             assertArrayEquals(counting(start, total), bytes(vector(arena, sizes).skip(start)), "skip");
             assertArrayEquals(counting(0, end), bytes(vector(arena, sizes).truncate(end)), "truncate");
         }
     }
 
     @Property
-    void whatIsCopiedInComesOut(@ForAll @Size(min = 1, max = 12) List<@IntRange(min = 0, max = 40) Integer> sizes, @ForAll int a, @ForAll int b) {
+    void whatIsCopiedInComesOut(
+            @ForAll @Size(min = 1, max = 12) List<@IntRange(min = 0, max = 40) Integer> sizes,
+            @ForAll int a,
+            @ForAll int b) {
         int total = sizes.stream().mapToInt(Integer::intValue).sum();
         int start = Math.floorMod(a, total + 1), length = Math.floorMod(b, total - start + 1);
         byte[] expected = counting(0, total);

@@ -6,19 +6,32 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import java.io.IOException;
 import org.junit.jupiter.api.Test;
 
-/** Why memory of other processes must be sealed: the bus error of a file that was shortened. HotSpot survives it, with an error that no caller expects. */
+/**
+ * Why memory of other processes must be sealed: the bus error of a file that was shortened. HotSpot survives it, with
+ * an error that no caller expects.
+ */
 class SignalTest {
     private static final int PAGE = MemoryCalls.PAGE_BYTES;
 
-    @Test void accessBeyondAShortenedFileIsAnInternalErrorNotTheEndOfTheProcess() throws IOException {
+    @Test
+    void accessBeyondAShortenedFileIsAnInternalErrorNotTheEndOfTheProcess() throws IOException {
         int descriptor = MemoryCalls.memfdCreate("shortened", MemoryCalls.MFD_CLOEXEC);
         Descriptors.ftruncate("shortened", descriptor, 2 * PAGE);
-        long address = MemoryCalls.mmap("shortened", 2 * PAGE, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, descriptor, 0);
+        long address = MemoryCalls.mmap(
+                "shortened",
+                2 * PAGE,
+                MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE,
+                MemoryCalls.MAP_SHARED,
+                descriptor,
+                0);
         HostMemory.putLong(address + PAGE, 5);
         Descriptors.ftruncate("shortened", descriptor, PAGE);
         assertThrows(InternalError.class, () -> read(address + PAGE));
         if (Primitive.POPULATE_WRITE.present()) {
-            assertEquals(-Errno.EFAULT, MemoryCalls.tryMadvise(address + PAGE, PAGE, MemoryCalls.MADV_POPULATE_WRITE), "asking the kernel is an errno instead");
+            assertEquals(
+                    -Errno.EFAULT,
+                    MemoryCalls.tryMadvise(address + PAGE, PAGE, MemoryCalls.MADV_POPULATE_WRITE),
+                    "asking the kernel is an errno instead");
         }
         MemoryCalls.munmap("shortened", address, 2 * PAGE);
         Descriptors.close(descriptor);

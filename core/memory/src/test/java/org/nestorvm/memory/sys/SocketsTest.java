@@ -8,7 +8,8 @@ import java.lang.foreign.Arena;
 import org.junit.jupiter.api.Test;
 
 class SocketsTest {
-    @Test void bothEndsSeeWhatIsUnread() throws IOException {
+    @Test
+    void bothEndsSeeWhatIsUnread() throws IOException {
         int[] ends = Sockets.pair("pair");
         try (Arena arena = Arena.ofConfined()) {
             long bytes = arena.allocate(1000).address();
@@ -27,7 +28,8 @@ class SocketsTest {
         assertEquals(-Errno.EBADF, Sockets.tryUnsent(ends[0]));
     }
 
-    @Test void anotherDescriptorShowsHowFarSomebodyReads() throws IOException {
+    @Test
+    void anotherDescriptorShowsHowFarSomebodyReads() throws IOException {
         int[] ends = Sockets.pair("pair");
         int other = Descriptors.duplicate("pair", ends[1]);
         try (Arena arena = Arena.ofConfined()) {

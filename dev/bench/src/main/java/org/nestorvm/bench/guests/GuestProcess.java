@@ -12,12 +12,16 @@ import java.util.regex.Pattern;
 
 /** A monitor as a process, and what its guest writes to the console: lines {@code @@ NAME TEXT} are results. */
 final class GuestProcess {
-    private static final List<String> JVM_OPTIONS = List.of("-XX:+UseParallelGC", "-XX:ParallelGCThreads=1", "-Xms128m",
-        "-XX:ReservedCodeCacheSize=256m", "-XX:-UsePerfData", "--enable-native-access=ALL-UNNAMED");
+    private static final List<String> JVM_OPTIONS = List.of(
+            "-XX:+UseParallelGC",
+            "-XX:ParallelGCThreads=1",
+            "-Xms128m",
+            "-XX:ReservedCodeCacheSize=256m",
+            "-XX:-UsePerfData",
+            "--enable-native-access=ALL-UNNAMED");
     private static final Pattern SAID = Pattern.compile("(?m)^@@ (\\S+) ?(.*?)\\r?$");
 
-    private GuestProcess() {
-    }
+    private GuestProcess() {}
 
     /**
      * Runs a main class in a JVM with the options of the nestor script: what a first guest leaves behind in a JVM makes

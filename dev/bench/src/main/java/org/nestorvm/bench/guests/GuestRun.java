@@ -24,8 +24,7 @@ public final class GuestRun {
      * @param nanoseconds from the first instruction to the exit
      * @param instructions -1 where the engine does not count
      */
-    public record Result(String output, long nanoseconds, long instructions) {
-    }
+    public record Result(String output, long nanoseconds, long instructions) {}
 
     private static final class Console implements GuestBus {
         private final StringBuilder output = new StringBuilder();
@@ -51,17 +50,18 @@ public final class GuestRun {
         }
 
         @Override
-        public void mmioWrite(long gpa, int size, long value) {
-        }
+        public void mmioWrite(long gpa, int size, long value) {}
     }
 
-    private GuestRun() {
-    }
+    private GuestRun() {}
 
     public static Result run(Engine engine, EntryFormat format, GuestImage image) throws IOException {
         MemoryMap map = MemoryMap.of(new MemoryRange(0, 64 << 20, MemoryRange.Type.RAM));
         try (HostClock clock = new HostClock();
-             VirtualMachine vm = Vmm.processDefault().create(VmConfig.of("bench", map).withFormat(format).withEngine(engine, EngineOptions.bare(clock)))) {
+                VirtualMachine vm = Vmm.processDefault()
+                        .create(VmConfig.of("bench", map)
+                                .withFormat(format)
+                                .withEngine(engine, EngineOptions.bare(clock)))) {
             byte[] flat = image.flat();
             vm.memory().write(GuestImage.LOAD, flat, 0, flat.length);
             Vcpu vcpu = vm.vcpu(0);
@@ -75,7 +75,10 @@ public final class GuestRun {
             Exit exit = vcpu.run(console);
             long nanoseconds = System.nanoTime() - start;
             if (!console.exited) throw new IOException("guest ended with " + exit + " after " + console.output);
-            return new Result(console.output.toString().strip(), nanoseconds, before < 0 ? -1 : vcpu.engine().instructionCount() - before);
+            return new Result(
+                    console.output.toString().strip(),
+                    nanoseconds,
+                    before < 0 ? -1 : vcpu.engine().instructionCount() - before);
         }
     }
 

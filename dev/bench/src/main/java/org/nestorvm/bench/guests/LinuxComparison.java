@@ -31,20 +31,20 @@ public final class LinuxComparison {
     private static final String SOURCE = "dev/bench/src/main/c/guest-work.c";
 
     /** What a program said: the time that it took, and its result, which is the same everywhere. */
-    private record Said(long nanoseconds, String result) {
-    }
+    private record Said(long nanoseconds, String result) {}
 
     private final Path kernel, initrd;
 
     private LinuxComparison(Path directory, Path program, String arguments) throws Exception {
         Path cache = DefaultGuest.cacheFolder(System.getenv(), System.getProperty("user.home"));
-        DefaultGuest.GuestFiles guest = new DefaultGuest(cache, System.getenv("PATH")).get((done, what) -> { });
+        DefaultGuest.GuestFiles guest = new DefaultGuest(cache, System.getenv("PATH")).get((done, what) -> {});
         kernel = guest.kernel();
         initrd = directory.resolve("initrd");
         Files.write(initrd, Files.readAllBytes(guest.initrd()));
-        Initramfs changes = new Initramfs().file("etc/inittab", 0644, "ttyS0::once:/measure\n")
-            .file("measure", 0755, "#!/bin/sh\n/guest-work " + arguments + "\npoweroff -f\n")
-            .file("guest-work", 0755, Files.readAllBytes(program));
+        Initramfs changes = new Initramfs()
+                .file("etc/inittab", 0644, "ttyS0::once:/measure\n")
+                .file("measure", 0755, "#!/bin/sh\n/guest-work " + arguments + "\npoweroff -f\n")
+                .file("guest-work", 0755, Files.readAllBytes(program));
         Files.write(initrd, changes.toArray(), StandardOpenOption.APPEND);
     }
 
@@ -84,8 +84,8 @@ public final class LinuxComparison {
         boolean peer = present();
         List<Map<String, Said>> ours = new ArrayList<>(), theirs = new ArrayList<>();
         for (int i = 0; i < rounds; i++) {
-            ours.add(said(GuestProcess.inItsOwnJvm(LinuxComparison.class, GUEST, kernel.toString(),
-                initrd.toString())));
+            ours.add(
+                    said(GuestProcess.inItsOwnJvm(LinuxComparison.class, GUEST, kernel.toString(), initrd.toString())));
             if (peer) theirs.add(said(qemu()));
         }
         if (!peer) System.out.println("without a peer: there is no " + QEMU);
@@ -93,22 +93,28 @@ public final class LinuxComparison {
         for (String name : ours.getFirst().keySet()) row(name, ours, theirs);
     }
 
-    private static void row(String name, List<Map<String, Said>> ours, List<Map<String,
-        Said>> theirs) throws IOException {
+    private static void row(String name, List<Map<String, Said>> ours, List<Map<String, Said>> theirs)
+            throws IOException {
         double soft = median(name, ours);
         if (theirs.isEmpty()) {
             System.out.printf("| %s | %.2f s | | |%n", name, soft);
             return;
         }
-        String result = ours.getFirst().get(name).result, other = theirs.getFirst().get(name).result;
+        String result = ours.getFirst().get(name).result,
+                other = theirs.getFirst().get(name).result;
         if (!result.equals(other)) throw new IOException(name + ": soft says " + result + ", QEMU " + other);
         double tcg = median(name, theirs);
         System.out.printf("| %s | %.2f s | %.2f s | %.2f |%n", name, soft, tcg, soft / tcg);
     }
 
     private static double median(String name, List<Map<String, Said>> rounds) {
-        return rounds.stream().mapToLong(each -> each.get(name).nanoseconds).sorted().skip(rounds.size() / 2)
-            .findFirst().orElseThrow() / 1e9;
+        return rounds.stream()
+                        .mapToLong(each -> each.get(name).nanoseconds)
+                        .sorted()
+                        .skip(rounds.size() / 2)
+                        .findFirst()
+                        .orElseThrow()
+                / 1e9;
     }
 
     private static Map<String, Said> said(String console) throws IOException {
@@ -130,16 +136,35 @@ public final class LinuxComparison {
     }
 
     private String qemu() throws Exception {
-        return GuestProcess.output(List.of(QEMU, "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "512M",
-            "-nodefaults", "-display", "none",
-            "-serial", "stdio", "-no-reboot", "-kernel", kernel.toString(), "-initrd", initrd.toString(), "-append",
+        return GuestProcess.output(List.of(
+                QEMU,
+                "-accel",
+                "tcg,thread=multi",
+                "-cpu",
+                "max",
+                "-m",
+                "512M",
+                "-nodefaults",
+                "-display",
+                "none",
+                "-serial",
+                "stdio",
+                "-no-reboot",
+                "-kernel",
+                kernel.toString(),
+                "-initrd",
+                initrd.toString(),
+                "-append",
                 COMMAND_LINE));
     }
 
     private static void guest(Path kernel, String initrd) throws Exception {
-        Engine soft = Engines.all().stream().filter(e -> e.name().equals("soft")).findAny().orElseThrow();
+        Engine soft = Engines.all().stream()
+                .filter(e -> e.name().equals("soft"))
+                .findAny()
+                .orElseThrow();
         MachineConfig config = MachineConfig.kernel("linux", soft, kernel, initrd, COMMAND_LINE)
-            .withConsole(System.out);
+                .withConsole(System.out);
         try (Machine machine = Machine.create(config)) {
             Outcome outcome = machine.run();
             if (outcome.kind() != Outcome.Kind.POWERED_OFF) throw new IOException(outcome.detail());

@@ -14,7 +14,11 @@ import org.nestorvm.vmm.Engine;
 class GuestProgramsTest {
     @Test
     void eachProgramEndsWithItsResult() throws Exception {
-        Engine soft = ServiceLoader.load(Engine.class).stream().map(ServiceLoader.Provider::get).filter(e -> e.name().equals("soft")).findAny().orElse(null);
+        Engine soft = ServiceLoader.load(Engine.class).stream()
+                .map(ServiceLoader.Provider::get)
+                .filter(e -> e.name().equals("soft"))
+                .findAny()
+                .orElse(null);
         assumeTrue(soft != null && soft.unavailableBecause() == null, "no software processor here");
         Map<String, String> results = new TreeMap<>();
         for (Map.Entry<String, GuestImage> e : GuestPrograms.all(1e-3).entrySet()) {
@@ -23,8 +27,8 @@ class GuestProgramsTest {
             assertTrue(r.instructions() > 0);
         }
         assertEquals("0000000000000000", results.get("nothing"));
-        assertEquals(hex(148933), results.get("sieve"));         // primes below two million
-        assertEquals(hex(6765), results.get("fib"));             // the twentieth Fibonacci number
+        assertEquals(hex(148933), results.get("sieve")); // primes below two million
+        assertEquals(hex(6765), results.get("fib")); // the twentieth Fibonacci number
         assertEquals(hex(5001), results.get("syscall"));
         assertEquals(1000, Long.parseUnsignedLong(results.get("page-fault"), 16) & 0xffffffffL);
         assertEquals(results.get("memcpy-rep"), results.get("memcpy-sse"));

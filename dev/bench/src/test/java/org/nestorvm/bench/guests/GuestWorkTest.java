@@ -14,13 +14,22 @@ import org.junit.jupiter.api.io.TempDir;
 /** The program that guests run under Linux does here, on the host, what it says that it does. */
 class GuestWorkTest {
     private static final double SCALE = 0.01;
-    private static final List<String> NAMES =
-        List.of("empty-loop", "sieve", "crc32", "memcpy", "system-call", "page-fault",
-        "context-switch", "fork", "fork-exec");
+    private static final List<String> NAMES = List.of(
+            "empty-loop",
+            "sieve",
+            "crc32",
+            "memcpy",
+            "system-call",
+            "page-fault",
+            "context-switch",
+            "fork",
+            "fork-exec");
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
-    @Test void eachWorkIsDoneAndTimed() throws Exception {
+    @Test
+    void eachWorkIsDoneAndTimed() throws Exception {
         Path program = LinuxComparison.compile(directory, Path.of("src/main/c/guest-work.c"));
         assumeTrue(program != null, "needs " + LinuxComparison.NEEDED);
         Map<String, String> said = GuestProcess.said(GuestProcess.output(List.of(program.toString(), "" + SCALE)));

@@ -5,13 +5,31 @@ import org.nestorvm.virtio.Features;
 import org.nestorvm.virtio.QueueSetup;
 import org.nestorvm.virtio.VirtioDevice;
 
-/** The common configuration structure of a function: virtio 1.2, section 4.1.4.3. Its owner locks it, but for the status. */
+/**
+ * The common configuration structure of a function: virtio 1.2, section 4.1.4.3. Its owner locks it, but for the
+ * status.
+ */
 final class CommonConfig {
     static final int ACKNOWLEDGE = 1, DRIVER = 2, DRIVER_OK = 4, FEATURES_OK = 8, NEEDS_RESET = 64, FAILED = 128;
-
-    static final int DEVICE_FEATURE_SELECT = 0x00, DEVICE_FEATURE = 0x04, DRIVER_FEATURE_SELECT = 0x08, DRIVER_FEATURE = 0x0c, CONFIG_MSIX_VECTOR = 0x10, NUM_QUEUES = 0x12,
-            DEVICE_STATUS = 0x14, CONFIG_GENERATION = 0x15, QUEUE_SELECT = 0x16, QUEUE_SIZE = 0x18, QUEUE_MSIX_VECTOR = 0x1a, QUEUE_ENABLE = 0x1c, QUEUE_NOTIFY_OFF = 0x1e,
-            QUEUE_DESC = 0x20, QUEUE_DRIVER = 0x28, QUEUE_DEVICE = 0x30, QUEUE_NOTIFY_DATA = 0x38, QUEUE_RESET = 0x3a, END = 0x3c;
+    static final int DEVICE_FEATURE_SELECT = 0x00,
+            DEVICE_FEATURE = 0x04,
+            DRIVER_FEATURE_SELECT = 0x08,
+            DRIVER_FEATURE = 0x0c,
+            CONFIG_MSIX_VECTOR = 0x10,
+            NUM_QUEUES = 0x12,
+            DEVICE_STATUS = 0x14,
+            CONFIG_GENERATION = 0x15,
+            QUEUE_SELECT = 0x16,
+            QUEUE_SIZE = 0x18,
+            QUEUE_MSIX_VECTOR = 0x1a,
+            QUEUE_ENABLE = 0x1c,
+            QUEUE_NOTIFY_OFF = 0x1e,
+            QUEUE_DESC = 0x20,
+            QUEUE_DRIVER = 0x28,
+            QUEUE_DEVICE = 0x30,
+            QUEUE_NOTIFY_DATA = 0x38,
+            QUEUE_RESET = 0x3a,
+            END = 0x3c;
 
     /** What a write asks the function to do. */
     interface Actions {
@@ -78,7 +96,8 @@ final class CommonConfig {
 
     QueueSetup setup(int index, int kick) {
         Queue queue = queues[index];
-        return new QueueSetup(index, queue.size, queue.descriptors, queue.driver, queue.device, QueueSetup.start(features), kick);
+        return new QueueSetup(
+                index, queue.size, queue.descriptors, queue.driver, queue.device, QueueSetup.start(features), kick);
     }
 
     private Queue selected() {
@@ -113,7 +132,7 @@ final class CommonConfig {
             case QUEUE_DRIVER + 4 -> (int) (queue.driver >>> 32);
             case QUEUE_DEVICE -> (int) queue.device;
             case QUEUE_DEVICE + 4 -> (int) (queue.device >>> 32);
-            default -> 0;                                            // a queue reset is over when the write that asked for it is
+            default -> 0; // a queue reset is over when the write that asked for it is
         };
     }
 
@@ -138,7 +157,10 @@ final class CommonConfig {
         features = features & ~(0xffffffffL << shift) | (value & 0xffffffffL) << shift;
     }
 
-    /** 2.1 and 3.1.1: bits are set one after the other, and never taken back but by a reset, which writing 0 is; what the driver may not have is not set. */
+    /**
+     * 2.1 and 3.1.1: bits are set one after the other, and never taken back but by a reset, which writing 0 is; what
+     * the driver may not have is not set.
+     */
     private void writeStatus(int value) {
         if (value == 0) {
             actions.reset();
@@ -165,7 +187,7 @@ final class CommonConfig {
     }
 
     private void enable(Queue queue, int value) {
-        if (value != 1 || queue.enabled) return;                     // never disabled by writing 0
+        if (value != 1 || queue.enabled) return; // never disabled by writing 0
         queue.enabled = true;
         actions.enable(queueSelect);
     }
@@ -185,11 +207,14 @@ final class CommonConfig {
             case QUEUE_DRIVER + 4 -> queue.driver = high(queue.driver, value);
             case QUEUE_DEVICE -> queue.device = low(queue.device, value);
             case QUEUE_DEVICE + 4 -> queue.device = high(queue.device, value);
-            default -> { }
+            default -> {}
         }
     }
 
-    /** A size that the queue cannot have is not taken: the driver reads back the old one. That it is a power of two where it must be is checked when the queue starts. */
+    /**
+     * A size that the queue cannot have is not taken: the driver reads back the old one. That it is a power of two
+     * where it must be is checked when the queue starts.
+     */
     private int resized(int wanted, int now) {
         return wanted >= 1 && wanted <= device.maxQueueSize(queueSelect) ? wanted : now;
     }

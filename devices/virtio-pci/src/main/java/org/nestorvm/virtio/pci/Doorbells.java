@@ -8,10 +8,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The eventfds that a driver's notifications signal, one a queue: by the host's kernel at the guest's write where it can do that, else by the virtual CPU's thread. Made when the function is made
- * and open as long as it is. Its owner locks it, but for {@link #ring}.
+ * The eventfds that a driver's notifications signal, one a queue: by the host's kernel at the guest's write where it
+ * can do that, else by the virtual CPU's thread. Made when the function is made and open as long as it is. Its owner
+ * locks it, but for {@link #ring}.
  *
- * <p>A device in another process has the same file descriptions, flags included, so nothing here waits for an eventfd whatever has been done to it.
+ * <p>A device in another process has the same file descriptions, flags included, so nothing here waits for an eventfd
+ * whatever has been done to it.
  */
 final class Doorbells implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Doorbells.class);
@@ -20,7 +22,7 @@ final class Doorbells implements AutoCloseable {
     private final String name;
     private final int[] eventfds;
     private final boolean[] connected;
-    private final EventWiring wiring;                                // null: nothing of the kind
+    private final EventWiring wiring; // null: nothing of the kind
     private final int spacing;
     private long window = CLOSED;
 

@@ -10,8 +10,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * How a virtio function interrupts (virtio 1.2, 4.1.4.5, 4.1.5.1.3): by MSI-X vectors when the guest has enabled them, else by the ISR status register and its INTx line. Its lock is taken on any
- * thread and never held while something waits.
+ * How a virtio function interrupts (virtio 1.2, 4.1.4.5, 4.1.5.1.3): by MSI-X vectors when the guest has enabled them,
+ * else by the ISR status register and its INTx line. Its lock is taken on any thread and never held while something
+ * waits.
  */
 final class Interrupts implements MsixTable.Listener {
     static final int NO_VECTOR = 0xffff;
@@ -32,7 +33,7 @@ final class Interrupts implements MsixTable.Listener {
 
     private final MsixTable msix;
     private final IrqLine line;
-    private final EventWiring wiring;                                // null: nothing of the kind
+    private final EventWiring wiring; // null: nothing of the kind
     private final int[] queueVector;
     private final List<Connection> connections = new ArrayList<>();
     private int configVector, isr;
@@ -148,7 +149,10 @@ final class Interrupts implements MsixTable.Listener {
         }
     }
 
-    /** Brings the host's wiring to what the guest has programmed. A signal that comes while a vector is masked stays in its eventfd until it is wired again. */
+    /**
+     * Brings the host's wiring to what the guest has programmed. A signal that comes while a vector is masked stays in
+     * its eventfd until it is wired again.
+     */
     private void rewire() {
         for (Connection each : connections) {
             int vector = queueVector[each.queue];

@@ -6,7 +6,11 @@ import org.nestorvm.devices.MsiSink;
 /** The MSI-X table and pending bit array of a function, in one window: PCI Local Bus 3.0, section 6.8.2. */
 final class MsixTable implements MmioDevice {
     static final int MAX_VECTORS = 64, WINDOW_BYTES = 0x1000, PENDING = 0x800;
-    static final int CAPABILITY_ID = 0x11, CAPABILITY_BYTES = 12, CONTROL = 2, ENABLE = 1 << 15, FUNCTION_MASK = 1 << 14;
+    static final int CAPABILITY_ID = 0x11,
+            CAPABILITY_BYTES = 12,
+            CONTROL = 2,
+            ENABLE = 1 << 15,
+            FUNCTION_MASK = 1 << 14;
     private static final int ENTRY_BYTES = 16, ADDRESS = 0, ADDRESS_HIGH = 4, DATA = 8, VECTOR_CONTROL = 12, MASKED = 1;
 
     /** Hears that messages or masks have changed; called without the table's lock. */
@@ -16,8 +20,8 @@ final class MsixTable implements MmioDevice {
 
     private final MsiSink sink;
     private final int vectors;
-    private final int[] table;                                       // four doublewords a vector
-    private volatile Listener listener = () -> { };
+    private final int[] table; // four doublewords a vector
+    private volatile Listener listener = () -> {};
     private long pending;
     private boolean enabled, masked;
 
@@ -36,7 +40,10 @@ final class MsixTable implements MmioDevice {
         listener = newListener;
     }
 
-    /** The capability, of which the guest may write the two upper bits of its message control. @param bar which window the table is in */
+    /**
+     * The capability, of which the guest may write the two upper bits of its message control. @param bar which window
+     * the table is in
+     */
     byte[] capability(int bar) {
         byte[] bytes = new byte[CAPABILITY_BYTES];
         bytes[0] = CAPABILITY_ID;

@@ -15,26 +15,47 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A virtio device as a PCI function: virtio 1.2, section 4.1, without the legacy interface. Window 0 holds the structures that the capabilities point at, a page each; window 1 the MSI-X table.
+ * A virtio device as a PCI function: virtio 1.2, section 4.1, without the legacy interface. Window 0 holds the
+ * structures that the capabilities point at, a page each; window 1 the MSI-X table.
  *
- * <p>What the guest does to the function goes on under one lock, in which the device's life-cycle calls are made. Notifications and interrupts take no part in it.
+ * <p>What the guest does to the function goes on under one lock, in which the device's life-cycle calls are made.
+ * Notifications and interrupts take no part in it.
  */
 public final class VirtioPci extends PciFunction implements AutoCloseable {
     public static final int VENDOR = 0x1af4, FIRST_MODERN_DEVICE = 0x1040;
     private static final Logger LOG = LoggerFactory.getLogger(VirtioPci.class);
 
-    private static final int COMMON = 0x0000, ISR = 0x1000, DEVICE = 0x2000, NOTIFY = 0x3000, PAGE = 0x1000, WINDOW_BYTES = 0x4000, NOTIFY_SPACING = 4;
+    private static final int COMMON = 0x0000,
+            ISR = 0x1000,
+            DEVICE = 0x2000,
+            NOTIFY = 0x3000,
+            PAGE = 0x1000,
+            WINDOW_BYTES = 0x4000,
+            NOTIFY_SPACING = 4;
     private static final int MAX_QUEUES = PAGE / NOTIFY_SPACING;
 
-    private static final int CAP_VENDOR = 0x09, CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4, CAP_PCI = 5;
-    private static final int CAP_LENGTH_BYTE = 2, CAP_TYPE = 3, CAP_BAR = 4, CAP_OFFSET = 8, CAP_LENGTH = 12, CAP_BYTES = 16, CAP_NOTIFY_BYTES = 20, CAP_PCI_BYTES = 20;
+    private static final int CAP_VENDOR = 0x09,
+            CAP_COMMON = 1,
+            CAP_NOTIFY = 2,
+            CAP_ISR = 3,
+            CAP_DEVICE = 4,
+            CAP_PCI = 5;
+    private static final int CAP_LENGTH_BYTE = 2,
+            CAP_TYPE = 3,
+            CAP_BAR = 4,
+            CAP_OFFSET = 8,
+            CAP_LENGTH = 12,
+            CAP_BYTES = 16,
+            CAP_NOTIFY_BYTES = 20,
+            CAP_PCI_BYTES = 20;
     private static final int STATUS_INTERRUPT = 1 << 3;
 
     /** What the function is connected to. */
     public record Wires(DeviceMemory memory, MsiSink msi, IrqLine intx, EventWiring wiring, boolean onCallersThread) {
         /**
          * @param wiring what the engine offers of the kind; null for nothing
-         * @param onCallersThread serve notifications on the virtual CPU's thread, so that the same guest sees the same order every time
+         * @param onCallersThread serve notifications on the virtual CPU's thread, so that the same guest sees the same
+         *     order every time
          */
         public Wires {
             Objects.requireNonNull(memory, "memory");
@@ -53,9 +74,9 @@ public final class VirtioPci extends PciFunction implements AutoCloseable {
     private final Object lock = new Object();
     private final boolean[] running;
     private final int[] pausedAt;
-    private volatile Session session;                                // null until DRIVER_OK
+    private volatile Session session; // null until DRIVER_OK
     private boolean paused, closed;
-    private volatile boolean warned;                                 // a guest could fill the log
+    private volatile boolean warned; // a guest could fill the log
 
     /**
      * @param device belongs to the function, which closes it
@@ -63,12 +84,15 @@ public final class VirtioPci extends PciFunction implements AutoCloseable {
      */
     public VirtioPci(VirtioDevice device, Wires wires, int interruptLine) throws IOException {
         super(device.name(), VENDOR, FIRST_MODERN_DEVICE + device.type(), classCode(device.type()), 1);
-        if (device.queueCount() > MAX_QUEUES) throw new IllegalArgumentException(device.name() + " has " + device.queueCount() + " queues; a function has room for " + MAX_QUEUES);
+        if (device.queueCount() > MAX_QUEUES)
+            throw new IllegalArgumentException(
+                    device.name() + " has " + device.queueCount() + " queues; a function has room for " + MAX_QUEUES);
         this.device = device;
         this.wires = wires;
         msix = new MsixTable(Math.min(device.queueCount() + 1, MsixTable.MAX_VECTORS), wires.msi());
         interrupts = new Interrupts(device.queueCount(), msix, wires.intx(), wires.wiring());
-        doorbells = new Doorbells(device.name(), device.queueCount(), wires.onCallersThread() ? null : wires.wiring(), NOTIFY_SPACING);
+        doorbells = new Doorbells(
+                device.name(), device.queueCount(), wires.onCallersThread() ? null : wires.wiring(), NOTIFY_SPACING);
         common = new CommonConfig(device, interrupts, new Actions());
         running = new boolean[device.queueCount()];
         pausedAt = new int[device.queueCount()];
@@ -84,10 +108,10 @@ public final class VirtioPci extends PciFunction implements AutoCloseable {
 
     private static int classCode(int type) {
         return switch (type) {
-            case 1 -> 0x020000;                                      // network: Ethernet
-            case 2, 8 -> 0x010000;                                   // storage: SCSI, which drivers look for
-            case 3, 19 -> 0x078000;                                  // communication: other
-            case 26 -> 0x018000;                                     // storage: other
+            case 1 -> 0x020000; // network: Ethernet
+            case 2, 8 -> 0x010000; // storage: SCSI, which drivers look for
+            case 3, 19 -> 0x078000; // communication: other
+            case 26 -> 0x018000; // storage: other
             default -> 0xff0000;
         };
     }
@@ -98,7 +122,9 @@ public final class VirtioPci extends PciFunction implements AutoCloseable {
         notify[CAP_BYTES] = NOTIFY_SPACING;
         addCapability(notify);
         addCapability(capability(CAP_ISR, ISR, 1, CAP_BYTES));
-        if (device.config().sizeBytes() > 0) addCapability(capability(CAP_DEVICE, DEVICE, Math.min(PAGE, device.config().sizeBytes()), CAP_BYTES));
+        if (device.config().sizeBytes() > 0)
+            addCapability(capability(
+                    CAP_DEVICE, DEVICE, Math.min(PAGE, device.config().sizeBytes()), CAP_BYTES));
         int at = addCapability(capability(CAP_PCI, 0, 0, CAP_PCI_BYTES));
         allow(at + CAP_BAR, 1, 0xff);
         allow(at + CAP_OFFSET, 4, -1);
@@ -143,7 +169,7 @@ public final class VirtioPci extends PciFunction implements AutoCloseable {
                 case NOTIFY -> notified(at / NOTIFY_SPACING);
                 case COMMON -> writeCommon(at, size, (int) value);
                 case DEVICE -> device.config().write(at, size, value);
-                default -> { }
+                default -> {}
             }
         }
     }
@@ -239,7 +265,10 @@ public final class VirtioPci extends PciFunction implements AutoCloseable {
         session = null;
     }
 
-    /** Stops the queues where they are, so that the device does nothing until {@link #resume}. The guest sees a slow device. */
+    /**
+     * Stops the queues where they are, so that the device does nothing until {@link #resume}. The guest sees a slow
+     * device.
+     */
     public void pause() {
         synchronized (lock) {
             if (paused) return;
@@ -255,7 +284,8 @@ public final class VirtioPci extends PciFunction implements AutoCloseable {
             if (session == null) return;
             for (int i = 0; i < running.length; i++) {
                 if (running[i]) startQueue(i, pausedAt[i]);
-                else if (common.enabled(i)) startQueue(i, common.setup(i, kick(i)).position());
+                else if (common.enabled(i))
+                    startQueue(i, common.setup(i, kick(i)).position());
             }
         }
     }
@@ -311,11 +341,17 @@ public final class VirtioPci extends PciFunction implements AutoCloseable {
         return offset < at + length && at < offset + size;
     }
 
-    /** The window in configuration space: 4.1.4.9. Offset and length that are not an access of 1, 2 or 4 bytes in window 0 do nothing. */
+    /**
+     * The window in configuration space: 4.1.4.9. Offset and length that are not an access of 1, 2 or 4 bytes in window
+     * 0 do nothing.
+     */
     private void accessWindow(boolean write) {
         int bar = get(pciAccess + CAP_BAR, 1), length = get(pciAccess + CAP_LENGTH, 4);
         long offset = get(pciAccess + CAP_OFFSET, 4) & 0xffffffffL;
-        if (bar != 0 || length != 1 && length != 2 && length != 4 || offset % length != 0 || offset > WINDOW_BYTES - length) return;
+        if (bar != 0
+                || length != 1 && length != 2 && length != 4
+                || offset % length != 0
+                || offset > WINDOW_BYTES - length) return;
         Window window = new Window();
         long ones = -1L >>> 64 - 8 * length;
         if (write) window.write(offset, length, get(pciAccess + CAP_BYTES, 4) & ones);

@@ -12,7 +12,10 @@ import org.nestorvm.devices.PortBus;
 import org.nestorvm.virtio.testkit.DriverMemory;
 import org.nestorvm.virtio.testkit.DriverQueue;
 
-/** A guest's driver for one virtio function on a bus of its own: reaches it by configuration ports and windows, as a kernel does. */
+/**
+ * A guest's driver for one virtio function on a bus of its own: reaches it by configuration ports and windows, as a
+ * kernel does.
+ */
 final class PciDriver {
     static final long WINDOWS = 0xf000_0000L;
     static final int MESSAGE = 0x4000;
@@ -20,8 +23,7 @@ final class PciDriver {
     static final int COMMON = 1, NOTIFY = 2, ISR = 3, DEVICE = 4, PCI_ACCESS = 5;
 
     /** A capability of the vendor's: where a structure is. */
-    record Structure(int at, int bar, long offset, int length) {
-    }
+    record Structure(int at, int bar, long offset, int length) {}
 
     final DeviceBus bus;
     final Map<Integer, Structure> structures = new HashMap<>();
@@ -33,7 +35,7 @@ final class PciDriver {
         this.memory = memory;
         PortBus ports = new PortBus();
         MmioBus mmio = new MmioBus();
-        PciBus pci = new PciBus(ports, mmio, () -> { });
+        PciBus pci = new PciBus(ports, mmio, () -> {});
         ports.add("PCI configuration", CONFIG_ADDRESS, 8, 4, pci.configPorts());
         bus = new DeviceBus(ports, mmio);
         pci.add(SLOT, function);
@@ -56,7 +58,9 @@ final class PciDriver {
         for (int at = config(PciFunction.CAPABILITIES, 1); at != 0; at = config(at + 1, 1)) {
             int id = config(at, 1);
             if (id == 0x11) msixCapability = at;
-            if (id == 9) structures.put(config(at + 3, 1), new Structure(at, config(at + 4, 1), config(at + 8, 4), config(at + 12, 4)));
+            if (id == 9)
+                structures.put(
+                        config(at + 3, 1), new Structure(at, config(at + 4, 1), config(at + 8, 4), config(at + 12, 4)));
         }
     }
 

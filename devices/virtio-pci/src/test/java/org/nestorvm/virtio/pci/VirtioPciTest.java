@@ -42,13 +42,15 @@ class VirtioPciTest {
     private VirtioPci function;
     private PciDriver guest;
 
-    @BeforeEach void plugIn() throws Exception {
+    @BeforeEach
+    void plugIn() throws Exception {
         make(false);
     }
 
     private void make(boolean onCallersThread) throws Exception {
         memory = new DriverMemory();
-        VirtioPci.Wires wires = new VirtioPci.Wires(memory.memory(), messages::send, this::setLine, null, onCallersThread);
+        VirtioPci.Wires wires =
+                new VirtioPci.Wires(memory.memory(), messages::send, this::setLine, null, onCallersThread);
         function = new VirtioPci(new RngDevice("rng", (bytes, length) -> Arrays.fill(bytes, (byte) 7)), wires, 11);
         guest = new PciDriver(memory, function);
     }
@@ -58,7 +60,8 @@ class VirtioPciTest {
         line = level;
     }
 
-    @AfterEach void pullOut() throws Exception {
+    @AfterEach
+    void pullOut() throws Exception {
         function.close();
         memory.close();
     }
@@ -79,18 +82,25 @@ class VirtioPciTest {
         return used;
     }
 
-    @Test void identityIsThatOfTheSpecification() {
+    @Test
+    void identityIsThatOfTheSpecification() {
         assertEquals(0x1044_1af4, guest.config(PciFunction.VENDOR_ID, 4));
         assertEquals(1, guest.config(PciFunction.REVISION, 1));
-        assertThat(guest.structures.keySet()).contains(PciDriver.COMMON, PciDriver.NOTIFY, PciDriver.ISR, PciDriver.PCI_ACCESS).doesNotContain(PciDriver.DEVICE);
+        assertThat(guest.structures.keySet())
+                .contains(PciDriver.COMMON, PciDriver.NOTIFY, PciDriver.ISR, PciDriver.PCI_ACCESS)
+                .doesNotContain(PciDriver.DEVICE);
         assertEquals(FEATURES, guest.offered() & FEATURES);
     }
 
-    @Test void p39_identityIsReadOnlyWritesMergeAndWindowsTellTheirSize() {
+    @Test
+    void p39_identityIsReadOnlyWritesMergeAndWindowsTellTheirSize() {
         for (int offset = 0; offset < 256; offset += 4) {
             int before = guest.config(offset, 4);
             guest.setConfig(offset, 4, -1);
-            if (offset == PciFunction.VENDOR_ID || offset == 8 || offset == PciFunction.SUBSYSTEM_VENDOR || offset == PciFunction.CAPABILITIES) assertEquals(before, guest.config(offset, 4));
+            if (offset == PciFunction.VENDOR_ID
+                    || offset == 8
+                    || offset == PciFunction.SUBSYSTEM_VENDOR
+                    || offset == PciFunction.CAPABILITIES) assertEquals(before, guest.config(offset, 4));
         }
         assertEquals(-0x4000, guest.config(PciFunction.BAR0, 4));
         assertEquals(-0x1000, guest.config(PciFunction.BAR0 + 4, 4));
@@ -100,7 +110,8 @@ class VirtioPciTest {
         assertEquals(0xf034_0000, guest.config(PciFunction.BAR0, 4));
     }
 
-    @Test void featuresMustBeOfferedAndOfThisVersion() {
+    @Test
+    void featuresMustBeOfferedAndOfThisVersion() {
         assertTrue(guest.negotiate(Features.VERSION_1));
         assertFalse(guest.negotiate(0));
         assertFalse(guest.negotiate(Features.VERSION_1 | 1L << 50));
@@ -123,7 +134,8 @@ class VirtioPciTest {
         assertEquals(0, guest.isr());
     }
 
-    @Test void requestComesBackWithALevelWithoutMessages() throws Exception {
+    @Test
+    void requestComesBackWithALevelWithoutMessages() throws Exception {
         DriverQueue queue = start(CommonConfig.QUEUE_SIZE);
         queue.offer(new byte[0], 4);
         guest.notify(0);
@@ -139,14 +151,15 @@ class VirtioPciTest {
         assertTrue(messages.none());
     }
 
-    @Test void maskedVectorWaitsUntilItIsUnmasked() throws Exception {
+    @Test
+    void maskedVectorWaitsUntilItIsUnmasked() throws Exception {
         guest.setVector(1, true);
         guest.enableMsix(true);
         DriverQueue queue = start(1);
         queue.offer(new byte[0], 4);
         guest.notify(0);
         await(queue);
-        while (guest.pendingBits() == 0) Thread.onSpinWait();      // the interrupt follows the used ring
+        while (guest.pendingBits() == 0) Thread.onSpinWait(); // the interrupt follows the used ring
         assertEquals(2, guest.pendingBits());
         assertTrue(messages.none());
         guest.setVector(1, false);
@@ -154,7 +167,8 @@ class VirtioPciTest {
         assertEquals(0, guest.pendingBits());
     }
 
-    @Test void vectorThatIsNotThereIsNone() {
+    @Test
+    void vectorThatIsNotThereIsNone() {
         assertTrue(guest.negotiate(FEATURES));
         guest.addQueue(0, 16, FEATURES, 2);
         assertEquals(0xffff, guest.common(CommonConfig.QUEUE_MSIX_VECTOR, 2));
@@ -180,7 +194,8 @@ class VirtioPciTest {
         assertEquals(4, await(queue).written());
     }
 
-    @Test void p36_queueSizeIsAPowerOfTwoUpToTheDevices() {
+    @Test
+    void p36_queueSizeIsAPowerOfTwoUpToTheDevices() {
         assertTrue(guest.negotiate(FEATURES));
         DriverQueue queue = DriverQueue.create(memory, 0, 16, FEATURES);
         var setup = queue.setup(-1);
@@ -192,7 +207,8 @@ class VirtioPciTest {
         assertEquals(64, guest.common(CommonConfig.QUEUE_SIZE, 2));
     }
 
-    @Test void oneQueueIsResetAloneAndStartedElsewhere() throws Exception {
+    @Test
+    void oneQueueIsResetAloneAndStartedElsewhere() throws Exception {
         long features = FEATURES | Features.RING_RESET;
         assertTrue(guest.negotiate(features));
         DriverQueue first = guest.addQueue(0, 16, features, 0xffff);
@@ -209,7 +225,8 @@ class VirtioPciTest {
         assertNull(first.take());
     }
 
-    @Test void p34_pausedDeviceDoesNothing() throws Exception {
+    @Test
+    void p34_pausedDeviceDoesNothing() throws Exception {
         DriverQueue queue = start(0xffff);
         queue.offer(new byte[0], 4);
         guest.notify(0);
@@ -227,7 +244,8 @@ class VirtioPciTest {
         assertThat(memory.read(gpa, 5)).containsOnly(0);
     }
 
-    @Test void notificationIsServedBeforeTheWriteIsOverWhereTheCallerDoesIt() throws Exception {
+    @Test
+    void notificationIsServedBeforeTheWriteIsOverWhereTheCallerDoesIt() throws Exception {
         pullOut();
         make(true);
         DriverQueue queue = start(0xffff);
@@ -236,7 +254,10 @@ class VirtioPciTest {
         assertEquals(new Used(0, 4), queue.take());
     }
 
-    /** A device whose process was taken over: it has the doorbell, serves nothing, and makes whoever writes to the doorbell or reads from it wait. */
+    /**
+     * A device whose process was taken over: it has the doorbell, serves nothing, and makes whoever writes to the
+     * doorbell or reads from it wait.
+     */
     private static final class TakenOver implements VirtioDevice {
         private int kick;
 
@@ -271,8 +292,7 @@ class VirtioPciTest {
         }
 
         @Override
-        public void activate(DeviceSession session) {
-        }
+        public void activate(DeviceSession session) {}
 
         @Override
         public void startQueue(QueueSetup setup) throws IOException {
@@ -288,33 +308,33 @@ class VirtioPciTest {
         }
 
         @Override
-        public void deactivate() {
-        }
+        public void deactivate() {}
 
         @Override
-        public void notified(int queue) {
-        }
+        public void notified(int queue) {}
 
         @Override
-        public void close() {
-        }
+        public void close() {}
     }
 
-    @Test void aDeviceThatWasTakenOverCannotMakeTheGuestsProcessorWait() throws Exception {
+    @Test
+    void aDeviceThatWasTakenOverCannotMakeTheGuestsProcessorWait() throws Exception {
         pullOut();
         memory = new DriverMemory();
-        function = new VirtioPci(new TakenOver(), new VirtioPci.Wires(memory.memory(), messages::send, this::setLine, null, false), 11);
+        function = new VirtioPci(
+                new TakenOver(), new VirtioPci.Wires(memory.memory(), messages::send, this::setLine, null, false), 11);
         guest = new PciDriver(memory, function);
         assertTimeoutPreemptively(Duration.ofSeconds(20), () -> {
             start(0xffff);
-            guest.notify(0);                                         // full
+            guest.notify(0); // full
             function.pause();
-            function.resume();                                       // empty
+            function.resume(); // empty
             guest.notify(0);
         });
     }
 
-    @Test void windowInConfigurationSpaceReachesTheStructures() {
+    @Test
+    void windowInConfigurationSpaceReachesTheStructures() {
         int at = guest.structures.get(PciDriver.PCI_ACCESS).at();
         guest.setConfig(at + 4, 1, 0);
         guest.setConfig(at + 8, 4, CommonConfig.DEVICE_STATUS);
@@ -325,17 +345,18 @@ class VirtioPciTest {
         guest.setConfig(at + 8, 4, CommonConfig.NUM_QUEUES);
         guest.setConfig(at + 12, 4, 2);
         assertEquals(1, guest.config(at + 16, 4));
-        guest.setConfig(at + 12, 4, 3);                              // no such access
+        guest.setConfig(at + 12, 4, 3); // no such access
         assertEquals(1, guest.config(at + 16, 4));
     }
 
-    @Test void p39_statusBitsAreNotTakenBackButByAReset() {
+    @Test
+    void p39_statusBitsAreNotTakenBackButByAReset() {
         DriverQueue queue = start(1);
         int started = guest.status();
         guest.setStatus(CommonConfig.ACKNOWLEDGE | CommonConfig.DRIVER);
         assertEquals(started, guest.status());
         guest.setCommon(CommonConfig.DRIVER_FEATURE_SELECT, 4, 0);
-        guest.setCommon(CommonConfig.DRIVER_FEATURE, 4, -1);         // too late
+        guest.setCommon(CommonConfig.DRIVER_FEATURE, 4, -1); // too late
         guest.setStatus(started);
         queue.offer(new byte[0], 4);
         guest.notify(0);
@@ -343,16 +364,19 @@ class VirtioPciTest {
         assertEquals(started, guest.status());
     }
 
-    @Test void deviceStartsOnlyWithFeaturesThatWereAgreedOn() {
-        guest.setStatus(CommonConfig.ACKNOWLEDGE | CommonConfig.DRIVER | CommonConfig.FEATURES_OK | CommonConfig.DRIVER_OK);
+    @Test
+    void deviceStartsOnlyWithFeaturesThatWereAgreedOn() {
+        guest.setStatus(
+                CommonConfig.ACKNOWLEDGE | CommonConfig.DRIVER | CommonConfig.FEATURES_OK | CommonConfig.DRIVER_OK);
         assertEquals(CommonConfig.ACKNOWLEDGE | CommonConfig.DRIVER, guest.status());
-        DriverQueue queue = start(1);                                // goes on from there
+        DriverQueue queue = start(1); // goes on from there
         queue.offer(new byte[0], 4);
         guest.notify(0);
         assertEquals(new Used(0, 4), await(queue));
     }
 
-    @Test void resetForgetsEverything() throws Exception {
+    @Test
+    void resetForgetsEverything() throws Exception {
         DriverQueue queue = start(1);
         queue.offer(new byte[0], 4);
         guest.notify(0);
@@ -363,6 +387,6 @@ class VirtioPciTest {
         assertEquals(0xffff, guest.common(CommonConfig.QUEUE_MSIX_VECTOR, 2));
         assertEquals(0, guest.common(CommonConfig.QUEUE_ENABLE, 2));
         assertEquals(64, guest.common(CommonConfig.QUEUE_SIZE, 2));
-        guest.notify(0);                                             // too late, and harmless
+        guest.notify(0); // too late, and harmless
     }
 }

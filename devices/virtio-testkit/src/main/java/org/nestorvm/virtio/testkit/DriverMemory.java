@@ -63,7 +63,8 @@ public final class DriverMemory implements AutoCloseable {
     public long allocate(long sizeBytes, int alignment) {
         long at = next + alignment - 1 & -alignment;
         next = at + sizeBytes;
-        if (next > regions.getFirst().end()) throw new IllegalStateException("the driver's memory is used up: " + regions.getFirst());
+        if (next > regions.getFirst().end())
+            throw new IllegalStateException("the driver's memory is used up: " + regions.getFirst());
         return at;
     }
 

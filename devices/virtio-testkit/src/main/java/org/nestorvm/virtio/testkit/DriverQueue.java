@@ -20,15 +20,27 @@ public abstract sealed class DriverQueue permits SplitDriver, PackedDriver {
     }
 
     public static DriverQueue create(DriverMemory memory, int index, int size, long features) {
-        return (features & Features.RING_PACKED) != 0 ? new PackedDriver(memory, index, size, features) : new SplitDriver(memory, index, size, features);
+        return (features & Features.RING_PACKED) != 0
+                ? new PackedDriver(memory, index, size, features)
+                : new SplitDriver(memory, index, size, features);
     }
 
     /** How a device finds the queue. @param kick eventfd, or -1 */
     public QueueSetup setup(int kick) {
-        return new QueueSetup(index, size, descriptors, driver, device, this instanceof PackedDriver ? QueueSetup.PACKED_START : 0, kick);
+        return new QueueSetup(
+                index,
+                size,
+                descriptors,
+                driver,
+                device,
+                this instanceof PackedDriver ? QueueSetup.PACKED_START : 0,
+                kick);
     }
 
-    /** Offers buffers as one chain. @return the id under which it comes back @throws IllegalStateException when the queue has no room */
+    /**
+     * Offers buffers as one chain. @return the id under which it comes back @throws IllegalStateException when the
+     * queue has no room
+     */
     public abstract int offer(List<Buffer> buffers);
 
     /** The same through an indirect table. */

@@ -8,7 +8,7 @@ import org.nestorvm.memory.sys.HostMemory;
 public final class PackedDriver extends DriverQueue {
     private static final int F_NEXT = 1, F_WRITE = 2, F_INDIRECT = 4, F_AVAIL = 1 << 7, F_USED = 1 << 15;
 
-    private final int[] slots;                                       // by id; 0 when the id is free
+    private final int[] slots; // by id; 0 when the id is free
     private int availIndex, usedIndex, freeCount, offeredSinceKick;
     private boolean availWrap = true, usedWrap = true;
 
@@ -23,7 +23,9 @@ public final class PackedDriver extends DriverQueue {
 
     @Override
     public int offer(List<Buffer> buffers) {
-        if (buffers.size() > freeCount || buffers.isEmpty()) throw new IllegalStateException("no room for " + buffers.size() + " descriptors: " + freeCount + " are free");
+        if (buffers.size() > freeCount || buffers.isEmpty())
+            throw new IllegalStateException(
+                    "no room for " + buffers.size() + " descriptors: " + freeCount + " are free");
         int id = freeId();
         int firstIndex = availIndex, firstFlags = 0;
         for (int i = 0; i < buffers.size(); i++) {
@@ -60,7 +62,8 @@ public final class PackedDriver extends DriverQueue {
         slots[id] = count;
         freeCount -= count;
         offeredSinceKick += count;
-        SplitDriver.U16.setRelease(HostMemory.ALL, memory.host(descriptors + 16L * firstIndex + 14, 2), (short) firstFlags);
+        SplitDriver.U16.setRelease(
+                HostMemory.ALL, memory.host(descriptors + 16L * firstIndex + 14, 2), (short) firstFlags);
     }
 
     /** @param flags -1 to leave them */

@@ -8,11 +8,12 @@ import org.nestorvm.memory.sys.HostMemory;
 
 /** The driver's side of a split virtqueue: virtio 1.2, 2.7.13 and 2.7.14. */
 public final class SplitDriver extends DriverQueue {
-    static final VarHandle U16 = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
+    static final VarHandle U16 =
+            ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN).varHandle();
     private static final int F_NEXT = 1, F_WRITE = 2, F_INDIRECT = 4;
 
     private final int[] next;
-    private final int[] length;                                      // descriptors of the chain that begins here
+    private final int[] length; // descriptors of the chain that begins here
     private int free, freeCount, availIndex, lastUsed, lastKick;
 
     SplitDriver(DriverMemory memory, int index, int size, long features) {
@@ -53,12 +54,19 @@ public final class SplitDriver extends DriverQueue {
 
     @Override
     public int offer(List<Buffer> buffers) {
-        if (buffers.size() > freeCount || buffers.isEmpty()) throw new IllegalStateException("no room for " + buffers.size() + " descriptors: " + freeCount + " are free");
+        if (buffers.size() > freeCount || buffers.isEmpty())
+            throw new IllegalStateException(
+                    "no room for " + buffers.size() + " descriptors: " + freeCount + " are free");
         int head = free, at = free;
         for (int i = 0; i < buffers.size(); i++) {
             Buffer buffer = buffers.get(i);
             boolean last = i == buffers.size() - 1;
-            descriptor(at, buffer.gpa(), buffer.sizeBytes(), (buffer.deviceWrites() ? F_WRITE : 0) | (last ? 0 : F_NEXT), last ? 0 : next[at]);
+            descriptor(
+                    at,
+                    buffer.gpa(),
+                    buffer.sizeBytes(),
+                    (buffer.deviceWrites() ? F_WRITE : 0) | (last ? 0 : F_NEXT),
+                    last ? 0 : next[at]);
             if (last) free = next[at];
             else at = next[at];
         }
@@ -75,7 +83,12 @@ public final class SplitDriver extends DriverQueue {
         for (int i = 0; i < buffers.size(); i++) {
             Buffer buffer = buffers.get(i);
             boolean last = i == buffers.size() - 1;
-            put(memory.host(table + 16L * i, 16), buffer.gpa(), buffer.sizeBytes(), (buffer.deviceWrites() ? F_WRITE : 0) | (last ? 0 : F_NEXT), last ? 0 : i + 1);
+            put(
+                    memory.host(table + 16L * i, 16),
+                    buffer.gpa(),
+                    buffer.sizeBytes(),
+                    (buffer.deviceWrites() ? F_WRITE : 0) | (last ? 0 : F_NEXT),
+                    last ? 0 : i + 1);
         }
         int head = free;
         free = next[head];
@@ -117,7 +130,8 @@ public final class SplitDriver extends DriverQueue {
 
     @Override
     public void wantInterrupt(boolean on) {
-        if (eventIndex) HostMemory.putShort(memory.host(driver + 4 + 2L * size, 2), (short) (on ? lastUsed : lastUsed - 1));
+        if (eventIndex)
+            HostMemory.putShort(memory.host(driver + 4 + 2L * size, 2), (short) (on ? lastUsed : lastUsed - 1));
         else HostMemory.putShort(memory.host(driver, 2), (short) (on ? 0 : 1));
         VarHandle.fullFence();
     }

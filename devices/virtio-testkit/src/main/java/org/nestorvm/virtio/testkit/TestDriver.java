@@ -11,7 +11,9 @@ import org.nestorvm.virtio.DeviceEvents;
 import org.nestorvm.virtio.DeviceSession;
 import org.nestorvm.virtio.VirtioDevice;
 
-/** A driver and the transport between: starts a device on memory of its own, notifies it, and waits for its interrupts. */
+/**
+ * A driver and the transport between: starts a device on memory of its own, notifies it, and waits for its interrupts.
+ */
 public final class TestDriver implements AutoCloseable {
     private static final long PATIENCE_SECONDS = 30;
 
@@ -26,16 +28,20 @@ public final class TestDriver implements AutoCloseable {
     private final List<String> reasons = new ArrayList<>();
 
     /** Sets the device up with all its queues. @param features what is negotiated: a part of what the device offers */
-    public static TestDriver start(VirtioDevice device, DriverMemory memory, long features, int queueSize) throws IOException {
+    public static TestDriver start(VirtioDevice device, DriverMemory memory, long features, int queueSize)
+            throws IOException {
         return start(device, memory, features, queueSize, true);
     }
 
     /** The same through a transport that has no eventfds: the device serves on the thread that kicks. */
-    public static TestDriver startWithoutEventfds(VirtioDevice device, DriverMemory memory, long features, int queueSize) throws IOException {
+    public static TestDriver startWithoutEventfds(
+            VirtioDevice device, DriverMemory memory, long features, int queueSize) throws IOException {
         return start(device, memory, features, queueSize, false);
     }
 
-    private static TestDriver start(VirtioDevice device, DriverMemory memory, long features, int queueSize, boolean eventfds) throws IOException {
+    private static TestDriver start(
+            VirtioDevice device, DriverMemory memory, long features, int queueSize, boolean eventfds)
+            throws IOException {
         TestDriver driver = new TestDriver(device, memory, features, queueSize, eventfds);
         try {
             device.activate(driver.session());
@@ -47,8 +53,10 @@ public final class TestDriver implements AutoCloseable {
         }
     }
 
-    private TestDriver(VirtioDevice device, DriverMemory memory, long features, int queueSize, boolean eventfds) throws IOException {
-        if ((features & ~device.features()) != 0) throw new IllegalArgumentException("not offered: 0x" + Long.toHexString(features & ~device.features()));
+    private TestDriver(VirtioDevice device, DriverMemory memory, long features, int queueSize, boolean eventfds)
+            throws IOException {
+        if ((features & ~device.features()) != 0)
+            throw new IllegalArgumentException("not offered: 0x" + Long.toHexString(features & ~device.features()));
         this.device = device;
         this.memory = memory;
         this.features = features;
@@ -118,7 +126,7 @@ public final class TestDriver implements AutoCloseable {
     /** Waits until a chain comes back. */
     public Used await(int index) throws InterruptedException {
         DriverQueue queue = queues[index];
-        for (;;) {
+        for (; ; ) {
             Used used = queue.take();
             if (used != null) return used;
             queue.wantInterrupt(true);
@@ -129,16 +137,20 @@ public final class TestDriver implements AutoCloseable {
     }
 
     public void awaitInterrupt(int index) throws InterruptedException {
-        if (!interrupts[index].tryAcquire(PATIENCE_SECONDS, TimeUnit.SECONDS)) throw new AssertionError("no interrupt of queue " + index + " of " + device.name() + "; reasons for a reset: " + reasons());
+        if (!interrupts[index].tryAcquire(PATIENCE_SECONDS, TimeUnit.SECONDS))
+            throw new AssertionError(
+                    "no interrupt of queue " + index + " of " + device.name() + "; reasons for a reset: " + reasons());
     }
 
     public void awaitConfigChange() throws InterruptedException {
-        if (!configChanges.tryAcquire(PATIENCE_SECONDS, TimeUnit.SECONDS)) throw new AssertionError("configuration of " + device.name() + " has not changed");
+        if (!configChanges.tryAcquire(PATIENCE_SECONDS, TimeUnit.SECONDS))
+            throw new AssertionError("configuration of " + device.name() + " has not changed");
     }
 
     /** Waits until the device asks for a reset. @return why */
     public String awaitNeedsReset() throws InterruptedException {
-        if (!resets.tryAcquire(PATIENCE_SECONDS, TimeUnit.SECONDS)) throw new AssertionError(device.name() + " does not ask for a reset");
+        if (!resets.tryAcquire(PATIENCE_SECONDS, TimeUnit.SECONDS))
+            throw new AssertionError(device.name() + " does not ask for a reset");
         synchronized (reasons) {
             return reasons.getLast();
         }

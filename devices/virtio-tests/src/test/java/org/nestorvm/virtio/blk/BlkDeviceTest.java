@@ -26,15 +26,31 @@ import org.nestorvm.virtio.testkit.TestDriver;
 /** A disk in memory, as its driver sees it. */
 @Timeout(60)
 class BlkDeviceTest {
-    private static final int IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, WRITE_ZEROES = 13, OK = 0, IOERR = 1, UNSUPP = 2, SECTORS = 64;
-    private static final long ALL = Features.VERSION_1 | Features.EVENT_IDX | Features.INDIRECT_DESC | BlkDevice.F_FLUSH | BlkDevice.F_DISCARD | BlkDevice.F_WRITE_ZEROES | BlkDevice.F_CONFIG_WCE;
+    private static final int IN = 0,
+            OUT = 1,
+            FLUSH = 4,
+            GET_ID = 8,
+            DISCARD = 11,
+            WRITE_ZEROES = 13,
+            OK = 0,
+            IOERR = 1,
+            UNSUPP = 2,
+            SECTORS = 64;
+    private static final long ALL = Features.VERSION_1
+            | Features.EVENT_IDX
+            | Features.INDIRECT_DESC
+            | BlkDevice.F_FLUSH
+            | BlkDevice.F_DISCARD
+            | BlkDevice.F_WRITE_ZEROES
+            | BlkDevice.F_CONFIG_WCE;
 
     private MemoryDisk disk;
     private DriverMemory memory;
     private BlkDevice device;
     private TestDriver driver;
 
-    @BeforeEach void plugIn() throws Exception {
+    @BeforeEach
+    void plugIn() throws Exception {
         plugIn(new MemoryDisk(SECTORS, false), ALL);
     }
 
@@ -45,7 +61,8 @@ class BlkDeviceTest {
         driver = TestDriver.start(device, memory, features, 64);
     }
 
-    @AfterEach void pullOut() throws Exception {
+    @AfterEach
+    void pullOut() throws Exception {
         driver.close();
         device.close();
         memory.close();
@@ -53,11 +70,22 @@ class BlkDeviceTest {
     }
 
     private static byte[] header(int type, long sector, byte... data) {
-        return ByteBuffer.allocate(16 + data.length).order(ByteOrder.LITTLE_ENDIAN).putInt(type).putInt(0).putLong(sector).put(data).array();
+        return ByteBuffer.allocate(16 + data.length)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(type)
+                .putInt(0)
+                .putLong(sector)
+                .put(data)
+                .array();
     }
 
     private static byte[] range(long sector, int sectors, int flags) {
-        return ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN).putLong(sector).putInt(sectors).putInt(flags).array();
+        return ByteBuffer.allocate(16)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(sector)
+                .putInt(sectors)
+                .putInt(flags)
+                .array();
     }
 
     private static byte[] random(int size, long seed) {
@@ -77,7 +105,8 @@ class BlkDeviceTest {
         return ask(readable, 1)[0];
     }
 
-    @Test void whatIsWrittenIsRead() throws Exception {
+    @Test
+    void whatIsWrittenIsRead() throws Exception {
         byte[] data = random(1024, 1);
         assertEquals(OK, status(header(OUT, 5, data)));
         assertArrayEquals(data, Arrays.copyOfRange(disk.bytes, 5 * 512, 7 * 512));
@@ -87,9 +116,11 @@ class BlkDeviceTest {
     }
 
     /** The guest changes the second range when the first is being done. */
-    @Test void rangesAreReadOnce() throws Exception {
+    @Test
+    void rangesAreReadOnce() throws Exception {
         assertEquals(OK, status(header(OUT, 0, random(3 * 512, 7))));
-        byte[] ranges = ByteBuffer.allocate(32).put(range(0, 1, 0)).put(range(1, 1, 0)).array();
+        byte[] ranges =
+                ByteBuffer.allocate(32).put(range(0, 1, 0)).put(range(1, 1, 0)).array();
         disk.thrown = () -> {
             Buffer request = driver.queue(0).lastBuffers().getFirst();
             memory.write(request.gpa() + 16 + 16, range(1L << 40, 1, 0));
@@ -99,7 +130,8 @@ class BlkDeviceTest {
         assertArrayEquals(new byte[1024], Arrays.copyOf(disk.bytes, 1024));
     }
 
-    @Test void configurationTellsSizeAndLimits() {
+    @Test
+    void configurationTellsSizeAndLimits() {
         assertEquals(SECTORS, device.config().get(0, 8));
         assertEquals(512, device.config().get(20, 4));
         assertEquals(1, device.config().get(34, 2));
@@ -108,7 +140,9 @@ class BlkDeviceTest {
 
     /** Each way to cut a request into buffers means the same. */
     @Property(tries = 60)
-    void framingIsTheDriversChoice(@ForAll @IntRange(min = 1, max = 700) int cut, @ForAll boolean write, @ForAll boolean indirect) throws Exception {
+    void framingIsTheDriversChoice(
+            @ForAll @IntRange(min = 1, max = 700) int cut, @ForAll boolean write, @ForAll boolean indirect)
+            throws Exception {
         if (driver == null) plugIn();
         byte[] data = random(1024, cut), before = random(1024, -cut);
         System.arraycopy(before, 0, disk.bytes, 512, 1024);
@@ -144,7 +178,8 @@ class BlkDeviceTest {
         return Arrays.copyOf(all.array(), all.position());
     }
 
-    @Test void p34_whatIsNotOnTheDiskIsAnErrorOfThatRequest() throws Exception {
+    @Test
+    void p34_whatIsNotOnTheDiskIsAnErrorOfThatRequest() throws Exception {
         for (long sector : new long[] {SECTORS, SECTORS - 1, -1, Long.MAX_VALUE, Long.MIN_VALUE, 1L << 55}) {
             assertEquals(IOERR, status(header(OUT, sector, new byte[1024])), "write at " + sector);
             assertEquals(IOERR, ask(header(IN, sector), 1025)[1024], "read at " + sector);
@@ -157,7 +192,8 @@ class BlkDeviceTest {
         assertThat(driver.reasons()).isEmpty();
     }
 
-    @Test void p34_failedReadLeavesNoStaleBytes() throws Exception {
+    @Test
+    void p34_failedReadLeavesNoStaleBytes() throws Exception {
         disk.fail = true;
         byte[] answer = ask(header(IN, 0), 513);
         assertEquals(IOERR, answer[512]);
@@ -168,7 +204,8 @@ class BlkDeviceTest {
         assertEquals(OK, ask(header(IN, 0), 513)[512]);
     }
 
-    @Test void p34_requestWithoutRoomForItsStatusNeedsAReset() throws Exception {
+    @Test
+    void p34_requestWithoutRoomForItsStatusNeedsAReset() throws Exception {
         driver.queue(0).offer(header(OUT, 0, new byte[512]), 0);
         driver.kick(0);
         assertThat(driver.awaitNeedsReset()).contains("status");
@@ -178,14 +215,16 @@ class BlkDeviceTest {
         assertEquals(OK, status(header(FLUSH, 0)));
     }
 
-    @Test void p34_flushComesBeforeItsCompletion() throws Exception {
+    @Test
+    void p34_flushComesBeforeItsCompletion() throws Exception {
         assertEquals(OK, status(header(OUT, 0, new byte[512])));
         assertEquals(0, disk.flushes);
         assertEquals(OK, status(header(FLUSH, 0)));
         assertEquals(1, disk.flushes);
     }
 
-    @Test void p34_writeIsDurableWhereTheDriverHasNoFlush() throws Exception {
+    @Test
+    void p34_writeIsDurableWhereTheDriverHasNoFlush() throws Exception {
         device.config().write(BlkDevice.WRITEBACK, 1, 0);
         assertEquals(OK, status(header(OUT, 0, new byte[512])));
         assertEquals(1, disk.flushes);
@@ -195,7 +234,8 @@ class BlkDeviceTest {
         assertEquals(1, disk.flushes);
     }
 
-    @Test void identityIsPaddedWithZeroes() throws Exception {
+    @Test
+    void identityIsPaddedWithZeroes() throws Exception {
         byte[] answer = ask(header(GET_ID, 0), 21);
         assertEquals("SERIAL-1", new String(answer, 0, 8));
         assertThat(Arrays.copyOfRange(answer, 8, 20)).containsOnly(0);
@@ -203,12 +243,16 @@ class BlkDeviceTest {
         assertEquals(IOERR, ask(header(GET_ID, 0), 20)[19]);
     }
 
-    @Test void rangesAreZeroedAllOrNone() throws Exception {
+    @Test
+    void rangesAreZeroedAllOrNone() throws Exception {
         Arrays.fill(disk.bytes, (byte) 9);
         assertEquals(OK, status(header(WRITE_ZEROES, 0, range(2, 3, 1))));
         assertThat(Arrays.copyOfRange(disk.bytes, 2 * 512, 5 * 512)).containsOnly(0);
         assertEquals(OK, status(header(DISCARD, 0, range(10, 1, 0))));
-        byte[] second = ByteBuffer.allocate(32).put(range(20, 1, 0)).put(range(SECTORS, 1, 0)).array();
+        byte[] second = ByteBuffer.allocate(32)
+                .put(range(20, 1, 0))
+                .put(range(SECTORS, 1, 0))
+                .array();
         assertEquals(IOERR, status(header(WRITE_ZEROES, 0, second)));
         assertEquals(9, disk.bytes[20 * 512]);
         assertEquals(UNSUPP, status(header(DISCARD, 0, range(0, 1, 1))));
@@ -218,7 +262,8 @@ class BlkDeviceTest {
         assertEquals(IOERR, status(header(DISCARD, 0, range(0, -1, 0))));
     }
 
-    @Test void diskThatIsReadOnlySaysSoAndStaysAsItIs() throws Exception {
+    @Test
+    void diskThatIsReadOnlySaysSoAndStaysAsItIs() throws Exception {
         pullOut();
         plugIn(new MemoryDisk(SECTORS, true), Features.VERSION_1 | BlkDevice.F_RO);
         assertEquals(IOERR, status(header(OUT, 0, random(512, 3))));
@@ -227,7 +272,8 @@ class BlkDeviceTest {
         assertEquals(UNSUPP, status(header(DISCARD, 0, range(0, 1, 0))));
     }
 
-    @Test void manyRequestsAreServedInAnyNumberPastTheIndexsEnd() throws Exception {
+    @Test
+    void manyRequestsAreServedInAnyNumberPastTheIndexsEnd() throws Exception {
         byte[] header = header(OUT, 3, new byte[512]);
         long gpa = memory.allocate(header.length, 16), status = memory.allocate(1, 1);
         memory.write(gpa, header);
@@ -241,7 +287,8 @@ class BlkDeviceTest {
         assertEquals(70_016, disk.writes);
     }
 
-    @Test void queuesAreServedSideBySide() throws Exception {
+    @Test
+    void queuesAreServedSideBySide() throws Exception {
         BlkDevice wide = new BlkDevice("wide", new MemoryDisk(SECTORS, false), "", 4, BlkDevice.DEFAULT_THREADS);
         try (TestDriver many = TestDriver.start(wide, memory, ALL | BlkDevice.F_MQ, 16)) {
             for (int i = 0; i < 4; i++) many.queue(i).offer(header(FLUSH, 0), 1);

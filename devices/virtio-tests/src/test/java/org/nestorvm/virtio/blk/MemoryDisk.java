@@ -15,17 +15,20 @@ final class MemoryDisk implements DiskImage {
     final byte[] bytes;
     /** As they would be after a loss of power. */
     final byte[] durable;
+
     private final boolean readOnly;
     volatile boolean fail;
     /** Whether a request at this offset is done without waiting: none unless somebody says so. */
     volatile LongPredicate quick = _ -> false;
     /** What requests that may wait do wait for; null for nothing. */
     private volatile CountDownLatch gate;
+
     private volatile CountDownLatch held = new CountDownLatch(0);
     /** What they throw; null for nothing. */
     volatile Supplier<? extends Throwable> thrown = () -> null;
     /** One for each request that has come to the gate. */
     final Semaphore arrived = new Semaphore(0);
+
     final AtomicInteger inside = new AtomicInteger(), mostInside = new AtomicInteger();
     volatile String lastThread;
     int flushes, writes, closed;
@@ -85,15 +88,18 @@ final class MemoryDisk implements DiskImage {
         if (fail) throw new IOException("the disk is broken");
     }
 
-    @Override public String format() {
+    @Override
+    public String format() {
         return "memory";
     }
 
-    @Override public long sizeBytes() {
+    @Override
+    public long sizeBytes() {
         return bytes.length;
     }
 
-    @Override public boolean readOnly() {
+    @Override
+    public boolean readOnly() {
         return readOnly;
     }
 
@@ -106,15 +112,18 @@ final class MemoryDisk implements DiskImage {
         from.copyOut(0, bytes, (int) offset, (int) from.totalBytes());
     }
 
-    @Override public void read(long offset, IoVector into) throws IOException {
+    @Override
+    public void read(long offset, IoVector into) throws IOException {
         waiting(() -> readNow(offset, into));
     }
 
-    @Override public void write(long offset, IoVector from) throws IOException {
+    @Override
+    public void write(long offset, IoVector from) throws IOException {
         waiting(() -> writeNow(offset, from));
     }
 
-    @Override public synchronized boolean tryRead(long offset, IoVector into) throws IOException {
+    @Override
+    public synchronized boolean tryRead(long offset, IoVector into) throws IOException {
         if (!quick.test(offset)) return false;
         check();
         lastThread = Thread.currentThread().getName();
@@ -122,7 +131,8 @@ final class MemoryDisk implements DiskImage {
         return true;
     }
 
-    @Override public synchronized boolean tryWrite(long offset, IoVector from) throws IOException {
+    @Override
+    public synchronized boolean tryWrite(long offset, IoVector from) throws IOException {
         if (!quick.test(offset)) return false;
         check();
         lastThread = Thread.currentThread().getName();
@@ -130,22 +140,26 @@ final class MemoryDisk implements DiskImage {
         return true;
     }
 
-    @Override public void flush() throws IOException {
+    @Override
+    public void flush() throws IOException {
         waiting(() -> {
             flushes++;
             System.arraycopy(bytes, 0, durable, 0, bytes.length);
         });
     }
 
-    @Override public void discard(long offset, long sizeBytes) throws IOException {
+    @Override
+    public void discard(long offset, long sizeBytes) throws IOException {
         writeZeroes(offset, sizeBytes, true);
     }
 
-    @Override public void writeZeroes(long offset, long sizeBytes, boolean mayUnmap) throws IOException {
+    @Override
+    public void writeZeroes(long offset, long sizeBytes, boolean mayUnmap) throws IOException {
         waiting(() -> Arrays.fill(bytes, (int) offset, (int) (offset + sizeBytes), (byte) 0));
     }
 
-    @Override public void close() {
+    @Override
+    public void close() {
         closed++;
     }
 }

@@ -34,10 +34,19 @@ import org.nestorvm.virtio.testkit.Used;
 /** A disk of which some requests have to wait: the others of their queue go on. */
 @Timeout(60)
 class WaitingRequestsTest {
-    private static final int IN = 0, OUT = 1, FLUSH = 4, DISCARD = 11, WRITE_ZEROES = 13, OK = 0, IOERR = 1, SECTOR = 512;
+    private static final int IN = 0,
+            OUT = 1,
+            FLUSH = 4,
+            DISCARD = 11,
+            WRITE_ZEROES = 13,
+            OK = 0,
+            IOERR = 1,
+            SECTOR = 512;
     private static final int SECTORS = 64, SLOW = 32, THREADS = 3, QUEUE = 64, PATIENCE_S = 30;
-    private static final long BLK = BlkDevice.F_FLUSH | BlkDevice.F_DISCARD | BlkDevice.F_WRITE_ZEROES | BlkDevice.F_CONFIG_WCE, SPLIT = Features.VERSION_1 | Features.EVENT_IDX | BLK,
-        PACKED = SPLIT | Features.RING_PACKED;
+    private static final long
+            BLK = BlkDevice.F_FLUSH | BlkDevice.F_DISCARD | BlkDevice.F_WRITE_ZEROES | BlkDevice.F_CONFIG_WCE,
+            SPLIT = Features.VERSION_1 | Features.EVENT_IDX | BLK,
+            PACKED = SPLIT | Features.RING_PACKED;
 
     /** A request of the guest's. */
     private record Request(byte[] readable, List<Buffer> buffers) {
@@ -46,7 +55,7 @@ class WaitingRequestsTest {
         }
     }
 
-    private final Map<Integer, Request> offered = new HashMap<>();   // by the id of the chain
+    private final Map<Integer, Request> offered = new HashMap<>(); // by the id of the chain
     private final List<Request> done = new ArrayList<>();
     private DriverMemory memory;
     private MemoryDisk disk;
@@ -66,7 +75,8 @@ class WaitingRequestsTest {
         plugIn(features, THREADS);
     }
 
-    @AfterEach void pullOut() throws Exception {
+    @AfterEach
+    void pullOut() throws Exception {
         if (device == null) return;
         disk.letGo();
         driver.close();
@@ -76,15 +86,31 @@ class WaitingRequestsTest {
     }
 
     private static List<Thread> threadsOf(String name) {
-        return Thread.getAllStackTraces().keySet().stream().filter(thread -> thread.getName().startsWith(name)).toList();
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().startsWith(name))
+                .toList();
     }
 
     private static byte[] header(int type, long sector, byte... data) {
-        return ByteBuffer.allocate(16 + data.length).order(ByteOrder.LITTLE_ENDIAN).putInt(type).putInt(0).putLong(sector).put(data).array();
+        return ByteBuffer.allocate(16 + data.length)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(type)
+                .putInt(0)
+                .putLong(sector)
+                .put(data)
+                .array();
     }
 
     private static byte[] range(int type, long sector, int sectors) {
-        return ByteBuffer.allocate(32).order(ByteOrder.LITTLE_ENDIAN).putInt(type).putInt(0).putLong(0).putLong(sector).putInt(sectors).putInt(0).array();
+        return ByteBuffer.allocate(32)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(type)
+                .putInt(0)
+                .putLong(0)
+                .putLong(sector)
+                .putInt(sectors)
+                .putInt(0)
+                .array();
     }
 
     private static byte[] random(int size, long seed) {
@@ -150,7 +176,9 @@ class WaitingRequestsTest {
             assertEquals(OK, ask(header(OUT, i % SLOW, data), 1)[0]);
             assertArrayEquals(data, Arrays.copyOf(ask(header(IN, i % SLOW), SECTOR + 1), SECTOR));
         }
-        assertThat(disk.lastThread).as("what does not wait stays on the queue's thread").isEqualTo("disk");
+        assertThat(disk.lastThread)
+                .as("what does not wait stays on the queue's thread")
+                .isEqualTo("disk");
         assertThat(done).doesNotContain(flush);
         disk.letGo();
         await(flush);
@@ -191,7 +219,7 @@ class WaitingRequestsTest {
         for (int round = 0; round < 3; round++) {
             done.clear();
             disk.hold();
-            int count = QUEUE / 2 - 1;                               // a chain has two buffers
+            int count = QUEUE / 2 - 1; // a chain has two buffers
             for (int i = 0; i < count; i++) offer(header(OUT, SLOW + i, random(SECTOR, i)), 1);
             awaitArrivals(THREADS);
             assertEquals(OK, ask(header(IN, 0), SECTOR + 1)[SECTOR]);
@@ -241,12 +269,13 @@ class WaitingRequestsTest {
         offered.clear();
         driver = TestDriver.start(device, memory, features, QUEUE);
         for (int i = 0; i < 8; i++) offer(header(IN, SLOW + i), SECTOR + 1);
-        device.close();                                              // with its queues running
+        device.close(); // with its queues running
         assertEquals(0, disk.inside.get());
         assertEquals(1, disk.closed);
     }
 
-    @Test void p34_errorOfTheDiskReachesTheGuestFromAWorker() throws Exception {
+    @Test
+    void p34_errorOfTheDiskReachesTheGuestFromAWorker() throws Exception {
         plugIn(SPLIT);
         disk.fail = true;
         assertEquals(IOERR, ask(header(FLUSH, 0), 1)[0]);
@@ -262,9 +291,14 @@ class WaitingRequestsTest {
     }
 
     /** Whatever a worker meets: the guest is told, others under way come back, and the threads live on. */
-    @Test void whatIsNoErrorOfTheDiskEndsTheDeviceUntilItsReset() throws Exception {
+    @Test
+    void whatIsNoErrorOfTheDiskEndsTheDeviceUntilItsReset() throws Exception {
         plugIn(SPLIT);
-        List<Supplier<Throwable>> kinds = List.of(() -> new IllegalStateException("a mistake"), () -> new InternalError("memory that is gone"), () -> new OutOfMemoryError("no heap left"), StackOverflowError::new);
+        List<Supplier<Throwable>> kinds = List.of(
+                () -> new IllegalStateException("a mistake"),
+                () -> new InternalError("memory that is gone"),
+                () -> new OutOfMemoryError("no heap left"),
+                StackOverflowError::new);
         for (int round = 0; round < kinds.size(); round++) {
             disk.hold();
             Request other = offer(header(OUT, SLOW + 1, random(SECTOR, round)), 1);
@@ -294,7 +328,8 @@ class WaitingRequestsTest {
         assertThat(threadsOf("disk-io-")).hasSizeLessThanOrEqualTo(THREADS);
     }
 
-    @Test void p34_aViolationBesideRequestsThatAreAway() throws Exception {
+    @Test
+    void p34_aViolationBesideRequestsThatAreAway() throws Exception {
         plugIn(SPLIT);
         disk.hold();
         for (int i = 0; i < 6; i++) offer(header(IN, SLOW + i), SECTOR + 1);
@@ -311,7 +346,8 @@ class WaitingRequestsTest {
         assertThat(driver.reasons()).isEmpty();
     }
 
-    @Test void withoutWorkersEachIsDoneBeforeTheNext() throws Exception {
+    @Test
+    void withoutWorkersEachIsDoneBeforeTheNext() throws Exception {
         plugIn(SPLIT, 0);
         Request flush = offer(header(FLUSH, 0), 1), read = offer(header(IN, SLOW), SECTOR + 1);
         await(read);
@@ -319,7 +355,8 @@ class WaitingRequestsTest {
         assertEquals("disk", disk.lastThread);
     }
 
-    @Test void theDriversOwnThreadFindsDoneWhatItHasOffered() throws Exception {
+    @Test
+    void theDriversOwnThreadFindsDoneWhatItHasOffered() throws Exception {
         plugIn(SPLIT);
         driver.close();
         driver = TestDriver.startWithoutEventfds(device, memory, SPLIT, QUEUE);
@@ -329,17 +366,21 @@ class WaitingRequestsTest {
         assertEquals(Thread.currentThread().getName(), disk.lastThread);
     }
 
-    @Test void queuesShareTheWorkers() throws Exception {
+    @Test
+    void queuesShareTheWorkers() throws Exception {
         MemoryDisk shared = new MemoryDisk(SECTORS, false);
         BlkDevice wide = new BlkDevice("wide", shared, "", 4, 2);
-        try (DriverMemory its = new DriverMemory(); TestDriver many = TestDriver.start(wide, its, SPLIT | BlkDevice.F_MQ, 16)) {
+        try (DriverMemory its = new DriverMemory();
+                TestDriver many = TestDriver.start(wide, its, SPLIT | BlkDevice.F_MQ, 16)) {
             for (int round = 0; round < 50; round++) {
                 shared.hold();
-                for (int i = 0; i < 4; i++) for (int n = 0; n < 5; n++) many.queue(i).offer(header(FLUSH, 0), 1);
+                for (int i = 0; i < 4; i++)
+                    for (int n = 0; n < 5; n++) many.queue(i).offer(header(FLUSH, 0), 1);
                 for (int i = 0; i < 4; i++) many.kick(i);
                 assertTrue(shared.arrived.tryAcquire(2, PATIENCE_S, TimeUnit.SECONDS));
                 shared.letGo();
-                for (int i = 0; i < 4; i++) for (int n = 0; n < 5; n++) assertEquals(1, many.await(i).written());
+                for (int i = 0; i < 4; i++)
+                    for (int n = 0; n < 5; n++) assertEquals(1, many.await(i).written());
                 shared.arrived.acquire(4 * 5 - 2);
             }
         }
@@ -349,8 +390,9 @@ class WaitingRequestsTest {
     }
 
     /**
-     * Random requests, of which those under way at the same time do not overlap, against an array: reads see what was written, and a flush has made durable what was completed before it was offered. Now and then the queue
-     * is stopped and started.
+     * Random requests, of which those under way at the same time do not overlap, against an array: reads see what was
+     * written, and a flush has made durable what was completed before it was offered. Now and then the queue is stopped
+     * and started.
      */
     @Property(tries = 30)
     void whateverWaitsTheDiskReadsAsAModel(@ForAll boolean packed, @ForAll long seed) throws Exception {
@@ -426,11 +468,16 @@ class WaitingRequestsTest {
             int at = first.getOrDefault(request, 0) * SECTOR, size = count.getOrDefault(request, 0) * SECTOR;
             busy.clear(at / SECTOR, (at + size) / SECTOR);
             switch (request.type()) {
-                case IN -> assertArrayEquals(Arrays.copyOfRange(bytes, at, at + size), Arrays.copyOf(answer(request), size));
+                case IN ->
+                    assertArrayEquals(Arrays.copyOfRange(bytes, at, at + size), Arrays.copyOf(answer(request), size));
                 case OUT -> System.arraycopy(request.readable(), 16, bytes, at, size);
                 case WRITE_ZEROES -> Arrays.fill(bytes, at, at + size, (byte) 0);
-                default -> settled.remove(request).stream().forEach(sector -> assertArrayEquals(Arrays.copyOfRange(bytes, sector * SECTOR, (sector + 1) * SECTOR),
-                    Arrays.copyOfRange(disk.durable, sector * SECTOR, (sector + 1) * SECTOR), "durable: sector " + sector));
+                default ->
+                    settled.remove(request).stream()
+                            .forEach(sector -> assertArrayEquals(
+                                    Arrays.copyOfRange(bytes, sector * SECTOR, (sector + 1) * SECTOR),
+                                    Arrays.copyOfRange(disk.durable, sector * SECTOR, (sector + 1) * SECTOR),
+                                    "durable: sector " + sector));
             }
         }
     }

@@ -23,8 +23,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.Semaphore;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -41,7 +41,13 @@ import org.nestorvm.virtio.testkit.Used;
 
 @Timeout(60)
 class ConsoleDeviceTest {
-    private static final int RX = 0, TX = 1, CONTROL_RX = ConsoleDevice.CONTROL_RECEIVE, CONTROL_TX = ConsoleDevice.CONTROL_TRANSMIT, RX1 = 4, TX1 = 5, RX2 = 6;
+    private static final int RX = 0,
+            TX = 1,
+            CONTROL_RX = ConsoleDevice.CONTROL_RECEIVE,
+            CONTROL_TX = ConsoleDevice.CONTROL_TRANSMIT,
+            RX1 = 4,
+            TX1 = 5,
+            RX2 = 6;
 
     /** A stream that somebody may hold up. */
     private static final class Sink extends OutputStream {
@@ -78,6 +84,7 @@ class ConsoleDeviceTest {
 
     @TempDir
     Path folder;
+
     private DriverMemory memory;
     private final Sink sink = new Sink();
 
@@ -135,7 +142,15 @@ class ConsoleDeviceTest {
         }
 
         void send(int id, int event, int value) throws InterruptedException {
-            driver.request(CONTROL_TX, ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putInt(id).putShort((short) event).putShort((short) value).array(), 0);
+            driver.request(
+                    CONTROL_TX,
+                    ByteBuffer.allocate(8)
+                            .order(ByteOrder.LITTLE_ENDIAN)
+                            .putInt(id)
+                            .putShort((short) event)
+                            .putShort((short) value)
+                            .array(),
+                    0);
         }
 
         /** The next message, as text: port, event, value, and what follows. */
@@ -145,7 +160,8 @@ class ConsoleDeviceTest {
 
         String text(Used used) {
             long gpa = buffers.removeFirst();
-            ByteBuffer bytes = ByteBuffer.wrap(driver.memory().read(gpa, (int) used.written())).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer bytes = ByteBuffer.wrap(driver.memory().read(gpa, (int) used.written()))
+                    .order(ByteOrder.LITTLE_ENDIAN);
             String text = bytes.getInt() + " " + bytes.getShort() + " " + bytes.getShort();
             if (text.contains(" 5 ")) text += " " + bytes.getShort() + " " + bytes.getShort();
             if (bytes.hasRemaining()) text += " " + UTF_8.decode(bytes);
@@ -165,18 +181,21 @@ class ConsoleDeviceTest {
     @EnumSource
     void whatTheGuestPrintsIsOnTheStream(Ring ring) throws Exception {
         byte[] expected = noise(100_000);
-        try (ConsoleDevice console = plain(); TestDriver driver = start(console, ring)) {
-            for (int at = 0; at < expected.length; at += 10_000) assertEquals(0, driver.request(TX, Arrays.copyOfRange(expected, at, at + 10_000), 0).length);
+        try (ConsoleDevice console = plain();
+                TestDriver driver = start(console, ring)) {
+            for (int at = 0; at < expected.length; at += 10_000)
+                assertEquals(0, driver.request(TX, Arrays.copyOfRange(expected, at, at + 10_000), 0).length);
             assertArrayEquals(expected, sink.await(expected.length));
-            driver.request(TX, new byte[0], 5);                      // nothing to print, and room that nobody fills
+            driver.request(TX, new byte[0], 5); // nothing to print, and room that nobody fills
         }
     }
 
     @ParameterizedTest
     @EnumSource
     void whatSomebodyTypesReachesTheGuest(Ring ring) throws Exception {
-        try (ConsoleDevice console = plain(); TestDriver driver = start(console, ring)) {
-            assertEquals(3, console.offer("xabcx".getBytes(UTF_8), 1, 3));     // before the guest has a buffer
+        try (ConsoleDevice console = plain();
+                TestDriver driver = start(console, ring)) {
+            assertEquals(3, console.offer("xabcx".getBytes(UTF_8), 1, 3)); // before the guest has a buffer
             long gpa = memory.allocate(16, 16);
             driver.queue(RX).offer(List.of(new Buffer(gpa, 2, true)));
             driver.queue(RX).offer(List.of(new Buffer(gpa + 8, 8, true)));
@@ -187,7 +206,7 @@ class ConsoleDeviceTest {
             assertArrayEquals("c".getBytes(UTF_8), memory.read(gpa + 8, 1));
             driver.queue(RX).offer(List.of(new Buffer(gpa, 8, true)));
             driver.kick(RX);
-            console.offer("later".getBytes(UTF_8), 0, 5);                       // while it waits with one
+            console.offer("later".getBytes(UTF_8), 0, 5); // while it waits with one
             assertEquals(5, driver.await(RX).written());
             assertArrayEquals("later".getBytes(UTF_8), memory.read(gpa, 5));
         }
@@ -195,7 +214,8 @@ class ConsoleDeviceTest {
 
     @Test
     void aGuestThatDoesNotReadStopsTheTyping() throws Exception {
-        try (ConsoleDevice console = plain(); TestDriver driver = start(console, Ring.SPLIT)) {
+        try (ConsoleDevice console = plain();
+                TestDriver driver = start(console, Ring.SPLIT)) {
             byte[] typed = noise(100_000);
             int accepted = console.offer(typed, 0, typed.length);
             assertEquals(StreamEnd.BUFFER_BYTES, accepted);
@@ -228,15 +248,17 @@ class ConsoleDeviceTest {
     @ParameterizedTest
     @EnumSource
     void aStreamThatDoesNotTakeStopsThePort(Ring ring) throws Exception {
-        try (ConsoleDevice console = withPorts("other"); TestDriver driver = start(console, ring)) {
+        try (ConsoleDevice console = withPorts("other");
+                TestDriver driver = start(console, ring)) {
             new Control(driver).begin(2);
             sink.hold();
             byte[] expected = noise(8 * 50_000);
             int back = 0;
-            for (int i = 0; i < 8; i++) driver.queue(TX).offer(Arrays.copyOfRange(expected, i * 50_000, (i + 1) * 50_000), 0);
+            for (int i = 0; i < 8; i++)
+                driver.queue(TX).offer(Arrays.copyOfRange(expected, i * 50_000, (i + 1) * 50_000), 0);
             driver.kick(TX);
             for (int i = 0; i < 5; i++) {
-                driver.request(TX1, new byte[] {1}, 0);              // the other port goes on
+                driver.request(TX1, new byte[] {1}, 0); // the other port goes on
                 driver.stopQueue(TX);
                 driver.startQueue(TX);
             }
@@ -251,7 +273,8 @@ class ConsoleDeviceTest {
 
     @Test
     void whatIsLeftIsWrittenAtTheEnd() throws Exception {
-        try (ConsoleDevice console = plain(); TestDriver driver = start(console, Ring.SPLIT)) {
+        try (ConsoleDevice console = plain();
+                TestDriver driver = start(console, Ring.SPLIT)) {
             driver.request(TX, "the last words".getBytes(UTF_8), 0);
         }
         assertEquals("the last words", new String(sink.await(0), UTF_8));
@@ -265,7 +288,8 @@ class ConsoleDeviceTest {
                 throw new IOException("test: no space left");
             }
         };
-        try (ConsoleDevice console = new ConsoleDevice("console", ConsoleOptions.DEFAULT, fails); TestDriver driver = start(console, Ring.SPLIT)) {
+        try (ConsoleDevice console = new ConsoleDevice("console", ConsoleOptions.DEFAULT, fails);
+                TestDriver driver = start(console, Ring.SPLIT)) {
             for (int i = 0; i < 10; i++) driver.request(TX, noise(50_000), 0);
         }
     }
@@ -274,8 +298,8 @@ class ConsoleDeviceTest {
     void aGuestInDistressNeedsNoDriver() throws Exception {
         try (ConsoleDevice console = plain()) {
             for (byte b : "panic".getBytes(UTF_8)) console.config().write(ConsoleDevice.EMERG_WR, 4, 0xabcdef00L | b);
-            console.config().write(ConsoleDevice.EMERG_WR + 1, 1, 'x');         // not the byte that counts
-            console.config().write(ConsoleDevice.COLS, 2, 99);                  // not the guest's to write
+            console.config().write(ConsoleDevice.EMERG_WR + 1, 1, 'x'); // not the byte that counts
+            console.config().write(ConsoleDevice.COLS, 2, 99); // not the guest's to write
             assertEquals("panic", new String(sink.await(5), UTF_8));
             assertEquals(0, console.config().get(ConsoleDevice.COLS, 2));
         }
@@ -290,7 +314,7 @@ class ConsoleDeviceTest {
             console.setSize(80, 24);
             try (TestDriver driver = start(console, Ring.PACKED)) {
                 assertEquals(80 | 24 << 16, console.config().get(0, 4));
-                driver.awaitConfigChange();                          // without which Linux does not look
+                driver.awaitConfigChange(); // without which Linux does not look
                 console.setSize(100, 40);
                 driver.awaitConfigChange();
                 assertEquals(100 | 40 << 16, console.config().get(0, 4));
@@ -301,7 +325,8 @@ class ConsoleDeviceTest {
     @ParameterizedTest
     @EnumSource
     void portsAreMadeNamedAndOpened(Ring ring) throws Exception {
-        try (ConsoleDevice console = withPorts("agent", "log"); TestDriver driver = start(console, ring)) {
+        try (ConsoleDevice console = withPorts("agent", "log");
+                TestDriver driver = start(console, ring)) {
             assertEquals(3, console.config().get(ConsoleDevice.MAX_NR_PORTS, 4));
             Control control = new Control(driver);
             control.send(0, ConsoleDevice.DEVICE_READY, 1);
@@ -339,11 +364,12 @@ class ConsoleDeviceTest {
     void aChannelBeginsOpenAndEndsEachWayAfterTheLastByte(Ring ring) throws Exception {
         Semaphore ended = new Semaphore(0);
         Channel channel = new Channel("stdin", sink, events(ended, new Semaphore(0)));
-        try (ConsoleDevice console = new ConsoleDevice("channels", List.of(channel)); TestDriver driver = start(console, ring)) {
+        try (ConsoleDevice console = new ConsoleDevice("channels", List.of(channel));
+                TestDriver driver = start(console, ring)) {
             assertFalse(console.hasConsole());
             Control control = new Control(driver);
             control.send(0, ConsoleDevice.DEVICE_READY, 1);
-            assertEquals("1 1 1", control.next());                   // and no port 0
+            assertEquals("1 1 1", control.next()); // and no port 0
             control.send(1, ConsoleDevice.PORT_READY, 1);
             assertEquals("1 6 1", control.next());
             assertEquals("1 7 1 stdin", control.next());
@@ -353,7 +379,8 @@ class ConsoleDeviceTest {
             assertArrayEquals("last".getBytes(UTF_8), driver.request(RX1, new byte[0], 10));
             assertEquals("1 6 0", control.next());
 
-            byte[] sent = noise(300_000);                            // more than there is room for, so that the message of the end comes while it waits
+            byte[] sent =
+                    noise(300_000); // more than there is room for, so that the message of the end comes while it waits
             sink.hold();
             driver.queue(TX1).offer(sent, 0);
             driver.kick(TX1);
@@ -372,7 +399,8 @@ class ConsoleDeviceTest {
         closed.close();
         Channel channel = new Channel("stdout", closed, events(ended, broken));
         channel.endInput();
-        try (ConsoleDevice console = new ConsoleDevice("channels", List.of(channel)); TestDriver driver = start(console, Ring.SPLIT_EVENT)) {
+        try (ConsoleDevice console = new ConsoleDevice("channels", List.of(channel));
+                TestDriver driver = start(console, Ring.SPLIT_EVENT)) {
             Control control = new Control(driver);
             control.send(0, ConsoleDevice.DEVICE_READY, 1);
             assertEquals("1 1 1", control.next());
@@ -381,7 +409,7 @@ class ConsoleDeviceTest {
             control.send(1, ConsoleDevice.PORT_OPEN, 1);
             driver.request(TX1, noise(100), 0);
             broken.acquire();
-            driver.request(TX1, noise(300_000), 0);                  // dropped
+            driver.request(TX1, noise(300_000), 0); // dropped
             control.send(1, ConsoleDevice.PORT_OPEN, 0);
             ended.acquire();
         }
@@ -404,7 +432,8 @@ class ConsoleDeviceTest {
     @ParameterizedTest
     @EnumSource
     void bytesGoBothWaysThroughASocket(Ring ring) throws Exception {
-        try (ConsoleDevice console = withPorts("agent"); TestDriver driver = start(console, ring)) {
+        try (ConsoleDevice console = withPorts("agent");
+                TestDriver driver = start(console, ring)) {
             Control control = new Control(driver);
             control.begin(2);
             long gpa = memory.allocate(16, 16);
@@ -430,12 +459,12 @@ class ConsoleDeviceTest {
                 driver.queue(RX1).offer(List.of(new Buffer(gpa, 8, true)));
                 driver.kick(RX1);
                 assertEquals(4, driver.await(RX1).written(), "what was said before the end arrives");
-                driver.queue(TX1).offer(new byte[1], 0);             // whether the end was seen or not
+                driver.queue(TX1).offer(new byte[1], 0); // whether the end was seen or not
                 driver.kick(TX1);
                 driver.await(TX1);
                 for (String message = ""; !message.equals("1 6 0"); ) message = control.next();
                 control.send(1, ConsoleDevice.PORT_OPEN, 0);
-                driver.request(TX1, noise(300_000), 0);              // lost: nobody is there
+                driver.request(TX1, noise(300_000), 0); // lost: nobody is there
             }
             assertTrue(driver.reasons().isEmpty());
         }
@@ -446,11 +475,14 @@ class ConsoleDeviceTest {
     @EnumSource
     void aProgramThatDoesNotReadStopsItsPort(Ring ring) throws Exception {
         byte[] expected = noise(10 * 100_000);
-        try (ConsoleDevice console = withPorts("agent"); TestDriver driver = start(console, ring); SocketChannel client = connect("agent")) {
+        try (ConsoleDevice console = withPorts("agent");
+                TestDriver driver = start(console, ring);
+                SocketChannel client = connect("agent")) {
             Control control = new Control(driver);
             control.begin(2);
             for (String message = ""; !message.equals("1 6 1"); ) message = control.next();
-            for (int i = 0; i < 10; i++) driver.queue(TX1).offer(Arrays.copyOfRange(expected, i * 100_000, (i + 1) * 100_000), 0);
+            for (int i = 0; i < 10; i++)
+                driver.queue(TX1).offer(Arrays.copyOfRange(expected, i * 100_000, (i + 1) * 100_000), 0);
             driver.kick(TX1);
             for (int i = 0; i < 5; i++) {
                 driver.request(TX, "console".getBytes(UTF_8), 0);
@@ -471,13 +503,15 @@ class ConsoleDeviceTest {
     @Test
     void aGuestThatDoesNotReadStopsTheProgram() throws Exception {
         byte[] expected = noise(2_000_000);
-        try (ConsoleDevice console = withPorts("agent"); TestDriver driver = start(console, Ring.SPLIT_EVENT); SocketChannel client = connect("agent")) {
+        try (ConsoleDevice console = withPorts("agent");
+                TestDriver driver = start(console, Ring.SPLIT_EVENT);
+                SocketChannel client = connect("agent")) {
             Control control = new Control(driver);
             control.begin(2);
             control.send(1, ConsoleDevice.PORT_OPEN, 1);
             client.configureBlocking(false);
             ByteBuffer bytes = ByteBuffer.wrap(expected);
-            while (client.write(bytes) > 0) { }
+            while (client.write(bytes) > 0) {}
             assertTrue(bytes.hasRemaining());
             driver.request(TX, "console".getBytes(UTF_8), 0);
             ByteArrayOutputStream heard = new ByteArrayOutputStream();
@@ -492,11 +526,13 @@ class ConsoleDeviceTest {
     @Test
     void p34_controlMessagesOfAHostileGuest() throws Exception {
         Random random = new Random(3);
-        try (ConsoleDevice console = withPorts("a", "b"); TestDriver driver = start(console, Ring.SPLIT)) {
+        try (ConsoleDevice console = withPorts("a", "b");
+                TestDriver driver = start(console, Ring.SPLIT)) {
             for (int i = 0; i < 500; i++) {
                 byte[] message = new byte[1 + random.nextInt(12)];
                 random.nextBytes(message);
-                if (random.nextBoolean()) for (int at = 1; at < message.length; at++) if (at != 4 && at != 6) message[at] = 0;
+                if (random.nextBoolean())
+                    for (int at = 1; at < message.length; at++) if (at != 4 && at != 6) message[at] = 0;
                 if (message.length > 6 && random.nextBoolean()) {
                     message[0] = (byte) random.nextInt(4);
                     message[4] = (byte) random.nextInt(8);
@@ -513,9 +549,9 @@ class ConsoleDeviceTest {
                 if (driver.queue(CONTROL_RX).take() == null) break;
                 told++;
             }
-            assertThat(told).isLessThan(20);                         // however often it asked
+            assertThat(told).isLessThan(20); // however often it asked
             driver.request(TX, "still here".getBytes(UTF_8), 0);
-            driver.queue(RX2).offer(new byte[4], 0);                 // nothing to write into, where the device only writes
+            driver.queue(RX2).offer(new byte[4], 0); // nothing to write into, where the device only writes
             driver.kick(RX2);
             assertTrue(driver.reasons().isEmpty());
         }
@@ -545,25 +581,57 @@ class ConsoleDeviceTest {
     @Test
     void aPathThatIsTakenIsNamed() throws Exception {
         Files.writeString(folder.resolve("b"), "a file");
-        assertThatThrownBy(() -> withPorts("a", "b")).isInstanceOf(IOException.class).hasMessageContaining("virtio console port b").hasMessageContaining("is not a socket");
+        assertThatThrownBy(() -> withPorts("a", "b"))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("virtio console port b")
+                .hasMessageContaining("is not a socket");
         assertFalse(Files.exists(folder.resolve("a")), "nothing is left behind");
         try (ConsoleDevice first = withPorts("a")) {
-            assertThatThrownBy(() -> withPorts("a")).isInstanceOf(IOException.class).hasMessageContaining("in use");
-            first.close();                                           // once more at the end does nothing
+            assertThatThrownBy(() -> withPorts("a"))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("in use");
+            first.close(); // once more at the end does nothing
         }
     }
 
     @Test
     void optionsAreReadAsWritten() throws Exception {
         assertEquals(ConsoleOptions.DEFAULT, ConsoleOptions.parse("on"));
-        assertEquals(new ConsoleOptions(80, 25, List.of(new ConsoleOptions.PortOptions("org.agent.0", Path.of("/run/a:b")), new ConsoleOptions.PortOptions("log", Path.of("log.sock")))),
-            ConsoleOptions.parse("port=org.agent.0:/run/a:b,rows=25,cols=80,port=log:log.sock"));
+        assertEquals(
+                new ConsoleOptions(
+                        80,
+                        25,
+                        List.of(
+                                new ConsoleOptions.PortOptions("org.agent.0", Path.of("/run/a:b")),
+                                new ConsoleOptions.PortOptions("log", Path.of("log.sock")))),
+                ConsoleOptions.parse("port=org.agent.0:/run/a:b,rows=25,cols=80,port=log:log.sock"));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", "off", "cols=80", "rows=25", "cols=0,rows=25", "cols=80,rows=65536", "cols=-1,rows=2", "port", "port=a", "port=:x", "port=a:", "port=a b:x", "port=a/b:x",
-        "port=a:x,port=a:y", "port=a:x,port=b:x", "size=80x25", "on,cols=1"})
+    @ValueSource(
+            strings = {
+                "",
+                "off",
+                "cols=80",
+                "rows=25",
+                "cols=0,rows=25",
+                "cols=80,rows=65536",
+                "cols=-1,rows=2",
+                "port",
+                "port=a",
+                "port=:x",
+                "port=a:",
+                "port=a b:x",
+                "port=a/b:x",
+                "port=a:x,port=a:y",
+                "port=a:x,port=b:x",
+                "size=80x25",
+                "on,cols=1"
+            })
     void optionsThatCannotBeAreNamed(String text) {
-        assertThatThrownBy(() -> ConsoleOptions.parse(text)).isInstanceOf(IOException.class).hasMessageStartingWith("virtio console").hasMessageNotContaining("\n");
+        assertThatThrownBy(() -> ConsoleOptions.parse(text))
+                .isInstanceOf(IOException.class)
+                .hasMessageStartingWith("virtio console")
+                .hasMessageNotContaining("\n");
     }
 }

@@ -30,7 +30,10 @@ import org.nestorvm.virtio.testkit.DriverMemory;
 class NetControlTest {
     private static final MacAddress MAC = MacAddress.of(Packets.GUEST_MAC);
     private static final int PAIRS = 3;
-    private static final byte[] OTHER = {0x52, 0x54, 0, 0, 0, 9}, GROUP = {1, 0, 0x5e, 0, 0, 1}, GROUP_2 = {1, 0, 0x5e, 0, 0, 2}, BROADCAST = {-1, -1, -1, -1, -1, -1};
+    private static final byte[] OTHER = {0x52, 0x54, 0, 0, 0, 9},
+            GROUP = {1, 0, 0x5e, 0, 0, 1},
+            GROUP_2 = {1, 0, 0x5e, 0, 0, 2},
+            BROADCAST = {-1, -1, -1, -1, -1, -1};
     private static final long BASE = Features.VERSION_1 | NetFeatures.CONTROL | NetFeatures.MRG_RXBUF;
 
     private DriverMemory memory;
@@ -90,14 +93,17 @@ class NetControlTest {
     }
 
     private static byte[] tables(byte[][] unicast, byte[][] multicast) {
-        ByteBuffer tables = ByteBuffer.allocate(8 + 6 * (unicast.length + multicast.length)).order(ByteOrder.LITTLE_ENDIAN).putInt(unicast.length);
+        ByteBuffer tables = ByteBuffer.allocate(8 + 6 * (unicast.length + multicast.length))
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(unicast.length);
         for (byte[] mac : unicast) tables.put(mac);
         tables.putInt(multicast.length);
         for (byte[] mac : multicast) tables.put(mac);
         return tables.array();
     }
 
-    @Test void everythingPassesUntilTheDriverSaysOtherwise() throws Exception {
+    @Test
+    void everythingPassesUntilTheDriverSaysOtherwise() throws Exception {
         start(BASE);
         assertThat(passes(OTHER)).isTrue();
         assertThat(passes(GROUP)).isTrue();
@@ -110,7 +116,8 @@ class NetControlTest {
         assertThat(passes(OTHER)).as("after a reset").isTrue();
     }
 
-    @Test void modesAndTables() throws Exception {
+    @Test
+    void modesAndTables() throws Exception {
         start(BASE);
         assertEquals(OK, driver.command(CTRL_RX, 0, (byte) 0));
         assertEquals(OK, driver.command(CTRL_MAC, 0, tables(new byte[][] {OTHER}, new byte[][] {GROUP})));
@@ -127,7 +134,8 @@ class NetControlTest {
         assertThat(passes(OTHER)).isTrue();
     }
 
-    @Test void tablesThatAreTooLongLetAllOfTheirKindPass() throws Exception {
+    @Test
+    void tablesThatAreTooLongLetAllOfTheirKindPass() throws Exception {
         start(BASE);
         byte[][] many = new byte[ReceiveFilter.TABLE + 1][];
         for (int i = 0; i < many.length; i++) many[i] = new byte[] {2, 0, 0, 0, 1, (byte) i};
@@ -136,13 +144,16 @@ class NetControlTest {
         assertThat(List.of(passes(OTHER), passes(GROUP))).containsExactly(true, false);
     }
 
-    @Test void vlansPassWhenTheyAreNamed() throws Exception {
+    @Test
+    void vlansPassWhenTheyAreNamed() throws Exception {
         start(BASE);
         assertEquals(OK, driver.command(CTRL_RX, 0, (byte) 0));
-        assertThat(List.of(passes(Packets.GUEST_MAC, 5), passes(Packets.GUEST_MAC, -1))).containsExactly(false, true);
+        assertThat(List.of(passes(Packets.GUEST_MAC, 5), passes(Packets.GUEST_MAC, -1)))
+                .containsExactly(false, true);
         assertEquals(OK, driver.command(CTRL_VLAN, 0, (byte) 5, (byte) 0));
         assertEquals(OK, driver.command(CTRL_VLAN, 0, (byte) 0xff, (byte) 0x0f));
-        assertThat(List.of(passes(Packets.GUEST_MAC, 5), passes(Packets.GUEST_MAC, 4095), passes(Packets.GUEST_MAC, 6))).containsExactly(true, true, false);
+        assertThat(List.of(passes(Packets.GUEST_MAC, 5), passes(Packets.GUEST_MAC, 4095), passes(Packets.GUEST_MAC, 6)))
+                .containsExactly(true, true, false);
         assertEquals(OK, driver.command(CTRL_VLAN, 1, (byte) 5, (byte) 0));
         assertThat(passes(Packets.GUEST_MAC, 5)).isFalse();
         start(BASE & ~NetFeatures.CTRL_VLAN);
@@ -150,18 +161,22 @@ class NetControlTest {
         assertThat(passes(Packets.GUEST_MAC, 5)).as("not negotiated").isTrue();
     }
 
-    @Test void addressOfTheDevice() throws Exception {
+    @Test
+    void addressOfTheDevice() throws Exception {
         start(BASE);
         assertEquals(OK, driver.command(CTRL_MAC, 1, OTHER));
         assertArrayEquals(OTHER, java.util.Arrays.copyOf(device.config().get(), 6));
         start(BASE);
-        assertArrayEquals(Packets.GUEST_MAC, java.util.Arrays.copyOf(device.config().get(), 6));
+        assertArrayEquals(
+                Packets.GUEST_MAC, java.util.Arrays.copyOf(device.config().get(), 6));
     }
 
-    @Test void pairsOfQueues() throws Exception {
+    @Test
+    void pairsOfQueues() throws Exception {
         start(BASE | NetFeatures.MQ);
         assertEquals(PAIRS, device.config().get(8, 2));
-        for (int pairs = 1; pairs <= PAIRS; pairs++) assertEquals(OK, driver.command(CTRL_MQ, 0, (byte) pairs, (byte) 0));
+        for (int pairs = 1; pairs <= PAIRS; pairs++)
+            assertEquals(OK, driver.command(CTRL_MQ, 0, (byte) pairs, (byte) 0));
         assertEquals(ERR, driver.command(CTRL_MQ, 0, (byte) 0, (byte) 0));
         assertEquals(ERR, driver.command(CTRL_MQ, 0, (byte) (PAIRS + 1), (byte) 0));
         for (int i = 0; i < PAIRS; i++) {
@@ -184,7 +199,8 @@ class NetControlTest {
         assertEquals(PAIRS, device.count(Kind.RECEIVED_PACKETS));
     }
 
-    @Test void whatIsNotNegotiatedOrNotKnownIsAnError() throws Exception {
+    @Test
+    void whatIsNotNegotiatedOrNotKnownIsAnError() throws Exception {
         start(Features.VERSION_1 | NetFeatures.CTRL_VQ);
         assertEquals(ERR, driver.command(CTRL_RX, 0, (byte) 0));
         assertEquals(ERR, driver.command(CTRL_MAC, 0, tables(new byte[0][], new byte[0][])));
@@ -205,12 +221,15 @@ class NetControlTest {
         assertEquals(ERR, driver.command(CTRL_MAC, 1, (byte) 1));
         assertEquals(ERR, driver.command(CTRL_MAC, 0, (byte) -1, (byte) -1, (byte) -1, (byte) -1));
         assertEquals(ERR, driver.command(CTRL_MAC, 0, (byte) 0, (byte) 0, (byte) 0, (byte) 0));
-        assertEquals(ERR, driver.command(CTRL_MAC, 0, Packets.join(tables(new byte[][] {OTHER}, new byte[0][]), new byte[1])));
+        assertEquals(
+                ERR,
+                driver.command(CTRL_MAC, 0, Packets.join(tables(new byte[][] {OTHER}, new byte[0][]), new byte[1])));
         assertThat(passes(OTHER)).as("nothing has changed").isTrue();
         assertThat(driver.driver.reasons()).isEmpty();
     }
 
-    @Test void hostileChains() throws Exception {
+    @Test
+    void hostileChains() throws Exception {
         start(BASE);
         Random random = new Random(1);
         for (int i = 0; i < 500; i++) {

@@ -23,12 +23,20 @@ import org.nestorvm.virtio.net.Packets.Packet;
 import org.nestorvm.virtio.testkit.Buffer;
 import org.nestorvm.virtio.testkit.DriverMemory;
 
-/** The device as its driver sees it, with a peer that plays the network: over a stream of frames, and over messages with headers, as a tap interface has them. */
+/**
+ * The device as its driver sees it, with a peer that plays the network: over a stream of frames, and over messages with
+ * headers, as a tap interface has them.
+ */
 @Timeout(120)
 class NetDeviceTest {
     private static final MacAddress MAC = MacAddress.of(Packets.GUEST_MAC);
     private static final long BASE = Features.VERSION_1 | NetFeatures.MAC | NetFeatures.STATUS;
-    private static final long ALL = BASE | Features.EVENT_IDX | NetFeatures.HOST_OFFLOADS | NetFeatures.GUEST_CSUM | NetFeatures.MRG_RXBUF | NetFeatures.CONTROL;
+    private static final long ALL = BASE
+            | Features.EVENT_IDX
+            | NetFeatures.HOST_OFFLOADS
+            | NetFeatures.GUEST_CSUM
+            | NetFeatures.MRG_RXBUF
+            | NetFeatures.CONTROL;
 
     private DriverMemory memory;
     private NetDevice device;
@@ -38,8 +46,11 @@ class NetDeviceTest {
     static List<Object[]> kinds() {
         List<Object[]> kinds = new ArrayList<>();
         for (boolean stream : new boolean[] {true, false}) {
-            for (long queue : new long[] {0, Features.EVENT_IDX, Features.RING_PACKED, Features.RING_PACKED | Features.EVENT_IDX}) {
-                for (long merge : new long[] {0, NetFeatures.MRG_RXBUF}) kinds.add(new Object[] {stream, BASE | queue | merge});
+            for (long queue :
+                    new long[] {0, Features.EVENT_IDX, Features.RING_PACKED, Features.RING_PACKED | Features.EVENT_IDX
+                    }) {
+                for (long merge : new long[] {0, NetFeatures.MRG_RXBUF})
+                    kinds.add(new Object[] {stream, BASE | queue | merge});
             }
         }
         return kinds;
@@ -99,7 +110,12 @@ class NetDeviceTest {
         assertEquals(90, device.count(Kind.SENT_PACKETS));
         assertEquals(10 * (14 + 15 + 60 + 61 + 100 + 112 + 113 + 1514 + 1600), device.count(Kind.SENT_BYTES));
         assertEquals(device.count(Kind.SENT_BYTES), device.count(Kind.RECEIVED_BYTES));
-        assertEquals(0, device.count(Kind.RECEIVE_DROPPED) + device.count(Kind.SEND_DROPPED) + device.count(Kind.SEND_MALFORMED) + device.count(Kind.RECEIVE_FILTERED));
+        assertEquals(
+                0,
+                device.count(Kind.RECEIVE_DROPPED)
+                        + device.count(Kind.SEND_DROPPED)
+                        + device.count(Kind.SEND_MALFORMED)
+                        + device.count(Kind.RECEIVE_FILTERED));
         assertThat(driver.driver.reasons()).isEmpty();
     }
 
@@ -119,9 +135,11 @@ class NetDeviceTest {
         int received = 0;
         for (int i = 0; i < 1500; i++) {
             driver.send(Packets.plain(Packets.frame(60 + i % 1000, i)));
-            if (i - received > 30) assertArrayEquals(Packets.frame(60 + received % 1000, received++), Packets.without(driver.receive()));
+            if (i - received > 30)
+                assertArrayEquals(Packets.frame(60 + received % 1000, received++), Packets.without(driver.receive()));
         }
-        for (; received < 1500; received++) assertArrayEquals(Packets.frame(60 + received % 1000, received), Packets.without(driver.receive()));
+        for (; received < 1500; received++)
+            assertArrayEquals(Packets.frame(60 + received % 1000, received), Packets.without(driver.receive()));
         echo.join();
         assertEquals(null, failed.get());
     }
@@ -171,7 +189,7 @@ class NetDeviceTest {
     @MethodSource("backends")
     void aFrameThatFitsIntoNoRingIsDropped(boolean stream) throws Exception {
         start(stream, BASE | NetFeatures.MRG_RXBUF);
-        driver.post(256, 20);                                        // all of the ring
+        driver.post(256, 20); // all of the ring
         peer.send(out(stream, Packets.frame(6000, 1)));
         peer.send(out(stream, Packets.frame(4000, 2)));
         assertArrayEquals(Packets.frame(4000, 2), Packets.without(driver.receive()));
@@ -195,7 +213,8 @@ class NetDeviceTest {
         assertEquals(2, device.count(Kind.SENT_PACKETS));
     }
 
-    @Test void p37_shortAndEmptyFramesOfThePeerAreSkipped() throws Exception {
+    @Test
+    void p37_shortAndEmptyFramesOfThePeerAreSkipped() throws Exception {
         start(true, ALL);
         driver.post(4, 2000);
         peer.send(new byte[0]);
@@ -204,23 +223,25 @@ class NetDeviceTest {
         assertArrayEquals(Packets.frame(60, 1), Packets.without(driver.receive()));
     }
 
-    @Test void chainsThatAreNoReceiveBuffersDoNoHarm() throws Exception {
+    @Test
+    void chainsThatAreNoReceiveBuffersDoNoHarm() throws Exception {
         start(true, BASE | NetFeatures.MRG_RXBUF);
-        driver.driver.queue(0).offer(new byte[100], 0);              // nothing to write into
-        driver.driver.queue(0).offer(new byte[100], 10);             // less than a header
+        driver.driver.queue(0).offer(new byte[100], 0); // nothing to write into
+        driver.driver.queue(0).offer(new byte[100], 10); // less than a header
         peer.send(Packets.frame(80, 1));
         driver.driver.queue(0).offer(new byte[0], 200);
         driver.driver.kick(0);
         assertEquals(0, driver.driver.await(0).written());
         assertEquals(10, driver.driver.await(0).written());
         assertEquals(82, driver.driver.await(0).written());
-        driver.driver.queue(1).offer(new byte[100], 50);             // a transmit chain with a writable part
+        driver.driver.queue(1).offer(new byte[100], 50); // a transmit chain with a writable part
         driver.driver.kick(1);
         assertEquals(0, driver.driver.await(1).written());
         assertEquals(88, peer.receive().length);
     }
 
-    @Test void offloadsOfTheGuestAreDoneOverAStream() throws Exception {
+    @Test
+    void offloadsOfTheGuestAreDoneOverAStream() throws Exception {
         start(true, ALL);
         byte[] data = new byte[60_000];
         for (int i = 0; i < data.length; i++) data[i] = (byte) (i * 7);
@@ -234,7 +255,8 @@ class NetDeviceTest {
                 for (int at = 0; at < data.length; ) {
                     byte[] segment = peer.receive();
                     assertTrue(Packets.isRight(segment, large));
-                    for (int i = large.payload(); i < segment.length; i++) if (segment[i] != data[at++]) throw new AssertionError("byte " + (at - 1));
+                    for (int i = large.payload(); i < segment.length; i++)
+                        if (segment[i] != data[at++]) throw new AssertionError("byte " + (at - 1));
                 }
             }
         }
@@ -242,7 +264,8 @@ class NetDeviceTest {
         assertEquals(160, device.count(Kind.SENT_PACKETS));
     }
 
-    @Test void offloadsPassThroughWhereThereAreHeaders() throws Exception {
+    @Test
+    void offloadsPassThroughWhereThereAreHeaders() throws Exception {
         start(false, ALL | NetFeatures.GUEST_SEGMENTS);
         driver.post(50, 1526);
         Packet packet = Packets.tcp(false, 0, 3, 16, 1, new byte[50_000]);
@@ -255,7 +278,8 @@ class NetDeviceTest {
         assertArrayEquals(Packets.segmented(packet, 1000), packetIn);
     }
 
-    @Test void checksumsOfWhatComesInAreVouchedFor() throws Exception {
+    @Test
+    void checksumsOfWhatComesInAreVouchedFor() throws Exception {
         start(true, ALL);
         driver.post(4, 2000);
         Packet packet = Packets.tcp(false, 0, 0, 16, 1, new byte[500]);
@@ -264,13 +288,14 @@ class NetDeviceTest {
         peer.send(packet.frame());
         assertEquals(0, driver.receive()[0]);
         driver.close();
-        driver = new NetDriver(device, memory, BASE);                // who has not asked for it is not told
+        driver = new NetDriver(device, memory, BASE); // who has not asked for it is not told
         driver.post(4, 2000);
         peer.send(Packets.completed(packet));
         assertEquals(0, driver.receive()[0]);
     }
 
-    @Test void p37_aPeerThatDoesNotReadCostsPacketsAndNotTheDevice() throws Exception {
+    @Test
+    void p37_aPeerThatDoesNotReadCostsPacketsAndNotTheDevice() throws Exception {
         start(true, ALL);
         byte[] data = Packets.plain(Packets.frame(60_000, 1));
         int sent = 0;
@@ -279,18 +304,21 @@ class NetDeviceTest {
                 driver.send(data);
                 sent++;
             } else {
-                driver.awaitSent();                                  // comes back when the device drops
+                driver.awaitSent(); // comes back when the device drops
             }
         }
         driver.awaitSent();
         assertEquals(sent, device.count(Kind.SENT_PACKETS) + device.count(Kind.SEND_DROPPED));
         long whole = device.count(Kind.SENT_PACKETS);
-        for (int i = 0; i < whole; i++) assertArrayEquals(Packets.frame(60_000, 1), peer.receive(), "frame " + i + " of " + whole);
+        for (int i = 0; i < whole; i++)
+            assertArrayEquals(Packets.frame(60_000, 1), peer.receive(), "frame " + i + " of " + whole);
         driver.send(Packets.plain(Packets.frame(70, 2)));
-        for (byte[] frame = peer.receive(); frame.length != 70; frame = peer.receive()) assertEquals(60_000, frame.length);
+        for (byte[] frame = peer.receive(); frame.length != 70; frame = peer.receive())
+            assertEquals(60_000, frame.length);
     }
 
-    @Test void aPeerThatReadsSlowlyGetsEverything() throws Exception {
+    @Test
+    void aPeerThatReadsSlowlyGetsEverything() throws Exception {
         make(true, 30_000_000_000L);
         driver = new NetDriver(device, memory, ALL);
         Packet large = Packets.tcp(false, 0, 0, 16, 5, new byte[40_000]);
@@ -325,7 +353,8 @@ class NetDeviceTest {
             }
         });
         for (int round = 0; round < 10; round++) {
-            try (DriverMemory own = new DriverMemory(); NetDriver each = new NetDriver(device, own, features & device.features())) {
+            try (DriverMemory own = new DriverMemory();
+                    NetDriver each = new NetDriver(device, own, features & device.features())) {
                 each.post(32, 1600);
                 for (int i = 0; i < 20; i++) each.send(Packets.plain(Packets.frame(1000, i)));
                 for (int i = 0; i < 20; i++) assertThat(each.receive().length).isGreaterThanOrEqualTo(72);
@@ -338,7 +367,8 @@ class NetDeviceTest {
         flood.join();
     }
 
-    @Test void p37_garbageInAStreamEndsTheConnectionAndNotTheDevice() throws Exception {
+    @Test
+    void p37_garbageInAStreamEndsTheConnectionAndNotTheDevice() throws Exception {
         start(true, ALL);
         driver.post(4, 2000);
         peer.send(Packets.frame(60, 1));
@@ -380,18 +410,23 @@ class NetDeviceTest {
         assertArrayEquals(Packets.frame(60, 1), Packets.without(driver.receive()));
     }
 
-    @Test void whatIsInConfigurationSpace() throws Exception {
+    @Test
+    void whatIsInConfigurationSpace() throws Exception {
         int[] pair = Sockets.pair("net");
         peer = new Peer(pair[1], true);
         device = new NetDevice("net0", StreamBackend.of("test", pair[0]), MAC, 9000, null);
         assertEquals(1, device.type());
         assertEquals(3, device.queueCount());
-        assertArrayEquals(new byte[] {0x52, 0x54, 0, 0, 0, 1, 1, 0, 1, 0, 0x28, 0x23}, device.config().get());
+        assertArrayEquals(
+                new byte[] {0x52, 0x54, 0, 0, 0, 1, 1, 0, 1, 0, 0x28, 0x23},
+                device.config().get());
         assertThat(device.features() & NetFeatures.MTU).isNotZero();
-        assertThat(device.features() & (NetFeatures.MQ | NetFeatures.GUEST_SEGMENTS)).isZero();
+        assertThat(device.features() & (NetFeatures.MQ | NetFeatures.GUEST_SEGMENTS))
+                .isZero();
     }
 
-    @Test void closingADeviceThatNoDriverHasTouched() throws Exception {
+    @Test
+    void closingADeviceThatNoDriverHasTouched() throws Exception {
         make(true, 1);
         device.close();
         peer.awaitEnd();

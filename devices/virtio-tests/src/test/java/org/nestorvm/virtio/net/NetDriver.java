@@ -77,7 +77,8 @@ final class NetDriver implements AutoCloseable {
         memory.write(gpa, packet);
         List<Buffer> buffers = new ArrayList<>();
         int at = 0;
-        for (int i = 0; i < sizes.length && at + sizes[i] < packet.length; at += sizes[i++]) buffers.add(new Buffer(gpa + at, sizes[i], false));
+        for (int i = 0; i < sizes.length && at + sizes[i] < packet.length; at += sizes[i++])
+            buffers.add(new Buffer(gpa + at, sizes[i], false));
         buffers.add(new Buffer(gpa + at, packet.length - at, false));
         int id = driver.queue(TX).offer(buffers);
         sent.put(id, buffers);

@@ -16,8 +16,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class NetOptionsTest {
-    @Test void allThatCanBeSaid() throws IOException {
-        NetOptions user = NetOptions.parse("user,mac=52:54:00:ab:CD:ef,mtu=9000,tcp=8080:80,tcp=127.0.0.1/2222:22,udp=5000-5010:6000-6010,pcap=a,,b.pcap,snaplen=96,isolate=off");
+    @Test
+    void allThatCanBeSaid() throws IOException {
+        NetOptions user = NetOptions.parse(
+                "user,mac=52:54:00:ab:CD:ef,mtu=9000,tcp=8080:80,tcp=127.0.0.1/2222:22,udp=5000-5010:6000-6010,p"
+                        + "cap=a,,b.pcap,snaplen=96,isolate=off");
         assertEquals(NetOptions.Kind.USER, user.kind());
         assertEquals("52:54:00:ab:cd:ef", user.mac().toString());
         assertEquals(9000, user.mtu());
@@ -28,14 +31,19 @@ class NetOptionsTest {
         assertEquals(true, tap.isolated());
         assertThat(tap.pcap()).isNull();
         assertEquals(2, NetOptions.parse("tap,fd=5:6").queues());
-        assertEquals(NetOptions.Kind.UNIX, NetOptions.parse("unix=/run/net,server").kind());
-        assertEquals(NetOptions.Kind.UNIX, NetOptions.parse("unix=/run/net,reconnect=500").kind());
+        assertEquals(
+                NetOptions.Kind.UNIX, NetOptions.parse("unix=/run/net,server").kind());
+        assertEquals(
+                NetOptions.Kind.UNIX,
+                NetOptions.parse("unix=/run/net,reconnect=500").kind());
         assertEquals(NetOptions.Kind.NONE, NetOptions.parse("none").kind());
         assertThat(NetOptions.parse("user").isolated()).isNull();
     }
 
-    @Test void anAddressThatIsNotGivenIsRandomAndLocal() throws IOException {
-        MacAddress one = NetOptions.parse("user").mac(), other = NetOptions.parse("user").mac();
+    @Test
+    void anAddressThatIsNotGivenIsRandomAndLocal() throws IOException {
+        MacAddress one = NetOptions.parse("user").mac(),
+                other = NetOptions.parse("user").mac();
         assertThat(one).isNotEqualTo(other);
         assertEquals(2, one.bytes()[0] & 3);
         assertEquals(one, MacAddress.parse(one.toString()));
@@ -78,7 +86,10 @@ class NetOptionsTest {
         user,tcp=99999 | must be a number from 1 to 65535
         """)
     void whatIsWrongIsSaidInOneLine(String text, String message) {
-        assertThatThrownBy(() -> NetOptions.parse(text)).isInstanceOf(IOException.class).hasMessageContaining(message).hasMessageNotContaining("\n");
+        assertThatThrownBy(() -> NetOptions.parse(text))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining(message)
+                .hasMessageNotContaining("\n");
     }
 
     @ParameterizedTest
@@ -88,7 +99,13 @@ class NetOptionsTest {
     }
 
     @Property(tries = 200)
-    void anyTextIsParsedOrRefused(@ForAll @StringLength(max = 30) @Chars({'u', 's', 'e', 'r', ',', '=', 't', 'a', 'p', '0', '9', ':', '-', '/', 'f', 'd', 'c', 'm', 'q'}) String text) {
+    void anyTextIsParsedOrRefused(
+            @ForAll
+                    @StringLength(max = 30)
+                    @Chars({
+                        'u', 's', 'e', 'r', ',', '=', 't', 'a', 'p', '0', '9', ':', '-', '/', 'f', 'd', 'c', 'm', 'q'
+                    })
+                    String text) {
         for (String kind : new String[] {"", "user,", "tap=t,", "unix=x,"}) {
             try {
                 NetOptions.parse(kind + text);
@@ -98,8 +115,12 @@ class NetOptionsTest {
         }
     }
 
-    @Test void nobodyListening() {
-        assertThatThrownBy(() -> NetOptions.parse("unix=/nonexistent/socket").open("net0")).hasMessageContaining("unix=/nonexistent/socket: nobody listens there").hasMessageContaining("start the other side first");
-        assertThatThrownBy(() -> NetOptions.parse("user,pcap=/nonexistent/file").open("net0")).hasMessageContaining("pcap=/nonexistent/file cannot be written");
+    @Test
+    void nobodyListening() {
+        assertThatThrownBy(() -> NetOptions.parse("unix=/nonexistent/socket").open("net0"))
+                .hasMessageContaining("unix=/nonexistent/socket: nobody listens there")
+                .hasMessageContaining("start the other side first");
+        assertThatThrownBy(() -> NetOptions.parse("user,pcap=/nonexistent/file").open("net0"))
+                .hasMessageContaining("pcap=/nonexistent/file cannot be written");
     }
 }

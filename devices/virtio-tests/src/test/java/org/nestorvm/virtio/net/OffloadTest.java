@@ -23,7 +23,10 @@ class OffloadTest {
     private static final int FIN = 1, SYN = 2, PSH = 8, ACK = 16, CWR = 0x80;
 
     @Property(tries = 200)
-    void sumsOfScatteredBytes(@ForAll @Size(min = 1, max = 300) byte[] bytes, @ForAll @Size(min = 1, max = 6) List<@IntRange(min = 1, max = 70) Integer> sizes, @ForAll @IntRange(max = 300) int offset) {
+    void sumsOfScatteredBytes(
+            @ForAll @Size(min = 1, max = 300) byte[] bytes,
+            @ForAll @Size(min = 1, max = 6) List<@IntRange(min = 1, max = 70) Integer> sizes,
+            @ForAll @IntRange(max = 300) int offset) {
         try (Pieces pieces = new Pieces()) {
             IoVector vector = pieces.scatter(bytes, sizes);
             int from = offset % bytes.length;
@@ -32,17 +35,24 @@ class OffloadTest {
         }
     }
 
-    @Test void aSumOfNothingButOnesIsNotLost() {
+    @Test
+    void aSumOfNothingButOnesIsNotLost() {
         try (Pieces pieces = new Pieces()) {
             byte[] ones = new byte[65535];
             java.util.Arrays.fill(ones, (byte) 0xff);
-            assertEquals(Packets.sum(ones, 0, ones.length, 0), Checksum.word(Checksum.fold(Checksum.sum(pieces.scatter(ones, List.of(65535)), 0, ones.length))));
+            assertEquals(
+                    Packets.sum(ones, 0, ones.length, 0),
+                    Checksum.word(Checksum.fold(Checksum.sum(pieces.scatter(ones, List.of(65535)), 0, ones.length))));
         }
     }
 
     @Property(tries = 200)
-    void checksumIsCompleted(@ForAll boolean six, @ForAll boolean isUdp, @ForAll @IntRange(max = 2) int vlans, @ForAll @Size(max = 2000) byte[] data,
-        @ForAll @Size(min = 1, max = 6) List<@IntRange(min = 1, max = 900) Integer> sizes) {
+    void checksumIsCompleted(
+            @ForAll boolean six,
+            @ForAll boolean isUdp,
+            @ForAll @IntRange(max = 2) int vlans,
+            @ForAll @Size(max = 2000) byte[] data,
+            @ForAll @Size(min = 1, max = 6) List<@IntRange(min = 1, max = 900) Integer> sizes) {
         Packet packet = isUdp ? Packets.udp(six, vlans, data) : Packets.tcp(six, vlans, 3, ACK, 7, data);
         List<byte[]> frames = emit(Packets.partial(packet), sizes);
         assertEquals(1, frames.size());
@@ -51,8 +61,15 @@ class OffloadTest {
     }
 
     @Property(tries = 150)
-    void segmentsAreWhatTcpWouldHaveSent(@ForAll boolean six, @ForAll @IntRange(max = 2) int vlans, @ForAll @IntRange(max = 10) int options, @ForAll @IntRange(max = 20_000) int length,
-        @ForAll @IntRange(min = 48, max = 9000) int segment, @ForAll int sequence, @ForAll @Size(min = 1, max = 6) List<@IntRange(min = 1, max = 5000) Integer> sizes, @ForAll long seed) {
+    void segmentsAreWhatTcpWouldHaveSent(
+            @ForAll boolean six,
+            @ForAll @IntRange(max = 2) int vlans,
+            @ForAll @IntRange(max = 10) int options,
+            @ForAll @IntRange(max = 20_000) int length,
+            @ForAll @IntRange(min = 48, max = 9000) int segment,
+            @ForAll int sequence,
+            @ForAll @Size(min = 1, max = 6) List<@IntRange(min = 1, max = 5000) Integer> sizes,
+            @ForAll long seed) {
         byte[] data = new byte[length];
         new Random(seed).nextBytes(data);
         Packet packet = Packets.tcp(six, vlans, options, ACK | PSH | FIN | CWR, sequence, data);
@@ -73,17 +90,20 @@ class OffloadTest {
         assertArrayEquals(data, joined.toByteArray());
     }
 
-    @Test void theLongestPacketInTheShortestSegments() {
+    @Test
+    void theLongestPacketInTheShortestSegments() {
         Packet packet = Packets.tcp(false, 0, 0, ACK, 1, new byte[65535 - 40]);
         List<byte[]> frames = emit(Packets.segmented(packet, SoftwareOffload.MIN_SEGMENT_BYTES), List.of(4096));
         assertEquals((65535 - 40 + 47) / 48, frames.size());
         for (byte[] frame : frames) assertTrue(Packets.isRight(frame, packet));
     }
 
-    @Test void whatDoesNotFitComesAgainAfterTheOthers() {
+    @Test
+    void whatDoesNotFitComesAgainAfterTheOthers() {
         SoftwareOffload offload = new SoftwareOffload();
         try (Pieces pieces = new Pieces()) {
-            IoVector large = pieces.scatter(Packets.segmented(Packets.tcp(true, 2, 10, ACK, 1, new byte[65000]), 48), List.of(4096));
+            IoVector large = pieces.scatter(
+                    Packets.segmented(Packets.tcp(true, 2, 10, ACK, 1, new byte[65000]), 48), List.of(4096));
             int[] frames = new int[1];
             SoftwareOffload.Sink count = _ -> {
                 frames[0]++;
@@ -99,22 +119,24 @@ class OffloadTest {
     }
 
     /** All segments have the header that was checked, whatever the driver makes of its memory meanwhile. */
-    @Test void headersAreReadOnce() {
+    @Test
+    void headersAreReadOnce() {
         Packet packet = Packets.tcp(false, 0, 0, ACK, 1, new byte[3000]);
         try (Pieces pieces = new Pieces()) {
             IoVector vector = pieces.scatter(Packets.segmented(packet, 1000), List.of(4096));
             List<byte[]> frames = new ArrayList<>();
             assertEquals(0, new SoftwareOffload().emit(vector, frame -> {
-                frames.add(java.util.Arrays.copyOf(Pieces.bytes(frame), SoftwareOffload.ETHERNET_BYTES));
-                vector.fill(NetHeader.BYTES, SoftwareOffload.ETHERNET_BYTES, (byte) frames.size());
-                return 0;
-            }));
+                        frames.add(java.util.Arrays.copyOf(Pieces.bytes(frame), SoftwareOffload.ETHERNET_BYTES));
+                        vector.fill(NetHeader.BYTES, SoftwareOffload.ETHERNET_BYTES, (byte) frames.size());
+                        return 0;
+                    }));
             assertEquals(3, frames.size());
             for (byte[] frame : frames) assertArrayEquals(frames.getFirst(), frame);
         }
     }
 
-    @Test void aPlainFrameIsNotCopied() {
+    @Test
+    void aPlainFrameIsNotCopied() {
         try (Pieces pieces = new Pieces()) {
             IoVector packet = pieces.scatter(Packets.plain(Packets.frame(100, 1)), List.of(12, 30, 200));
             new SoftwareOffload().emit(packet, frame -> {
@@ -125,7 +147,8 @@ class OffloadTest {
         }
     }
 
-    @Test void whatMakesNoSenseIsRefused() {
+    @Test
+    void whatMakesNoSenseIsRefused() {
         Packet packet = Packets.tcp(false, 0, 0, SYN, 1, new byte[3000]);
         int tcp = packet.transport();
         assertRefused(new byte[11]);
@@ -147,32 +170,49 @@ class OffloadTest {
 
     private static void assertRefused(byte[] packet) {
         try (Pieces pieces = new Pieces()) {
-            assertEquals(SoftwareOffload.MALFORMED, new SoftwareOffload().emit(pieces.scatter(packet, List.of(100)), _ -> {
-                throw new AssertionError("a frame comes out");
-            }));
+            assertEquals(
+                    SoftwareOffload.MALFORMED, new SoftwareOffload().emit(pieces.scatter(packet, List.of(100)), _ -> {
+                                throw new AssertionError("a frame comes out");
+                            }));
         }
     }
 
     @Property(tries = 600)
-    void anyHeaderEndsInFramesOrARefusal(@ForAll @Size(12) byte[] header, @ForAll boolean six, @ForAll @IntRange(max = 200) int cut, @ForAll @Size(max = 4) List<@IntRange(max = 80) Integer> scribbles) {
+    void anyHeaderEndsInFramesOrARefusal(
+            @ForAll @Size(12) byte[] header,
+            @ForAll boolean six,
+            @ForAll @IntRange(max = 200) int cut,
+            @ForAll @Size(max = 4) List<@IntRange(max = 80) Integer> scribbles) {
         byte[] frame = Packets.tcp(six, 1, 2, ACK, 1, new byte[1000]).frame();
         for (int at : scribbles) frame[at] ^= (byte) 0x55;
         header[0] |= 1;
-        if ((header[2] & 1) != 0) System.arraycopy(Packets.header(1, six ? 4 : 1, 100, six ? 58 : 38, 16), 0, header, 0, 10);
+        if ((header[2] & 1) != 0)
+            System.arraycopy(Packets.header(1, six ? 4 : 1, 100, six ? 58 : 38, 16), 0, header, 0, 10);
         long[] total = new long[1];
         try (Pieces pieces = new Pieces()) {
-            new SoftwareOffload().emit(pieces.scatter(Packets.join(header, java.util.Arrays.copyOf(frame, frame.length - cut)), List.of(64)), out -> {
-                total[0] += out.totalBytes();
-                assertThat(Pieces.bytes(out).length).isLessThanOrEqualTo(frame.length);
-                return 0;
-            });
+            new SoftwareOffload()
+                    .emit(
+                            pieces.scatter(
+                                    Packets.join(header, java.util.Arrays.copyOf(frame, frame.length - cut)),
+                                    List.of(64)),
+                            out -> {
+                                total[0] += out.totalBytes();
+                                assertThat(Pieces.bytes(out).length).isLessThanOrEqualTo(frame.length);
+                                return 0;
+                            });
         }
         assertThat(total[0]).isLessThan(1 << 20);
     }
 
     @Property(tries = 200)
-    void aReceivedChecksumIsVouchedForIfRight(@ForAll boolean six, @ForAll boolean isUdp, @ForAll @IntRange(max = 2) int vlans, @ForAll @Size(max = 1000) byte[] data, @ForAll @IntRange(max = 1100) int flip,
-        @ForAll @IntRange(max = 20) int padding, @ForAll @Size(min = 1, max = 4) List<@IntRange(min = 1, max = 700) Integer> sizes) {
+    void aReceivedChecksumIsVouchedForIfRight(
+            @ForAll boolean six,
+            @ForAll boolean isUdp,
+            @ForAll @IntRange(max = 2) int vlans,
+            @ForAll @Size(max = 1000) byte[] data,
+            @ForAll @IntRange(max = 1100) int flip,
+            @ForAll @IntRange(max = 20) int padding,
+            @ForAll @Size(min = 1, max = 4) List<@IntRange(min = 1, max = 700) Integer> sizes) {
         Packet packet = isUdp ? Packets.udp(six, vlans, data) : Packets.tcp(six, vlans, 1, ACK, 9, data);
         byte[] frame = Packets.completed(packet);
         byte[] padded = java.util.Arrays.copyOf(frame, frame.length + padding);
@@ -181,7 +221,8 @@ class OffloadTest {
         assertThat(isVouchedFor(padded, sizes)).isFalse();
     }
 
-    @Test void whatTheDeviceDoesNotKnowItDoesNotVouchFor() {
+    @Test
+    void whatTheDeviceDoesNotKnowItDoesNotVouchFor() {
         byte[] fragment = Packets.completed(Packets.udp(false, 0, new byte[50]));
         fragment[14 + 6] = 0x20;
         assertThat(isVouchedFor(fragment, List.of(100))).isFalse();
@@ -191,12 +232,14 @@ class OffloadTest {
         assertThat(isVouchedFor(Packets.frame(14, 1), List.of(100))).isFalse();
         assertThat(isVouchedFor(Packets.frame(200, 1), List.of(100))).isFalse();
         byte[] longer = Packets.completed(Packets.tcp(false, 0, 0, ACK, 1, new byte[50]));
-        assertThat(isVouchedFor(java.util.Arrays.copyOf(longer, longer.length - 1), List.of(100))).isFalse();
+        assertThat(isVouchedFor(java.util.Arrays.copyOf(longer, longer.length - 1), List.of(100)))
+                .isFalse();
     }
 
     private static boolean isVouchedFor(byte[] frame, List<Integer> sizes) {
         try (Pieces pieces = new Pieces()) {
-            return new ReceivedChecksum().isValid(pieces.scatter(Packets.plain(frame), sizes), NetHeader.BYTES, frame.length);
+            return new ReceivedChecksum()
+                    .isValid(pieces.scatter(Packets.plain(frame), sizes), NetHeader.BYTES, frame.length);
         }
     }
 
@@ -204,9 +247,9 @@ class OffloadTest {
         List<byte[]> frames = new ArrayList<>();
         try (Pieces pieces = new Pieces()) {
             assertEquals(0, new SoftwareOffload().emit(pieces.scatter(packet, sizes), frame -> {
-                frames.add(Pieces.bytes(frame));
-                return 0;
-            }));
+                        frames.add(Pieces.bytes(frame));
+                        return 0;
+                    }));
         }
         return frames;
     }

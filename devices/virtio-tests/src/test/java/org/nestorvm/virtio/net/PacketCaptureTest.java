@@ -27,14 +27,15 @@ import org.nestorvm.virtio.testkit.DriverMemory;
 /** Files of captured packets, read back byte by byte and by tcpdump. */
 @Timeout(60)
 class PacketCaptureTest {
-    private static final long FEATURES = Features.VERSION_1 | NetFeatures.HOST_OFFLOADS | NetFeatures.GUEST_CSUM | NetFeatures.MRG_RXBUF;
-    private static final Packet LARGE = Packets.tcp(false, 0, 3, 16, 1, new byte[10_000]), SMALL = Packets.udp(false, 0, new byte[100]);
+    private static final long FEATURES =
+            Features.VERSION_1 | NetFeatures.HOST_OFFLOADS | NetFeatures.GUEST_CSUM | NetFeatures.MRG_RXBUF;
+    private static final Packet LARGE = Packets.tcp(false, 0, 3, 16, 1, new byte[10_000]),
+            SMALL = Packets.udp(false, 0, new byte[100]);
 
     @TempDir
     Path directory;
 
-    private record Captured(long ns, int length, byte[] bytes) {
-    }
+    private record Captured(long ns, int length, byte[] bytes) {}
 
     private static List<Captured> read(Path file) throws IOException {
         ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
@@ -57,8 +58,11 @@ class PacketCaptureTest {
     private void traffic(boolean stream, Path file, int snapBytes) throws Exception {
         int[] pair = stream ? Sockets.pair("net") : Sockets.messagePair("net");
         NetBackend backend = stream ? StreamBackend.of("test", pair[0]) : new MessageBackend("test", pair[0]);
-        try (DriverMemory memory = new DriverMemory(); Peer peer = new Peer(pair[1], stream);
-            NetDevice device = new NetDevice("net0", backend, MacAddress.of(Packets.GUEST_MAC), 0, new PacketCapture(file, snapBytes)); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
+        try (DriverMemory memory = new DriverMemory();
+                Peer peer = new Peer(pair[1], stream);
+                NetDevice device = new NetDevice(
+                        "net0", backend, MacAddress.of(Packets.GUEST_MAC), 0, new PacketCapture(file, snapBytes));
+                NetDriver driver = new NetDriver(device, memory, FEATURES)) {
             driver.post(8, 1600);
             driver.send(Packets.segmented(LARGE, 1448), 12, 66, 3000);
             peer.receive();
@@ -81,11 +85,13 @@ class PacketCaptureTest {
         for (Captured frame : frames.subList(7, 9)) assertArrayEquals(Packets.completed(SMALL), frame.bytes());
         for (Captured frame : frames) {
             assertEquals(frame.length(), frame.bytes().length);
-            assertThat(frame.ns() / 1_000_000).isBetween(before - 1000, Instant.now().toEpochMilli() + 1000);
+            assertThat(frame.ns() / 1_000_000)
+                    .isBetween(before - 1000, Instant.now().toEpochMilli() + 1000);
         }
     }
 
-    @Test void longFramesAreCut() throws Exception {
+    @Test
+    void longFramesAreCut() throws Exception {
         Path file = Files.write(directory.resolve("net.pcap"), new byte[100_000]);
         traffic(true, file, 64);
         List<Captured> frames = read(file);
@@ -94,19 +100,27 @@ class PacketCaptureTest {
         assertEquals(66 + 1448, frames.getFirst().length());
     }
 
-    @Test void tcpdumpReadsIt() throws Exception {
+    @Test
+    void tcpdumpReadsIt() throws Exception {
         Path tcpdump = Path.of("/usr/bin/tcpdump");
         assumeTrue(Files.isExecutable(tcpdump), "no tcpdump here");
         Path file = directory.resolve("net.pcap");
         traffic(true, file, 0);
-        Process process = new ProcessBuilder(tcpdump.toString(), "-nn", "-vv", "--nano", "-r", file.toString()).redirectError(ProcessBuilder.Redirect.DISCARD).start();
+        Process process = new ProcessBuilder(tcpdump.toString(), "-nn", "-vv", "--nano", "-r", file.toString())
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start();
         String text = new String(process.getInputStream().readAllBytes());
         assertEquals(0, process.waitFor(), text);
         assertThat(text.split("10.0.0.1.4321 > 10.0.0.254.80", -1)).hasSize(8);
-        assertThat(text).contains("(correct)").contains("udp sum ok").doesNotContain("incorrect").doesNotContain("bad");
+        assertThat(text)
+                .contains("(correct)")
+                .contains("udp sum ok")
+                .doesNotContain("incorrect")
+                .doesNotContain("bad");
     }
 
-    @Test void everyFrameIsThereWhenTheFileIsClosed() throws Exception {
+    @Test
+    void everyFrameIsThereWhenTheFileIsClosed() throws Exception {
         Path file = directory.resolve("net.pcap");
         PacketCapture capture = new PacketCapture(file, 0);
         int rounds = 5000;

@@ -11,7 +11,10 @@ import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.HostMemory;
 
-/** The other end of a back end's socket: a stream of frames with their lengths, or messages that are packets with their headers. Used by one thread at a time. */
+/**
+ * The other end of a back end's socket: a stream of frames with their lengths, or messages that are packets with their
+ * headers. Used by one thread at a time.
+ */
 final class Peer implements AutoCloseable {
     private static final int PATIENCE_MS = 30_000, BUFFER_BYTES = 1 << 18;
 
@@ -29,7 +32,13 @@ final class Peer implements AutoCloseable {
 
     /** Sends one frame of a stream, or one message. */
     void send(byte[] packet) throws IOException {
-        sendRaw(stream ? ByteBuffer.allocate(4 + packet.length).putInt(packet.length).put(packet).array() : packet);
+        sendRaw(
+                stream
+                        ? ByteBuffer.allocate(4 + packet.length)
+                                .putInt(packet.length)
+                                .put(packet)
+                                .array()
+                        : packet);
     }
 
     void sendRaw(byte[] bytes) throws IOException {

@@ -19,7 +19,8 @@ import org.nestorvm.virtio.testkit.DriverMemory;
 /** Unix sockets as {@code --net unix=} names them: connected, waited at, come back to. */
 @Timeout(60)
 class StreamBackendTest {
-    private static final long FEATURES = Features.VERSION_1 | NetFeatures.STATUS | NetFeatures.MRG_RXBUF | NetFeatures.CONTROL;
+    private static final long FEATURES =
+            Features.VERSION_1 | NetFeatures.STATUS | NetFeatures.MRG_RXBUF | NetFeatures.CONTROL;
 
     @TempDir
     Path directory;
@@ -39,12 +40,17 @@ class StreamBackendTest {
         return new Peer(socket, true);
     }
 
-    @Test void aServerServesOnePeerAfterTheOther() throws Exception {
+    @Test
+    void aServerServesOnePeerAfterTheOther() throws Exception {
         Path path = directory.resolve("net");
-        try (DriverMemory memory = new DriverMemory(); NetDevice device = NetOptions.parse("unix=" + path + ",server,mac=52:54:00:00:00:01").open("net0"); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
+        try (DriverMemory memory = new DriverMemory();
+                NetDevice device = NetOptions.parse("unix=" + path + ",server,mac=52:54:00:00:00:01")
+                        .open("net0");
+                NetDriver driver = new NetDriver(device, memory, FEATURES)) {
             driver.post(8, 1600);
             assertEquals(0, device.config().get(6, 2));
-            try (Peer first = connect(path); Peer second = connect(path)) {
+            try (Peer first = connect(path);
+                    Peer second = connect(path)) {
                 driver.driver.awaitConfigChange();
                 assertEquals(1, device.config().get(6, 2));
                 talk(driver, first);
@@ -54,24 +60,33 @@ class StreamBackendTest {
                 assertEquals(1, device.config().get(6, 2));
                 talk(driver, second);
             }
-            assertThatThrownBy(() -> NetOptions.parse("unix=" + path + ",server").open("net1")).hasMessageContaining("unix=" + path + ",server: bind").hasMessageContaining("EADDRINUSE");
+            assertThatThrownBy(
+                            () -> NetOptions.parse("unix=" + path + ",server").open("net1"))
+                    .hasMessageContaining("unix=" + path + ",server: bind")
+                    .hasMessageContaining("EADDRINUSE");
         }
         assertThat(path).doesNotExist();
     }
 
-    @Test void aSocketFileThatIsLeftOverIsReplacedAndAnyOtherFileIsNot() throws Exception {
+    @Test
+    void aSocketFileThatIsLeftOverIsReplacedAndAnyOtherFileIsNot() throws Exception {
         Path path = directory.resolve("net"), file = Files.writeString(directory.resolve("file"), "precious");
         int left = Sockets.stream(path);
         Sockets.bind(left, path.toString());
         Descriptors.close(left);
         NetOptions.parse("unix=" + path + ",server").open("net0").close();
-        assertThatThrownBy(() -> NetOptions.parse("unix=" + file + ",server").open("net0")).hasMessageContaining("EADDRINUSE");
+        assertThatThrownBy(() -> NetOptions.parse("unix=" + file + ",server").open("net0"))
+                .hasMessageContaining("EADDRINUSE");
         assertThat(file).hasContent("precious");
     }
 
-    @Test void aClientComesBack() throws Exception {
+    @Test
+    void aClientComesBack() throws Exception {
         Path path = directory.resolve("net");
-        try (DriverMemory memory = new DriverMemory(); NetDevice device = NetOptions.parse("unix=" + path + ",reconnect=10").open("net0"); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
+        try (DriverMemory memory = new DriverMemory();
+                NetDevice device =
+                        NetOptions.parse("unix=" + path + ",reconnect=10").open("net0");
+                NetDriver driver = new NetDriver(device, memory, FEATURES)) {
             driver.post(8, 1600);
             int listening = Sockets.stream(path);
             Sockets.bind(listening, path.toString());
@@ -87,13 +102,16 @@ class StreamBackendTest {
         }
     }
 
-    @Test void aClientConnects() throws Exception {
+    @Test
+    void aClientConnects() throws Exception {
         Path path = directory.resolve("net");
         int listening = Sockets.stream(path);
         Sockets.bind(listening, path.toString());
         Sockets.listen(path, listening, 1);
-        try (DriverMemory memory = new DriverMemory(); NetDevice device = NetOptions.parse("unix=" + path).open("net0");
-            Peer peer = new Peer(Sockets.accept(path, listening), true); NetDriver driver = new NetDriver(device, memory, FEATURES)) {
+        try (DriverMemory memory = new DriverMemory();
+                NetDevice device = NetOptions.parse("unix=" + path).open("net0");
+                Peer peer = new Peer(Sockets.accept(path, listening), true);
+                NetDriver driver = new NetDriver(device, memory, FEATURES)) {
             driver.post(8, 1600);
             talk(driver, peer);
         }

@@ -18,7 +18,8 @@ class UnreadWatchTest {
     private final long bytes = arena.allocate(1000).address();
     private int ours, programs, look;
 
-    @BeforeEach void connect() throws IOException {
+    @BeforeEach
+    void connect() throws IOException {
         int[] ends = Sockets.pair("test");
         ours = ends[0];
         programs = ends[1];
@@ -26,7 +27,8 @@ class UnreadWatchTest {
         assertFalse(watch.look(look), "nothing has happened");
     }
 
-    @AfterEach void close() {
+    @AfterEach
+    void close() {
         for (int descriptor : new int[] {ours, programs, look}) Descriptors.close(descriptor);
         arena.close();
     }
@@ -46,12 +48,14 @@ class UnreadWatchTest {
         assertTrue(watch.look(look));
     }
 
-    @Test void whatIsThereAndNotRead() throws IOException {
+    @Test
+    void whatIsThereAndNotRead() throws IOException {
         send();
         assertHangsAtTheThirdLook();
     }
 
-    @Test void thoughMoreComes() throws IOException {
+    @Test
+    void thoughMoreComes() throws IOException {
         send();
         assertFalse(watch.look(look));
         send();
@@ -61,7 +65,8 @@ class UnreadWatchTest {
     }
 
     /** Each look finds as much as the one before. */
-    @Test void whoReadsBetweenTwoLooksWorks() throws IOException {
+    @Test
+    void whoReadsBetweenTwoLooksWorks() throws IOException {
         send();
         for (int i = 0; i < 20; i++) {
             watch.look(look);
@@ -73,7 +78,8 @@ class UnreadWatchTest {
         assertHangsAtTheThirdLook();
     }
 
-    @Test void aByteIsEnough() throws IOException {
+    @Test
+    void aByteIsEnough() throws IOException {
         send();
         for (int i = 0; i < 40; i++) {
             assertFalse(watch.look(look));
@@ -81,7 +87,8 @@ class UnreadWatchTest {
         }
     }
 
-    @Test void whoWaitsForUsWorks() throws IOException {
+    @Test
+    void whoWaitsForUsWorks() throws IOException {
         send();
         Descriptors.write("test", programs, bytes, 1);
         for (int i = 0; i < 10; i++) assertFalse(watch.look(look));
@@ -89,7 +96,8 @@ class UnreadWatchTest {
         assertHangsAtTheThirdLook();
     }
 
-    @Test void whoHasNothingToReadWorks() throws IOException {
+    @Test
+    void whoHasNothingToReadWorks() throws IOException {
         for (int i = 0; i < 10; i++) assertFalse(watch.look(look));
         send();
         read(programs, 100);

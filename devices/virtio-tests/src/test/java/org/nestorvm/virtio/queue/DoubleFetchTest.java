@@ -42,14 +42,15 @@ class DoubleFetchTest {
     }
 
     /** The next process would serve other buffers than this one if the ring were read a second time for the record. */
-    @Test void whatIsRecordedAsUnderWayIsWhatIsServed() throws Exception {
-        try (DriverMemory memory = new DriverMemory(); Arena arena = Arena.ofShared()) {
+    @Test
+    void whatIsRecordedAsUnderWayIsWhatIsServed() throws Exception {
+        try (DriverMemory memory = new DriverMemory();
+                Arena arena = Arena.ofShared()) {
             long region = arena.allocate(Virtqueue.inflightBytes(SIZE), 64).address();
             DriverQueue driver = DriverQueue.create(memory, 0, SIZE, Ring.PACKED.features);
             QueueSetup setup = driver.setup(-1);
-            setup = new QueueSetup(0, SIZE, setup.descriptors(), setup.driver(), setup.device(), setup.position(),
-                region,
-                -1);
+            setup = new QueueSetup(
+                    0, SIZE, setup.descriptors(), setup.driver(), setup.device(), setup.position(), region, -1);
             Virtqueue queue = Virtqueue.open(setup, memory.memory(), Ring.PACKED.features);
             Buffer buffer = new Buffer(memory.allocate(LONG, 4096), LONG, true);
             long length = memory.host(driver.descriptors() + 8, 4);
@@ -59,8 +60,8 @@ class DoubleFetchTest {
                 for (int i = 0; i < ROUNDS; i++) {
                     Chain chain = queue.poll();
                     long entry = region + PackedInflight.HEADER_BYTES + (long) PackedInflight.ENTRY_BYTES * chain.entry;
-                    assertThat(HostMemory.getInt(entry + PackedInflight.LEN)).isEqualTo((int) chain.writable()
-                        .totalBytes());
+                    assertThat(HostMemory.getInt(entry + PackedInflight.LEN))
+                            .isEqualTo((int) chain.writable().totalBytes());
                     queue.unpoll(chain);
                 }
             });
@@ -68,7 +69,8 @@ class DoubleFetchTest {
     }
 
     /** A chain is as long as it was when its end was found; what its flags become then has no effect. */
-    @Test void flagsThatChangeLaterHaveNoEffect() throws Exception {
+    @Test
+    void flagsThatChangeLaterHaveNoEffect() throws Exception {
         try (DriverMemory memory = new DriverMemory()) {
             DriverQueue driver = DriverQueue.create(memory, 0, SIZE, Ring.PACKED.features);
             Virtqueue queue = Virtqueue.open(driver.setup(-1), memory.memory(), Ring.PACKED.features);
@@ -76,11 +78,11 @@ class DoubleFetchTest {
             long flags = memory.host(driver.descriptors() + 14, 2);
             driver.offer(List.of(buffer, buffer));
             short listed = HostMemory.getShort(flags), indirect = (short) (listed & ~3 | Virtqueue.F_INDIRECT);
-            HostMemory.fill(memory.host(buffer.gpa(), LONG), LONG, (byte) 0);           // a table of nothing
+            HostMemory.fill(memory.host(buffer.gpa(), LONG), LONG, (byte) 0); // a table of nothing
             boolean[] isListed = {true};
             during(() -> HostMemory.putShort(flags, (isListed[0] = !isListed[0]) ? listed : indirect), () -> {
                 for (int i = 0; i < ROUNDS; i++) {
-                    Chain chain = queue.poll();                                         // a mixture would be refused
+                    Chain chain = queue.poll(); // a mixture would be refused
                     assertThat(chain.writable().totalBytes()).isIn(0L, 2L * LONG);
                     queue.unpoll(chain);
                 }
@@ -89,8 +91,10 @@ class DoubleFetchTest {
     }
 
     /** Requests under way are sorted by an age that stands in memory of another process. */
-    @Test void agesThatChangeWhileTheyAreSorted() throws Exception {
-        try (DriverMemory memory = new DriverMemory(); Arena arena = Arena.ofShared()) {
+    @Test
+    void agesThatChangeWhileTheyAreSorted() throws Exception {
+        try (DriverMemory memory = new DriverMemory();
+                Arena arena = Arena.ofShared()) {
             long region = arena.allocate(Virtqueue.inflightBytes(SIZE), 64).address();
             DriverQueue driver = DriverQueue.create(memory, 0, SIZE, Ring.SPLIT.features);
             QueueSetup set = driver.setup(-1);
@@ -101,14 +105,18 @@ class DoubleFetchTest {
                 HostMemory.putByte(entries + (long) SplitInflight.ENTRY_BYTES * i + InflightLog.INFLIGHT, (byte) 1);
             }
             long[] seed = {1};
-            during(() -> {
-                for (int i = 0; i < SIZE; i++) {
-                    seed[0] = seed[0] * 6364136223846793005L + 1442695040888963407L;
-                    HostMemory.putLong(entries + (long) SplitInflight.ENTRY_BYTES * i + InflightLog.COUNTER, seed[0]);
-                }
-            }, () -> {
-                for (int i = 0; i < ROUNDS / 20; i++) Virtqueue.open(setup, memory.memory(), Ring.SPLIT.features);
-            });
+            during(
+                    () -> {
+                        for (int i = 0; i < SIZE; i++) {
+                            seed[0] = seed[0] * 6364136223846793005L + 1442695040888963407L;
+                            HostMemory.putLong(
+                                    entries + (long) SplitInflight.ENTRY_BYTES * i + InflightLog.COUNTER, seed[0]);
+                        }
+                    },
+                    () -> {
+                        for (int i = 0; i < ROUNDS / 20; i++)
+                            Virtqueue.open(setup, memory.memory(), Ring.SPLIT.features);
+                    });
         }
     }
 }

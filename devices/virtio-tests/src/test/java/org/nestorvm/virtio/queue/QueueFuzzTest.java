@@ -15,12 +15,18 @@ import org.nestorvm.virtio.QueueSetup;
 import org.nestorvm.virtio.testkit.DriverMemory;
 
 /**
- * The fuzzer's bytes as a ring: descriptors, what is available, the driver's wishes, and an indirect table. A device takes what there is, touches every buffer at both ends and gives it back. What it
- * finds wrong is a {@link QueueViolation} and nothing else; an access outside memory would meet a guard page.
+ * The fuzzer's bytes as a ring: descriptors, what is available, the driver's wishes, and an indirect table. A device
+ * takes what there is, touches every buffer at both ends and gives it back. What it finds wrong is a
+ * {@link QueueViolation} and nothing else; an access outside memory would meet a guard page.
  */
 class QueueFuzzTest {
     private static final int SIZE = 16, SEEDS = 150, MOST_CHAINS = 64, F_NEXT = 1, F_WRITE = 2, F_INDIRECT = 4;
-    private static final int DESCRIPTORS = 0x100, DRIVER = 0x200, DEVICE = 0x240, TABLE = 0x300, RING_BYTES = 0x400 - DESCRIPTORS, HEADER_BYTES = 5;
+    private static final int DESCRIPTORS = 0x100,
+            DRIVER = 0x200,
+            DEVICE = 0x240,
+            TABLE = 0x300,
+            RING_BYTES = 0x400 - DESCRIPTORS,
+            HEADER_BYTES = 5;
     private static final int REGION = 1 << 16, HIGH = 1 << 20;
     private static final Ring[] RINGS = Ring.values();
     private static DriverMemory memory;
@@ -31,11 +37,16 @@ class QueueFuzzTest {
         if (data.length <= HEADER_BYTES) return;
         if (memory == null) memory = DriverMemory.guarded(0, REGION, REGION, REGION, HIGH, REGION);
         HostMemory.fill(memory.host(0, REGION), REGION, (byte) 0);
-        HostMemory.copyIn(data, HEADER_BYTES, memory.host(DESCRIPTORS, RING_BYTES), Math.min(data.length - HEADER_BYTES, RING_BYTES));
+        HostMemory.copyIn(
+                data,
+                HEADER_BYTES,
+                memory.host(DESCRIPTORS, RING_BYTES),
+                Math.min(data.length - HEADER_BYTES, RING_BYTES));
         Ring ring = RINGS[(data[0] & 0xff) % RINGS.length];
         int position = ByteBuffer.wrap(data, 1, Integer.BYTES).getInt();
         try {
-            Virtqueue queue = Virtqueue.open(new QueueSetup(0, SIZE, DESCRIPTORS, DRIVER, DEVICE, position, -1), memory.memory(), ring.features);
+            Virtqueue queue = Virtqueue.open(
+                    new QueueSetup(0, SIZE, DESCRIPTORS, DRIVER, DEVICE, position, -1), memory.memory(), ring.features);
             serve(queue);
         } catch (QueueViolation expected) {
             // The guest's doing.
@@ -44,7 +55,7 @@ class QueueFuzzTest {
 
     private static void serve(Virtqueue queue) throws QueueViolation {
         queue.disableNotifications();
-        Chain held = null;                                           // one stays behind, so that requests end out of order
+        Chain held = null; // one stays behind, so that requests end out of order
         for (int i = 0; i < MOST_CHAINS; i++) {
             Chain chain = queue.poll();
             if (chain == null) break;
@@ -92,9 +103,12 @@ class QueueFuzzTest {
             int at = HEADER_BYTES + (inTable ? TABLE - DESCRIPTORS : 0) + 16 * (i % SIZE);
             int flags = indirect ? F_INDIRECT : random.nextInt(3) == 0 ? F_NEXT : i % SIZE > SIZE / 2 ? F_WRITE : 0;
             data.putLong(at, indirect ? TABLE : wild ? random.nextLong() : random.nextInt(2 * REGION - 64));
-            data.putInt(at + 8, indirect ? 16 * (1 + random.nextInt(SIZE)) : wild ? random.nextInt() : random.nextInt(64));
+            data.putInt(
+                    at + 8, indirect ? 16 * (1 + random.nextInt(SIZE)) : wild ? random.nextInt() : random.nextInt(64));
             if (packed) data.putShort(at + 12, (short) (i % SIZE)).putShort(at + 14, (short) (flags | 1 << 7));
-            else data.putShort(at + 12, (short) flags).putShort(at + 14, (short) (wild ? random.nextInt() : (i + 1) % SIZE));
+            else
+                data.putShort(at + 12, (short) flags)
+                        .putShort(at + 14, (short) (wild ? random.nextInt() : (i + 1) % SIZE));
         }
         if (packed) return;
         int avail = HEADER_BYTES + DRIVER - DESCRIPTORS;

@@ -20,14 +20,17 @@ import org.nestorvm.virtio.testkit.DriverQueue;
 import org.nestorvm.virtio.testkit.Used;
 
 /**
- * Driver and device take turns at random, and a plain model says what each must see: requests in the order they were offered, answers in the order they were given, and a notification exactly
- * when the other side has asked for one. The model counts without end where the rings count in 16 bits or less.
+ * Driver and device take turns at random, and a plain model says what each must see: requests in the order they were
+ * offered, answers in the order they were given, and a notification exactly when the other side has asked for one. The
+ * model counts without end where the rings count in 16 bits or less.
  */
 class QueueModelTest {
-    private record Request(int id, int slots, long bytes) {
-    }
+    private record Request(int id, int slots, long bytes) {}
 
-    /** Both sides' wishes as the specification has them: notify when the entry with index {@code at} is written. Indices come again after {@code period}, and so does the wish. */
+    /**
+     * Both sides' wishes as the specification has them: notify when the entry with index {@code at} is written. Indices
+     * come again after {@code period}, and so does the wish.
+     */
     private static final class Wish {
         long written, asked, at;
         boolean on, exact;
@@ -41,7 +44,7 @@ class QueueModelTest {
             if (!on) return null;
             long last = written - 1 - Math.floorMod(written - 1 - at, period);
             if (last < from) return false;
-            return last < at ? null : Boolean.TRUE;                  // from the index alone one cannot tell that it lies ahead
+            return last < at ? null : Boolean.TRUE; // from the index alone one cannot tell that it lies ahead
         }
     }
 
@@ -67,7 +70,8 @@ class QueueModelTest {
             queue = Virtqueue.open(driver.setup(-1), memory.memory(), ring.features);
             buffer = memory.allocate(256, 16);
             free = ring.size;
-            interrupt.exact = kick.exact = ring == Ring.SPLIT_EVENT; // rings begin with zeros: index 0 in one, and all events in the others
+            interrupt.exact = kick.exact =
+                    ring == Ring.SPLIT_EVENT; // rings begin with zeros: index 0 in one, and all events in the others
             interrupt.on = kick.on = true;
         }
 
@@ -88,7 +92,8 @@ class QueueModelTest {
                 buffers.add(new Buffer(buffer, size, i == count - 1));
                 bytes += size;
             }
-            Request request = new Request(indirect ? driver.offerIndirect(buffers) : driver.offer(buffers), slots, bytes);
+            Request request =
+                    new Request(indirect ? driver.offerIndirect(buffers) : driver.offer(buffers), slots, bytes);
             offered.add(request);
             free -= slots;
             kick.written += units(request);
@@ -102,7 +107,9 @@ class QueueModelTest {
             }
             Request request = offered.remove();
             assertEquals(request.id(), chain.id());
-            assertEquals(request.bytes(), chain.readable().totalBytes() + chain.writable().totalBytes());
+            assertEquals(
+                    request.bytes(),
+                    chain.readable().totalBytes() + chain.writable().totalBytes());
             if (random.nextInt(8) == 0) {
                 queue.unpoll(chain);
                 offered.addFirst(request);

@@ -106,7 +106,9 @@ class QueueTest {
                 assertEquals(30 * 8, chain.writable().totalBytes());
                 for (int i = 0; i < 50; i++) {
                     long expected = memory.host(buffers.get(i).gpa(), 8);
-                    assertEquals(expected, i < 20 ? chain.readable().base(i) : chain.writable().base(i - 20));
+                    assertEquals(
+                            expected,
+                            i < 20 ? chain.readable().base(i) : chain.writable().base(i - 20));
                 }
                 queue.push(chain, 240);
                 assertEquals(new Used(id, 240), driver.take());
@@ -123,7 +125,7 @@ class QueueTest {
             putDescriptor(memory, table, memory.allocate(4, 4), 4, F_NEXT, 1);
             putDescriptor(memory, table + 16, memory.allocate(7, 4), 7, F_WRITE, 0);
             driver.descriptor(0, memory.allocate(3, 4), 3, F_NEXT, 5);
-            driver.descriptor(5, table, 32, F_INDIRECT | F_WRITE, 0);           // WRITE counts for nothing beside INDIRECT
+            driver.descriptor(5, table, 32, F_INDIRECT | F_WRITE, 0); // WRITE counts for nothing beside INDIRECT
             driver.publish(0);
             Chain chain = queue.poll();
             assertEquals(7, chain.readable().totalBytes());
@@ -162,7 +164,8 @@ class QueueTest {
             DriverQueue driver = DriverQueue.create(memory, 0, ring.size, ring.features);
             Virtqueue queue = open(driver, memory, ring);
             long at = memory.allocate(8, 8);
-            int id = driver.offer(List.of(new Buffer(1L << 60, 0, false), new Buffer(at, 8, false), new Buffer(at, 0, true)));
+            int id = driver.offer(
+                    List.of(new Buffer(1L << 60, 0, false), new Buffer(at, 8, false), new Buffer(at, 0, true)));
             Chain chain = queue.poll();
             assertEquals(1, chain.readable().count());
             assertEquals(0, chain.writable().count());
@@ -203,7 +206,8 @@ class QueueTest {
             DriverQueue driver = DriverQueue.create(memory, 0, ring.size, ring.features);
             int position = driver.setup(-1).position();
             for (int round = 0; round < 100; round++) {
-                Virtqueue queue = Virtqueue.open(driver.setup(-1).withPosition(position), memory.memory(), ring.features);
+                Virtqueue queue =
+                        Virtqueue.open(driver.setup(-1).withPosition(position), memory.memory(), ring.features);
                 assertNull(queue.poll());
                 int id = driver.offer(request(memory));
                 answer(queue, queue.poll());
@@ -233,7 +237,7 @@ class QueueTest {
             assertEquals(memory.host(1 << 20, 7), chain.readable().base(1));
             assertEquals(7, chain.readable().length(1));
             queue.push(chain, 0);
-            driver.offer(List.of(new Buffer((2 << 20) - 3, 10, true)));          // a hole follows the second region
+            driver.offer(List.of(new Buffer((2 << 20) - 3, 10, true))); // a hole follows the second region
             assertThatThrownBy(queue::poll).isInstanceOf(QueueViolation.class).hasMessageContaining("is not memory");
         }
     }
@@ -273,9 +277,16 @@ class QueueTest {
             queue.disableNotifications();
             assertFalse(queue.enableNotifications());
             assertThat(told).anyMatch(piece -> piece[0] == buffers.getLast().gpa() && piece[1] == 8);
-            assertThat(told).noneMatch(piece -> piece[0] <= buffers.getFirst().gpa() && buffers.getFirst().gpa() < piece[0] + piece[1]);
+            assertThat(told)
+                    .noneMatch(piece -> piece[0] <= buffers.getFirst().gpa()
+                            && buffers.getFirst().gpa() < piece[0] + piece[1]);
             long used = ring.isPacked() ? driver.descriptors() : driver.deviceArea() + 4;
-            for (long at : new long[] {used, used + 7, driver.deviceArea() + 2, ring == Ring.SPLIT_EVENT ? driver.deviceArea() + 4 + 8L * ring.size : driver.deviceArea()}) {
+            for (long at : new long[] {
+                used,
+                used + 7,
+                driver.deviceArea() + 2,
+                ring == Ring.SPLIT_EVENT ? driver.deviceArea() + 4 + 8L * ring.size : driver.deviceArea()
+            }) {
                 assertThat(told).as("0x%x", at).anyMatch(piece -> piece[0] <= at && at < piece[0] + piece[1]);
             }
         }
@@ -304,7 +315,9 @@ class QueueTest {
             driver.offer(request(memory));
             Chain chain = queue.poll();
             queue.push(chain, 0);
-            assertThatThrownBy(() -> queue.push(chain, 0)).isInstanceOf(IllegalStateException.class).hasMessageContaining("twice");
+            assertThatThrownBy(() -> queue.push(chain, 0))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("twice");
         }
     }
 

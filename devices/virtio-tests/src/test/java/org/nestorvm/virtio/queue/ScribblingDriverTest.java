@@ -24,8 +24,9 @@ import org.nestorvm.virtio.vsock.VsockDevice;
 import org.nestorvm.virtio.vsock.VsockOptions;
 
 /**
- * A guest writes anything over rings, tables and buffers while a device serves them. Nothing ever happens but that the device asks for a reset, which it then honours. Memory has guard pages all
- * around: an access outside it would end the test's process. {@code -Dnestor.hostile.seconds=N} for more, {@code -Dnestor.hostile.seed=S} to repeat.
+ * A guest writes anything over rings, tables and buffers while a device serves them. Nothing ever happens but that the
+ * device asks for a reset, which it then honours. Memory has guard pages all around: an access outside it would end the
+ * test's process. {@code -Dnestor.hostile.seconds=N} for more, {@code -Dnestor.hostile.seed=S} to repeat.
  */
 @Timeout(value = 1, unit = TimeUnit.HOURS)
 class ScribblingDriverTest {
@@ -43,13 +44,19 @@ class ScribblingDriverTest {
     @ParameterizedTest
     @EnumSource
     void p34_rng(Ring ring) throws Exception {
-        run(new RngDevice("rng", (bytes, length) -> Arrays.fill(bytes, 0, length, (byte) 0x5a)), ring, ScribblingDriverTest::answers);
+        run(
+                new RngDevice("rng", (bytes, length) -> Arrays.fill(bytes, 0, length, (byte) 0x5a)),
+                ring,
+                ScribblingDriverTest::answers);
     }
 
     @ParameterizedTest
     @EnumSource
     void p38_scsiCd(Ring ring) throws Exception {
-        run(new ScsiCdDevice("cd", "1"), ring, driver -> assertEquals(108, driver.request(ScsiCdDevice.REQUEST, new byte[51], 108).length));
+        run(
+                new ScsiCdDevice("cd", "1"),
+                ring,
+                driver -> assertEquals(108, driver.request(ScsiCdDevice.REQUEST, new byte[51], 108).length));
     }
 
     @ParameterizedTest
@@ -82,14 +89,16 @@ class ScribblingDriverTest {
                         TestDriver driver = TestDriver.start(device, memory, ring.features, SIZE)) {
                     Scribbler[] scribblers = new Scribbler[device.queueCount()];
                     for (int i = 0; i < scribblers.length; i++) scribblers[i] = new Scribbler(driver, i, ring, random);
-                    for (int i = 0; i < 2_000 / 16 && driver.reasons().isEmpty(); i++) scribblers[random.nextInt(scribblers.length)].scribble(16);
+                    for (int i = 0; i < 2_000 / 16 && driver.reasons().isEmpty(); i++)
+                        scribblers[random.nextInt(scribblers.length)].scribble(16);
                     driver.reset();
                     assertThat(driver.reasons()).as("seed " + SEED).hasSizeLessThanOrEqualTo(1);
                     resets += driver.reasons().size();
                 }
                 rounds++;
             } while (System.nanoTime() < end);
-            try (DriverMemory memory = DriverMemory.guarded(0, REGION); TestDriver driver = TestDriver.start(device, memory, ring.features, SIZE)) {
+            try (DriverMemory memory = DriverMemory.guarded(0, REGION);
+                    TestDriver driver = TestDriver.start(device, memory, ring.features, SIZE)) {
                 check.run(driver);
             }
         }
@@ -119,8 +128,14 @@ class ScribblingDriverTest {
             for (int i = 0; i < steps; i++) {
                 switch (random.nextInt(16)) {
                     case 0 -> putByte(queue.descriptors() + random.nextInt(16 * SIZE), random.nextInt());
-                    case 1 -> putByte(queue.driverArea() + random.nextInt(ring.isPacked() ? 4 : 6 + 2 * SIZE), random.nextInt());
-                    case 2 -> putByte(queue.deviceArea() + random.nextInt(ring.isPacked() ? 4 : 6 + 8 * SIZE), random.nextInt());
+                    case 1 ->
+                        putByte(
+                                queue.driverArea() + random.nextInt(ring.isPacked() ? 4 : 6 + 2 * SIZE),
+                                random.nextInt());
+                    case 2 ->
+                        putByte(
+                                queue.deviceArea() + random.nextInt(ring.isPacked() ? 4 : 6 + 8 * SIZE),
+                                random.nextInt());
                     case 3 -> putByte(table + random.nextInt(16 * SIZE), random.nextInt());
                     case 4, 5, 6 -> descriptor(queue.descriptors(), true);
                     case 7, 8, 9 -> descriptor(table, false);
@@ -138,7 +153,19 @@ class ScribblingDriverTest {
 
         /** An address near the ends of regions, or within. */
         long address() {
-            long[] places = {0, REGION, 2 * REGION, HIGH, HIGH + REGION, table, queue.descriptors(), queue.driverArea(), queue.deviceArea(), 1L << 63, -1L};
+            long[] places = {
+                0,
+                REGION,
+                2 * REGION,
+                HIGH,
+                HIGH + REGION,
+                table,
+                queue.descriptors(),
+                queue.driverArea(),
+                queue.deviceArea(),
+                1L << 63,
+                -1L
+            };
             return places[random.nextInt(places.length)] + random.nextInt(64) - 16;
         }
 
@@ -154,9 +181,10 @@ class ScribblingDriverTest {
         void descriptor(long base, boolean inRing) {
             long entry = memory.host(base + 16L * random.nextInt(SIZE), 16);
             boolean indirect = inRing && random.nextInt(4) == 0;
-            boolean tame = random.nextInt(8) != 0;                   // a wild one ends the round; most are to be served
+            boolean tame = random.nextInt(8) != 0; // a wild one ends the round; most are to be served
             HostMemory.putLong(entry, indirect ? table : tame ? random.nextInt((int) (2 * REGION) - 100) : address());
-            HostMemory.putInt(entry + 8, indirect ? 16 * (1 + random.nextInt(SIZE)) : tame ? random.nextInt(100) : length());
+            HostMemory.putInt(
+                    entry + 8, indirect ? 16 * (1 + random.nextInt(SIZE)) : tame ? random.nextInt(100) : length());
             int flags = indirect ? 4 : random.nextInt(3) == 0 ? 1 | random.nextInt(4) : 2 * random.nextInt(2);
             if (ring.isPacked()) {
                 HostMemory.putShort(entry + 12, (short) random.nextInt(tame ? SIZE : SIZE + 1));
@@ -169,7 +197,8 @@ class ScribblingDriverTest {
         void publish() {
             if (ring.isPacked()) return;
             long head = queue.driverArea() + 4 + 2L * (published & SIZE - 1);
-            HostMemory.putShort(memory.host(head, 2), (short) random.nextInt(random.nextInt(50) == 0 ? SIZE + 1 : SIZE));
+            HostMemory.putShort(
+                    memory.host(head, 2), (short) random.nextInt(random.nextInt(50) == 0 ? SIZE + 1 : SIZE));
             published += random.nextInt(100) == 0 ? random.nextInt(40) : 1;
             HostMemory.putShort(memory.host(queue.driverArea() + 2, 2), (short) published);
         }
@@ -179,7 +208,8 @@ class ScribblingDriverTest {
     @ParameterizedTest
     @EnumSource
     void p34_anOrderlyDriverAfterAWildOne(Ring ring) throws Exception {
-        try (EchoDevice echo = new EchoDevice(); DriverMemory memory = DriverMemory.guarded(0, REGION, REGION, REGION, HIGH, REGION)) {
+        try (EchoDevice echo = new EchoDevice();
+                DriverMemory memory = DriverMemory.guarded(0, REGION, REGION, REGION, HIGH, REGION)) {
             for (int i = 0; i < 20; i++) {
                 try (TestDriver wild = TestDriver.start(echo, memory, ring.features, SIZE)) {
                     new Scribbler(wild, 0, ring, new Random(i)).scribble(200);

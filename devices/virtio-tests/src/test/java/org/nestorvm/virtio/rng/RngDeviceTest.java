@@ -21,9 +21,17 @@ class RngDeviceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(longs = {Features.VERSION_1, Features.VERSION_1 | Features.EVENT_IDX, Features.VERSION_1 | Features.RING_PACKED, Features.VERSION_1 | Features.RING_PACKED | Features.EVENT_IDX})
+    @ValueSource(
+            longs = {
+                Features.VERSION_1,
+                Features.VERSION_1 | Features.EVENT_IDX,
+                Features.VERSION_1 | Features.RING_PACKED,
+                Features.VERSION_1 | Features.RING_PACKED | Features.EVENT_IDX
+            })
     void p35_largeAndChainedRequestsAreServedAllAtOnce(long features) throws Exception {
-        try (DriverMemory memory = new DriverMemory(); RngDevice rng = new RngDevice("rng", this::count); TestDriver driver = TestDriver.start(rng, memory, features, 64)) {
+        try (DriverMemory memory = new DriverMemory();
+                RngDevice rng = new RngDevice("rng", this::count);
+                TestDriver driver = TestDriver.start(rng, memory, features, 64)) {
             List<Buffer> chain = new ArrayList<>();
             for (int size : new int[] {1, 70_000, 4096, 3}) chain.add(new Buffer(memory.allocate(size, 1), size, true));
             int id = driver.queue(0).offer(chain);

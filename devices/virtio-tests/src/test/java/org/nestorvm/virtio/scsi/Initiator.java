@@ -59,7 +59,11 @@ final class Initiator implements AutoCloseable {
     }
 
     Response send(byte[] lun, int dataIn, byte[] dataOut, int... cdb) throws InterruptedException {
-        ByteBuffer request = ByteBuffer.allocate(19 + cdbSize + dataOut.length).order(ByteOrder.LITTLE_ENDIAN).put(lun).putLong(77).put(new byte[3]);
+        ByteBuffer request = ByteBuffer.allocate(19 + cdbSize + dataOut.length)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .put(lun)
+                .putLong(77)
+                .put(new byte[3]);
         for (int i = 0; i < Math.min(cdb.length, cdbSize); i++) request.put((byte) cdb[i]);
         request.position(19 + cdbSize).put(dataOut);
         return parse(driver.request(REQUEST, request.array(), 12 + senseSize + dataIn));
@@ -69,7 +73,12 @@ final class Initiator implements AutoCloseable {
         ByteBuffer in = ByteBuffer.wrap(answer).order(ByteOrder.LITTLE_ENDIAN);
         int senseLength = in.getInt(), residual = in.getInt();
         in.getShort();
-        return new Response(in.get(11), in.get(10), residual, Arrays.copyOfRange(answer, 12, 12 + senseLength), Arrays.copyOfRange(answer, 12 + senseSize, answer.length));
+        return new Response(
+                in.get(11),
+                in.get(10),
+                residual,
+                Arrays.copyOfRange(answer, 12, 12 + senseLength),
+                Arrays.copyOfRange(answer, 12 + senseSize, answer.length));
     }
 
     Response send(int dataIn, int... cdb) throws InterruptedException {
@@ -83,12 +92,29 @@ final class Initiator implements AutoCloseable {
     }
 
     int manage(int subtype, byte[] lun) throws InterruptedException {
-        return driver.request(CONTROL, ByteBuffer.allocate(24).order(ByteOrder.LITTLE_ENDIAN).putInt(0).putInt(subtype).put(lun).putLong(77).array(), 1)[0];
+        return driver.request(
+                        CONTROL,
+                        ByteBuffer.allocate(24)
+                                .order(ByteOrder.LITTLE_ENDIAN)
+                                .putInt(0)
+                                .putInt(subtype)
+                                .put(lun)
+                                .putLong(77)
+                                .array(),
+                        1)[0];
     }
 
     /** @return event_actual and response */
     byte[] notification(int type, byte[] lun, int events) throws InterruptedException {
-        return driver.request(CONTROL, ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN).putInt(type).put(lun).putInt(events).array(), 5);
+        return driver.request(
+                CONTROL,
+                ByteBuffer.allocate(16)
+                        .order(ByteOrder.LITTLE_ENDIAN)
+                        .putInt(type)
+                        .put(lun)
+                        .putInt(events)
+                        .array(),
+                5);
     }
 
     @Override

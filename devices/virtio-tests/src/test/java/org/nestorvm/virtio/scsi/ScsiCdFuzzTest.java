@@ -24,8 +24,10 @@ import org.nestorvm.virtio.testkit.DriverQueue;
 import org.nestorvm.virtio.testkit.Used;
 
 /**
- * P38: the fuzzer's bytes as requests to a CD-ROM drive, one after the other, served on this thread. Of each the first bytes say which queue, how long its buffers are and where they are cut; the rest is
- * what the device reads. Each comes back, with no more written than there was room for, and never does the device ask for a reset. Every input meets a drive that has just been reset.
+ * P38: the fuzzer's bytes as requests to a CD-ROM drive, one after the other, served on this thread. Of each the first
+ * bytes say which queue, how long its buffers are and where they are cut; the rest is what the device reads. Each comes
+ * back, with no more written than there was room for, and never does the device ask for a reset. Every input meets a
+ * drive that has just been reset.
  */
 class ScsiCdFuzzTest {
     private static final int HEAD_BYTES = 4, MOST_READABLE = 80, MOST_REQUESTS = 16, SEEDS = 60, ROOM = 1 << 16;
@@ -44,9 +46,28 @@ class ScsiCdFuzzTest {
 
     /** Real commands whole and cut, and noise. */
     static Stream<byte[]> seeds() {
-        String[] cdbs = {"000000000000", "030000001200", "080000010200", "120000002400", "12018300ff00", "1a003f00ff00", "1b0000000200", "1e0000000100", "25000000000000000000", "28000000000500000200",
-            "43000000000000000c00", "46020000000000ff00", "4a01000010000000ff00", "51000000000000002200", "5a002a0000000000ff00", "88000000000000000005000000020000", "9e100000000000000000000000200000",
-            "a00000000000000000ff0000", "a80000000005000000020000", "bd0000000000000000100000"};
+        String[] cdbs = {
+            "000000000000",
+            "030000001200",
+            "080000010200",
+            "120000002400",
+            "12018300ff00",
+            "1a003f00ff00",
+            "1b0000000200",
+            "1e0000000100",
+            "25000000000000000000",
+            "28000000000500000200",
+            "43000000000000000c00",
+            "46020000000000ff00",
+            "4a01000010000000ff00",
+            "51000000000000002200",
+            "5a002a0000000000ff00",
+            "88000000000000000005000000020000",
+            "9e100000000000000000000000200000",
+            "a00000000000000000ff0000",
+            "a80000000005000000020000",
+            "bd0000000000000000100000"
+        };
         return IntStream.range(0, SEEDS).mapToObj(n -> {
             SplittableRandom random = new SplittableRandom(n);
             ByteBuffer seed = ByteBuffer.allocate(8 * (HEAD_BYTES + MOST_READABLE));
@@ -56,7 +77,11 @@ class ScsiCdFuzzTest {
                 System.arraycopy(Initiator.DRIVE, 0, request, 0, 8);
                 byte[] cdb = HexFormat.of().parseHex(cdbs[(n + i) % cdbs.length]);
                 System.arraycopy(cdb, 0, request, 19, cdb.length);
-                seed.put((byte) (n % 7 == 6 ? 1 : 0)).put((byte) request.length).put((byte) (n % 3 == 0 ? 200 : random.nextInt(255))).put((byte) random.nextInt()).put(request);
+                seed.put((byte) (n % 7 == 6 ? 1 : 0))
+                        .put((byte) request.length)
+                        .put((byte) (n % 3 == 0 ? 200 : random.nextInt(255)))
+                        .put((byte) random.nextInt())
+                        .put(request);
             }
             return Arrays.copyOf(seed.array(), seed.position());
         });
@@ -84,12 +109,10 @@ class ScsiCdFuzzTest {
             device.insert(MEDIUM);
             device.activate(new DeviceSession(Features.VERSION_1, memory.memory(), new DeviceEvents() {
                 @Override
-                public void interrupt(int queue) {
-                }
+                public void interrupt(int queue) {}
 
                 @Override
-                public void configChanged() {
-                }
+                public void configChanged() {}
 
                 @Override
                 public void needsReset(String why) {
@@ -107,7 +130,9 @@ class ScsiCdFuzzTest {
         /** Buffers are at most two on each side. */
         void send(ByteBuffer input) {
             DriverQueue queue = queues[(input.get() & 1) == 0 ? REQUEST : CONTROL];
-            int size = Math.min(Math.min(input.get() & 0xff, MOST_READABLE), input.remaining() - 2), room = (input.get() & 0xff) * (input.get() & 0xff), cut = room & 31;
+            int size = Math.min(Math.min(input.get() & 0xff, MOST_READABLE), input.remaining() - 2),
+                    room = (input.get() & 0xff) * (input.get() & 0xff),
+                    cut = room & 31;
             byte[] bytes = new byte[Math.max(0, size)];
             input.get(bytes);
             memory.write(readable, bytes);
@@ -119,7 +144,8 @@ class ScsiCdFuzzTest {
             device.notified(queue.index());
             Used used = queue.take();
             if (broken != null) throw new AssertionError(broken);
-            if (used == null || used.id() != id || used.written() > room) throw new AssertionError(used + " of chain " + id + " with room for " + room);
+            if (used == null || used.id() != id || used.written() > room)
+                throw new AssertionError(used + " of chain " + id + " with room for " + room);
         }
 
         private static void add(List<Buffer> chain, long gpa, int size, int cut, boolean deviceWrites) {

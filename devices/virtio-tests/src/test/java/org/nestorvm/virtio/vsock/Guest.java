@@ -37,7 +37,8 @@ final class Guest implements AutoCloseable {
     /** @param greetingNs for programs to say which port they want */
     Guest(Path path, long features, int connections, int rxBuffers, int rxBytes, long greetingNs) throws IOException {
         VsockOptions options = new VsockOptions(CID, path, connections);
-        device = new VsockDevice("vsock", options, UnixListener.listen("vsock", path), HostPorts.of(options), greetingNs);
+        device = new VsockDevice(
+                "vsock", options, UnixListener.listen("vsock", path), HostPorts.of(options), greetingNs);
         memory = new DriverMemory();
         driver = TestDriver.start(device, memory, features, 128);
         tx = memory.allocate(TX_BYTES, 16);
@@ -51,7 +52,8 @@ final class Guest implements AutoCloseable {
     }
 
     private void giveAll() {
-        for (Buffer buffer; (buffer = spare.poll()) != null; ) given.put(driver.queue(RX).offer(List.of(buffer)), buffer);
+        for (Buffer buffer; (buffer = spare.poll()) != null; )
+            given.put(driver.queue(RX).offer(List.of(buffer)), buffer);
         driver.kick(RX);
     }
 
@@ -118,7 +120,7 @@ final class Guest implements AutoCloseable {
     /** Takes all that the device has sent by now. */
     void fence() throws InterruptedException {
         send(new Packet(CID, VsockDevice.HOST_CID, -7, -7, 0, Header.TYPE_STREAM, Header.OP_RW, 0, 0, 0, new byte[0]));
-        while (pump().dstPort() != -7) { }
+        while (pump().dstPort() != -7) {}
     }
 
     /** Connects to a program of the host. @return the stream, answered */

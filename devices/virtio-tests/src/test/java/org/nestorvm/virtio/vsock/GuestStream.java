@@ -16,6 +16,7 @@ final class GuestStream {
     int hostShut;
     /** Off: what comes stays in the guest's buffer, and no credit is given. */
     boolean consumes = true;
+
     int creditRequests;
     private final Guest guest;
     private int sent, forwarded, toldForwarded, peerWindow, peerForwarded;
@@ -29,7 +30,18 @@ final class GuestStream {
 
     private Packet packet(int op, int flags, byte[] data) {
         toldForwarded = forwarded;
-        return new Packet(Guest.CID, VsockDevice.HOST_CID, guestPort, hostPort, data.length, Header.TYPE_STREAM, op, flags, window, forwarded, data);
+        return new Packet(
+                Guest.CID,
+                VsockDevice.HOST_CID,
+                guestPort,
+                hostPort,
+                data.length,
+                Header.TYPE_STREAM,
+                op,
+                flags,
+                window,
+                forwarded,
+                data);
     }
 
     void send(int op, int flags) throws InterruptedException {
@@ -86,13 +98,15 @@ final class GuestStream {
                 creditRequests++;
                 if (consumes) consume();
             }
-            default -> { }
+            default -> {}
         }
     }
 
     private void data(byte[] data) throws InterruptedException {
         received.writeBytes(data);
-        assertTrue(received.size() - forwarded <= window, "more than the window: " + (received.size() - forwarded) + " of " + window);
+        assertTrue(
+                received.size() - forwarded <= window,
+                "more than the window: " + (received.size() - forwarded) + " of " + window);
         if (!consumes) return;
         forwarded = received.size();
         if (forwarded - toldForwarded >= window / 2) consume();

@@ -55,7 +55,8 @@ class VsockDeviceTest {
     }
 
     static ServerSocketChannel listen(Path path, int port) throws IOException {
-        return ServerSocketChannel.open(StandardProtocolFamily.UNIX).bind(UnixDomainSocketAddress.of(path + "_" + port), 128);
+        return ServerSocketChannel.open(StandardProtocolFamily.UNIX)
+                .bind(UnixDomainSocketAddress.of(path + "_" + port), 128);
     }
 
     static SocketChannel connect(Path path, String line) throws IOException {
@@ -70,7 +71,7 @@ class VsockDeviceTest {
 
     static String read(SocketChannel channel, int length) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocate(length);
-        while (buffer.hasRemaining() && channel.read(buffer) >= 0) { }
+        while (buffer.hasRemaining() && channel.read(buffer) >= 0) {}
         return new String(buffer.array(), 0, buffer.position(), StandardCharsets.UTF_8);
     }
 
@@ -103,7 +104,8 @@ class VsockDeviceTest {
     @ParameterizedTest
     @ValueSource(longs = {SPLIT, SPLIT | Features.EVENT_IDX, SPLIT | Features.RING_PACKED | Features.EVENT_IDX})
     void guestReachesAProgram(long features) throws Exception {
-        try (Guest guest = new Guest(path(), features | VsockDevice.F_STREAM, 4, 8, 256); ServerSocketChannel server = listen(PORT)) {
+        try (Guest guest = new Guest(path(), features | VsockDevice.F_STREAM, 4, 8, 256);
+                ServerSocketChannel server = listen(PORT)) {
             assertEquals(Guest.CID, guest.device.config().get(0, 8));
             GuestStream stream = guest.connect(PORT, GUEST_PORT, 1000);
             assertTrue(stream.open);
@@ -123,7 +125,9 @@ class VsockDeviceTest {
 
     @Test
     void programReachesTheGuest() throws Exception {
-        try (Guest guest = guest(); SocketChannel program = connect(path(), "CONNECT 52\n"); SocketChannel other = connect(path(), "connect 4294967294\nhello")) {
+        try (Guest guest = guest();
+                SocketChannel program = connect(path(), "CONNECT 52\n");
+                SocketChannel other = connect(path(), "connect 4294967294\nhello")) {
             GuestStream stream = accept(guest, program, 1000);
             assertEquals(52, stream.guestPort);
             assertThat(Integer.toUnsignedLong(stream.hostPort)).isGreaterThanOrEqualTo(1L << 30);
@@ -134,7 +138,8 @@ class VsockDeviceTest {
             assertEquals("question", stream.text());
         }
         // The second asked in another order than it was heard, perhaps; by itself:
-        try (Guest guest = guest(); SocketChannel program = connect(path(), "connect 4294967294\nhello")) {
+        try (Guest guest = guest();
+                SocketChannel program = connect(path(), "connect 4294967294\nhello")) {
             GuestStream stream = accept(guest, program, 1000);
             assertEquals(-2, stream.guestPort);
             while (stream.received.size() < 5) guest.pump();
@@ -144,11 +149,18 @@ class VsockDeviceTest {
 
     @Test
     void programThatNobodyListensForIsHungUpOn() throws Exception {
-        try (Guest guest = guest(); SocketChannel program = connect(path(), "CONNECT 52\n")) {
+        try (Guest guest = guest();
+                SocketChannel program = connect(path(), "CONNECT 52\n")) {
             Packet request = guest.next();
             guest.stream(request.srcPort(), request.dstPort(), 10).send(Header.OP_RST, 0);
             assertTrue(isEnded(program));
-            for (String line : List.of("CONNECT\n", "CONNECT x\n", "GET / HTTP/1.0\n", "CONNECT 4294967295\n", "CONNECT 99999999999\n", "C".repeat(100))) {
+            for (String line : List.of(
+                    "CONNECT\n",
+                    "CONNECT x\n",
+                    "GET / HTTP/1.0\n",
+                    "CONNECT 4294967295\n",
+                    "CONNECT 99999999999\n",
+                    "C".repeat(100))) {
                 try (SocketChannel rude = connect(path(), line)) {
                     assertTrue(isEnded(rude), line);
                 }
@@ -163,7 +175,8 @@ class VsockDeviceTest {
             EventLoop loop = guest.device.loop();
             CompletableFuture<FaultPoints.Plan> armed = new CompletableFuture<>();
             loop.exclusive(() -> loop.again(_ -> armed.complete(FaultPoints.failAll("accept4", Errno.EMFILE))));
-            try (FaultPoints.Plan shortage = armed.get(); SocketChannel program = connect(path(), "CONNECT " + GUEST_PORT + "\n")) {
+            try (FaultPoints.Plan shortage = armed.get();
+                    SocketChannel program = connect(path(), "CONNECT " + GUEST_PORT + "\n")) {
                 while (!shortage.fired()) Thread.onSpinWait();
                 shortage.close();
                 accept(guest, program, 1000);
@@ -203,7 +216,8 @@ class VsockDeviceTest {
 
     @Test
     void eachDirectionEndsByItself() throws Exception {
-        try (Guest guest = guest(); ServerSocketChannel server = listen(PORT)) {
+        try (Guest guest = guest();
+                ServerSocketChannel server = listen(PORT)) {
             GuestStream stream = guest.connect(PORT, GUEST_PORT, 1000);
             SocketChannel program = server.accept();
             write(program, "last words");
@@ -234,11 +248,13 @@ class VsockDeviceTest {
 
     @Test
     void guestThatDoesNotReceiveStopsTheProgram() throws Exception {
-        try (Guest guest = guest(); ServerSocketChannel server = listen(PORT)) {
+        try (Guest guest = guest();
+                ServerSocketChannel server = listen(PORT)) {
             GuestStream stream = guest.connect(PORT, GUEST_PORT, 1000);
             SocketChannel program = server.accept();
             stream.send(Header.OP_SHUTDOWN, Header.SHUTDOWN_RECEIVE);
-            assertThat(org.assertj.core.api.Assertions.catchThrowable(() -> write(program, "x"))).isInstanceOf(IOException.class);
+            assertThat(org.assertj.core.api.Assertions.catchThrowable(() -> write(program, "x")))
+                    .isInstanceOf(IOException.class);
             stream.write("y".getBytes(StandardCharsets.UTF_8), 1);
             assertEquals("y", read(program, 1));
             program.close();
@@ -248,7 +264,8 @@ class VsockDeviceTest {
 
     @Test
     void deviceSendsNoMoreThanTheGuestHasRoomFor() throws Exception {
-        try (Guest guest = guest(); ServerSocketChannel server = listen(PORT)) {
+        try (Guest guest = guest();
+                ServerSocketChannel server = listen(PORT)) {
             GuestStream stream = guest.connect(PORT, GUEST_PORT, 1000);
             stream.consumes = false;
             SocketChannel program = server.accept();
@@ -258,7 +275,7 @@ class VsockDeviceTest {
                 while (stream.creditRequests < window) guest.pump();
                 assertEquals(1000 * window, stream.received.size(), "exactly the window");
                 assertEquals(0, stream.hostShut, "there is more to read");
-                stream.send(Header.OP_CREDIT_UPDATE, 0);             // nothing new: no answer
+                stream.send(Header.OP_CREDIT_UPDATE, 0); // nothing new: no answer
                 stream.consume();
             }
             while (stream.hostShut != Header.SHUTDOWN_BOTH) guest.pump();
@@ -268,7 +285,8 @@ class VsockDeviceTest {
 
     @Test
     void guestMayFillItsWindowAndNotAByteMore() throws Exception {
-        try (Guest guest = guest(); ServerSocketChannel server = listen(PORT)) {
+        try (Guest guest = guest();
+                ServerSocketChannel server = listen(PORT)) {
             byte[] piece = new byte[32 << 10];
             for (boolean oneMore : new boolean[] {false, true}) {
                 GuestStream stream = guest.connect(PORT, GUEST_PORT, 1000);
@@ -278,10 +296,12 @@ class VsockDeviceTest {
                     int size = Math.min(piece.length, stream.credit());
                     stream.sendData(java.util.Arrays.copyOf(piece, size));
                     sent += size;
-                    stream.send(Header.OP_CREDIT_REQUEST, 0);        // what the socket took is room again
+                    stream.send(Header.OP_CREDIT_REQUEST, 0); // what the socket took is room again
                     guest.fence();
                 }
-                assertThat(sent - stream.peerForwarded()).as("kept for the program").isEqualTo(window);
+                assertThat(sent - stream.peerForwarded())
+                        .as("kept for the program")
+                        .isEqualTo(window);
                 if (oneMore) {
                     stream.sendData(new byte[1]);
                     while (!stream.reset) guest.pump();
@@ -303,14 +323,15 @@ class VsockDeviceTest {
 
     @Test
     void whatIsWrittenBeforeTheEndArrives() throws Exception {
-        try (Guest guest = guest(); ServerSocketChannel server = listen(PORT)) {
+        try (Guest guest = guest();
+                ServerSocketChannel server = listen(PORT)) {
             GuestStream stream = guest.connect(PORT, GUEST_PORT, 1000);
             SocketChannel program = server.accept();
             byte[] all = new byte[500_000];
             new Random(1).nextBytes(all);
             CompletableFuture<byte[]> slow = CompletableFuture.supplyAsync(() -> readAll(program));
             stream.write(all, 60_000);
-            stream.send(Header.OP_SHUTDOWN, Header.SHUTDOWN_BOTH);   // with a backlog, mostly
+            stream.send(Header.OP_SHUTDOWN, Header.SHUTDOWN_BOTH); // with a backlog, mostly
             while (!stream.reset) guest.pump();
             assertArrayEquals(all, slow.get());
         }
@@ -329,7 +350,8 @@ class VsockDeviceTest {
 
     @Test
     void programThatDiesWithABacklogEndsTheGuestsSending() throws Exception {
-        try (Guest guest = guest(); ServerSocketChannel server = listen(PORT)) {
+        try (Guest guest = guest();
+                ServerSocketChannel server = listen(PORT)) {
             GuestStream stream = guest.connect(PORT, GUEST_PORT, 1000);
             SocketChannel program = server.accept();
             byte[] piece = new byte[60_000];
@@ -337,7 +359,7 @@ class VsockDeviceTest {
             for (; sent < 400_000 && stream.credit() >= piece.length; sent += piece.length) {
                 stream.sendData(piece);
                 stream.send(Header.OP_CREDIT_REQUEST, 0);
-                while (guest.pump().op() != Header.OP_CREDIT_UPDATE) { }
+                while (guest.pump().op() != Header.OP_CREDIT_UPDATE) {}
             }
             program.close();
             while (stream.hostShut != Header.SHUTDOWN_BOTH) guest.pump();
@@ -348,7 +370,8 @@ class VsockDeviceTest {
     @Test
     void connectionsAreBoundedAndNobodyIsLostByIt() throws Exception {
         int limit = 40;
-        try (Guest guest = new Guest(path(), SPLIT, limit, 100, 4096); ServerSocketChannel server = listen(PORT)) {
+        try (Guest guest = new Guest(path(), SPLIT, limit, 100, 4096);
+                ServerSocketChannel server = listen(PORT)) {
             List<GuestStream> streams = new ArrayList<>();
             List<SocketChannel> programs = new ArrayList<>();
             for (int i = 0; i < limit; i++) {
@@ -365,7 +388,7 @@ class VsockDeviceTest {
             streams.getFirst().send(Header.OP_RST, 0);
             assertTrue(isEnded(programs.getFirst()));
             accept(guest, late, 100);
-            programs.get(1).close();                                 // shut, and the guest does not say the last word
+            programs.get(1).close(); // shut, and the guest does not say the last word
             while (streams.get(1).hostShut != Header.SHUTDOWN_BOTH) guest.pump();
             assertTrue(guest.connect(PORT, limit + 1, 1000).open, "in its place");
             assertTrue(streams.get(1).reset);
@@ -396,21 +419,39 @@ class VsockDeviceTest {
 
     @Test
     void p37_resetWhileTrafficFlowsLeavesNothingBehind() throws Exception {
-        try (DriverMemory memory = new DriverMemory(); VsockDevice device = new VsockDevice("vsock", VsockOptions.parse(path().toString())); ServerSocketChannel server = listen(PORT)) {
+        try (DriverMemory memory = new DriverMemory();
+                VsockDevice device = new VsockDevice("vsock", VsockOptions.parse(path().toString()));
+                ServerSocketChannel server = listen(PORT)) {
             long before = descriptors();
             for (int round = 0; round < 10; round++) {
                 try (TestDriver driver = TestDriver.start(device, memory, SPLIT, 64)) {
                     long buffers = memory.allocate(4096 * 4, 4096);
-                    for (int i = 0; i < 4; i++) driver.queue(RX).offer(List.of(new Buffer(buffers + 4096L * i, 4096, true)));
+                    for (int i = 0; i < 4; i++)
+                        driver.queue(RX).offer(List.of(new Buffer(buffers + 4096L * i, 4096, true)));
                     driver.kick(RX);
-                    driver.queue(TX).offer(new Packet(Guest.CID, 2, 9, PORT, 0, 1, Header.OP_REQUEST, 0, 1 << 20, 0, new byte[0]).header(), 0);
+                    driver.queue(TX)
+                            .offer(
+                                    new Packet(
+                                                    Guest.CID,
+                                                    2,
+                                                    9,
+                                                    PORT,
+                                                    0,
+                                                    1,
+                                                    Header.OP_REQUEST,
+                                                    0,
+                                                    1 << 20,
+                                                    0,
+                                                    new byte[0])
+                                            .header(),
+                                    0);
                     driver.kick(TX);
                     SocketChannel program = server.accept();
                     CompletableFuture<Void> traffic = CompletableFuture.runAsync(() -> writeForEver(program));
                     driver.await(RX);
-                    driver.await(RX);                                // data flows; buffers run out, or not
+                    driver.await(RX); // data flows; buffers run out, or not
                     driver.reset();
-                    traffic.get();                                   // its socket has ended
+                    traffic.get(); // its socket has ended
                 }
             }
             assertThat(descriptors()).isLessThanOrEqualTo(before + 13); // the ends of the programs, the loop
@@ -425,7 +466,7 @@ class VsockDeviceTest {
 
     private static void writeForEver(SocketChannel channel) {
         try {
-            for (;;) channel.write(ByteBuffer.allocate(3000));
+            for (; ; ) channel.write(ByteBuffer.allocate(3000));
         } catch (IOException e) {
             // The device has hung up.
         }
@@ -433,7 +474,8 @@ class VsockDeviceTest {
 
     @Test
     void pausedQueuesGoOnWhereTheyWere() throws Exception {
-        try (Guest guest = guest(); ServerSocketChannel server = listen(PORT)) {
+        try (Guest guest = guest();
+                ServerSocketChannel server = listen(PORT)) {
             GuestStream stream = guest.connect(PORT, GUEST_PORT, 1 << 20);
             SocketChannel program = server.accept();
             CompletableFuture<Void> traffic = CompletableFuture.runAsync(() -> {
@@ -457,7 +499,8 @@ class VsockDeviceTest {
 
     @Test
     void transportResetIsToldOnceAndListenersStay() throws Exception {
-        try (Guest guest = guest(); ServerSocketChannel server = listen(PORT)) {
+        try (Guest guest = guest();
+                ServerSocketChannel server = listen(PORT)) {
             guest.connect(PORT, GUEST_PORT, 1000);
             SocketChannel program = server.accept();
             guest.device.transportReset();

@@ -25,8 +25,14 @@ class VsockHostileTest {
     private static final byte[] NONE = {};
 
     @Property(tries = 25)
-    void everyByteArrivesInItsOrder(@ForAll long seed, @ForAll @IntRange(min = 45, max = 9000) int rxBytes, @ForAll @IntRange(min = 1, max = 40) int rxBuffers,
-        @ForAll @IntRange(min = 1, max = 200_000) int window, @ForAll @IntRange(min = 1, max = 65536) int mostSent, @ForAll boolean packed) throws Exception {
+    void everyByteArrivesInItsOrder(
+            @ForAll long seed,
+            @ForAll @IntRange(min = 45, max = 9000) int rxBytes,
+            @ForAll @IntRange(min = 1, max = 40) int rxBuffers,
+            @ForAll @IntRange(min = 1, max = 200_000) int window,
+            @ForAll @IntRange(min = 1, max = 65536) int mostSent,
+            @ForAll boolean packed)
+            throws Exception {
         Random random = new Random(seed);
         byte[] toHost = bytes(random), toGuest = bytes(random);
         // Few bytes where each would be a packet.
@@ -37,8 +43,11 @@ class VsockHostileTest {
         }
         Path directory = Files.createTempDirectory("vsock");
         Path path = directory.resolve("v");
-        long features = Features.VERSION_1 | (packed ? Features.RING_PACKED : 0) | (random.nextBoolean() ? Features.EVENT_IDX : 0);
-        try (Guest guest = new Guest(path, features, 4, rxBuffers, rxBytes); ServerSocketChannel server = VsockDeviceTest.listen(path, PORT)) {
+        long features = Features.VERSION_1
+                | (packed ? Features.RING_PACKED : 0)
+                | (random.nextBoolean() ? Features.EVENT_IDX : 0);
+        try (Guest guest = new Guest(path, features, 4, rxBuffers, rxBytes);
+                ServerSocketChannel server = VsockDeviceTest.listen(path, PORT)) {
             GuestStream stream = guest.connect(PORT, GUEST_PORT, window);
             SocketChannel program = server.accept();
             byte[] out = toGuest;
@@ -66,7 +75,9 @@ class VsockHostileTest {
     private static void writeInPieces(SocketChannel channel, byte[] bytes, long seed) {
         Random random = new Random(seed);
         try {
-            for (int at = 0; at < bytes.length; ) at += channel.write(ByteBuffer.wrap(bytes, at, Math.min(1 + random.nextInt(100_000), bytes.length - at)));
+            for (int at = 0; at < bytes.length; )
+                at += channel.write(
+                        ByteBuffer.wrap(bytes, at, Math.min(1 + random.nextInt(100_000), bytes.length - at)));
             channel.shutdownOutput();
         } catch (java.io.IOException e) {
             throw new java.io.UncheckedIOException(e);
@@ -76,11 +87,20 @@ class VsockHostileTest {
     @Test
     void whatIsWrongEndsInRst(@TempDir Path directory) throws Exception {
         Path path = directory.resolve("v");
-        try (Guest guest = new Guest(path, Features.VERSION_1, 8, 32, 4096); ServerSocketChannel server = VsockDeviceTest.listen(path, PORT)) {
+        try (Guest guest = new Guest(path, Features.VERSION_1, 8, 32, 4096);
+                ServerSocketChannel server = VsockDeviceTest.listen(path, PORT)) {
             Packet[] strays = {
-                packet(3, 2, 1, Header.OP_RESPONSE, 0, 0), packet(3, 2, 1, Header.OP_SHUTDOWN, 3, 0), packet(3, 2, 1, 0, 0, 0), packet(3, 2, 1, 77, 0, 0), packet(3, 2, 2, Header.OP_REQUEST, 0, 0),
-                packet(3, 2, 0, Header.OP_REQUEST, 0, 0), packet(4, 2, 1, Header.OP_REQUEST, 0, 0), packet(3, 5, 1, Header.OP_REQUEST, 0, 0), packet(3 | 1L << 32, 2, 1, Header.OP_REQUEST, 0, 0),
-                packet(3, 2, 1, Header.OP_REQUEST, 0, 1)};
+                packet(3, 2, 1, Header.OP_RESPONSE, 0, 0),
+                packet(3, 2, 1, Header.OP_SHUTDOWN, 3, 0),
+                packet(3, 2, 1, 0, 0, 0),
+                packet(3, 2, 1, 77, 0, 0),
+                packet(3, 2, 2, Header.OP_REQUEST, 0, 0),
+                packet(3, 2, 0, Header.OP_REQUEST, 0, 0),
+                packet(4, 2, 1, Header.OP_REQUEST, 0, 0),
+                packet(3, 5, 1, Header.OP_REQUEST, 0, 0),
+                packet(3 | 1L << 32, 2, 1, Header.OP_REQUEST, 0, 0),
+                packet(3, 2, 1, Header.OP_REQUEST, 0, 1)
+            };
             for (Packet stray : strays) {
                 guest.send(stray);
                 Packet reset = guest.next();
@@ -89,11 +109,17 @@ class VsockHostileTest {
                 assertEquals(stray.dstCid(), reset.srcCid());
                 assertEquals(stray.srcPort(), reset.dstPort());
             }
-            guest.send(packet(3, 2, 1, Header.OP_RST, 0, 0));        // no answer to RST: the next is that of a connection
+            guest.send(packet(3, 2, 1, Header.OP_RST, 0, 0)); // no answer to RST: the next is that of a connection
             Packet[] wrong = {
-                packet(3, 2, 1, Header.OP_REQUEST, 0, 0), packet(3, 2, 1, Header.OP_RESPONSE, 0, 0), packet(3, 2, 1, 0, 0, 0), packet(3, 2, 1, 8, 0, 0), packet(3, 2, 2, Header.OP_RW, 0, 0),
-                packet(3, 2, 1, Header.OP_RW, 0, 1), packet(3, 2, 1, Header.OP_RW, 0, -1),
-                new Packet(3, 2, GUEST_PORT, PORT, 0, 1, Header.OP_CREDIT_UPDATE, 0, 100, 1, NONE)};      // more forwarded than was sent
+                packet(3, 2, 1, Header.OP_REQUEST, 0, 0),
+                packet(3, 2, 1, Header.OP_RESPONSE, 0, 0),
+                packet(3, 2, 1, 0, 0, 0),
+                packet(3, 2, 1, 8, 0, 0),
+                packet(3, 2, 2, Header.OP_RW, 0, 0),
+                packet(3, 2, 1, Header.OP_RW, 0, 1),
+                packet(3, 2, 1, Header.OP_RW, 0, -1),
+                new Packet(3, 2, GUEST_PORT, PORT, 0, 1, Header.OP_CREDIT_UPDATE, 0, 100, 1, NONE)
+            }; // more forwarded than was sent
             for (Packet packet : wrong) {
                 GuestStream stream = guest.connect(PORT, GUEST_PORT, 1000);
                 assertTrue(stream.open);
@@ -127,7 +153,8 @@ class VsockHostileTest {
         Random random = new Random(seed);
         Path directory = Files.createTempDirectory("vsock");
         Path path = directory.resolve("v");
-        try (Guest guest = new Guest(path, Features.VERSION_1, 6, 16, 200); ServerSocketChannel server = VsockDeviceTest.listen(path, PORT)) {
+        try (Guest guest = new Guest(path, Features.VERSION_1, 6, 16, 200);
+                ServerSocketChannel server = VsockDeviceTest.listen(path, PORT)) {
             Thread programs = Thread.ofPlatform().daemon().start(() -> serve(server));
             for (int i = 0; i < 400; i++) {
                 guest.send(random(random), random.nextInt(50), random.nextInt(50));
@@ -148,7 +175,7 @@ class VsockHostileTest {
     /** Programs that write, read a little and go. */
     private static void serve(ServerSocketChannel server) {
         try {
-            for (;;) {
+            for (; ; ) {
                 try (SocketChannel program = server.accept()) {
                     program.configureBlocking(false);
                     program.write(ByteBuffer.allocate(5000));
@@ -163,7 +190,17 @@ class VsockHostileTest {
     private static Packet random(Random random) {
         byte[] data = new byte[random.nextInt(4) == 0 ? random.nextInt(3000) : 0];
         boolean fair = random.nextInt(8) != 0;
-        return new Packet(fair ? 3 : random.nextLong(), fair ? 2 : random.nextLong(), random.nextInt(3), PORT + (random.nextInt(6) == 0 ? 1 : 0), random.nextInt(8) == 0 ? random.nextInt() : data.length,
-            random.nextInt(10) == 0 ? random.nextInt(4) : 1, random.nextInt(9), random.nextInt(5), random.nextInt(3) == 0 ? random.nextInt() : 10_000, random.nextInt(4) == 0 ? random.nextInt(9000) : 0, data);
+        return new Packet(
+                fair ? 3 : random.nextLong(),
+                fair ? 2 : random.nextLong(),
+                random.nextInt(3),
+                PORT + (random.nextInt(6) == 0 ? 1 : 0),
+                random.nextInt(8) == 0 ? random.nextInt() : data.length,
+                random.nextInt(10) == 0 ? random.nextInt(4) : 1,
+                random.nextInt(9),
+                random.nextInt(5),
+                random.nextInt(3) == 0 ? random.nextInt() : 10_000,
+                random.nextInt(4) == 0 ? random.nextInt(9000) : 0,
+                data);
     }
 }

@@ -21,11 +21,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Traditional memory balloon: virtio 1.2, section 5.5. The host asks for memory by {@link #setTarget}; pages that the guest puts into the balloon, or reports as free, go to a {@link PageRelease}. A
- * page in the balloon that the guest uses again is a page like any other that was never touched: it reads zero and is there.
+ * Traditional memory balloon: virtio 1.2, section 5.5. The host asks for memory by {@link #setTarget}; pages that the
+ * guest puts into the balloon, or reports as free, go to a {@link PageRelease}. A page in the balloon that the guest
+ * uses again is a page like any other that was never touched: it reads zero and is there.
  *
- * <p>Not offered: MUST_TELL_HOST, since nothing has to be undone at a deflation; FREE_PAGE_HINT, which is for migration; PAGE_POISON, without which a guest that fills free pages with a pattern does not
- * report them. Queue 3 would be that of hints. Linux before 6.11 numbers only the queues that exist and has its reports there, so both 3 and 4 take reports.
+ * <p>Not offered: MUST_TELL_HOST, since nothing has to be undone at a deflation; FREE_PAGE_HINT, which is for
+ * migration; PAGE_POISON, without which a guest that fills free pages with a pattern does not report them. Queue 3
+ * would be that of hints. Linux before 6.11 numbers only the queues that exist and has its reports there, so both 3 and
+ * 4 take reports.
  */
 public final class BalloonDevice extends RingDevice {
     public static final int TYPE = 5, PAGE_BYTES = 4096;
@@ -40,16 +43,16 @@ public final class BalloonDevice extends RingDevice {
     /** Of one request: 64 MiB of pages. Linux sends 256 numbers, the BSDs and Windows a page full of them. */
     private static final int MOST_REQUEST_BYTES = 64 << 10;
 
-    private final PageRelease machine;                               // null where there is none
+    private final PageRelease machine; // null where there is none
     private PageRelease pages;
     private final long statisticsPeriodNs;
     private final ByteBuffer numbers = ByteBuffer.allocate(MOST_REQUEST_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     private final List<CompletableFuture<BalloonStatistics>> asked = new ArrayList<>();
     private int timer = -1;
-    private Chain statisticsBuffer;                                  // the device's to give back when it wants news
+    private Chain statisticsBuffer; // the device's to give back when it wants news
     private volatile BalloonStatistics statistics;
     private volatile long releasedBytes;
-    private volatile Runnable actualListener = () -> { };
+    private volatile Runnable actualListener = () -> {};
     private boolean refusalTold;
 
     /** In a process without a machine: pages go back through the files behind the driver's memory. */
@@ -59,7 +62,17 @@ public final class BalloonDevice extends RingDevice {
 
     /** @param machine takes the pages, and knows what else to do when they go */
     public BalloonDevice(String name, BalloonOptions options, PageRelease machine) {
-        super(TYPE, name, features(options), new ConfigSpace(CONFIG_BYTES).allow(ACTUAL, Integer.BYTES), 1, QUEUE_SIZE, QUEUE_SIZE, QUEUE_SIZE, QUEUE_SIZE, QUEUE_SIZE);
+        super(
+                TYPE,
+                name,
+                features(options),
+                new ConfigSpace(CONFIG_BYTES).allow(ACTUAL, Integer.BYTES),
+                1,
+                QUEUE_SIZE,
+                QUEUE_SIZE,
+                QUEUE_SIZE,
+                QUEUE_SIZE,
+                QUEUE_SIZE);
         this.machine = machine;
         statisticsPeriodNs = TimeUnit.SECONDS.toNanos(options.statisticsSeconds());
         config().set(NUM_PAGES, Integer.BYTES, options.targetBytes() / PAGE_BYTES);
@@ -67,12 +80,18 @@ public final class BalloonDevice extends RingDevice {
     }
 
     private static long features(BalloonOptions options) {
-        return F_STATS_VQ | (options.deflateOnOom() ? F_DEFLATE_ON_OOM : 0) | (options.reporting() ? F_PAGE_REPORTING : 0);
+        return F_STATS_VQ
+                | (options.deflateOnOom() ? F_DEFLATE_ON_OOM : 0)
+                | (options.reporting() ? F_PAGE_REPORTING : 0);
     }
 
-    /** Asks the guest to have this much in the balloon. What comes of it is {@link #actualBytes}. Any thread, at any time. @throws IllegalArgumentException unless it is whole pages and below 16 TiB */
+    /**
+     * Asks the guest to have this much in the balloon. What comes of it is {@link #actualBytes}. Any thread, at any
+     * time. @throws IllegalArgumentException unless it is whole pages and below 16 TiB
+     */
     public void setTarget(long targetBytes) {
-        if (targetBytes < 0 || targetBytes > MOST_BYTES || targetBytes % PAGE_BYTES != 0) throw new IllegalArgumentException("target of a balloon must be whole pages below 16 TiB: " + targetBytes);
+        if (targetBytes < 0 || targetBytes > MOST_BYTES || targetBytes % PAGE_BYTES != 0)
+            throw new IllegalArgumentException("target of a balloon must be whole pages below 16 TiB: " + targetBytes);
         config().set(NUM_PAGES, Integer.BYTES, targetBytes / PAGE_BYTES);
         DeviceSession now = session();
         if (now != null) now.events().configChanged();
@@ -102,7 +121,10 @@ public final class BalloonDevice extends RingDevice {
         return statistics;
     }
 
-    /** Asks the guest. A guest that never answers leaves the future open; one that goes, or has no statistics, makes it fail. */
+    /**
+     * Asks the guest. A guest that never answers leaves the future open; one that goes, or has no statistics, makes it
+     * fail.
+     */
     public CompletableFuture<BalloonStatistics> requestStatistics() {
         CompletableFuture<BalloonStatistics> answer = new CompletableFuture<>();
         if (loop(STATS) == null) {
@@ -159,7 +181,8 @@ public final class BalloonDevice extends RingDevice {
     @Override
     protected void queueStopped(int index, Virtqueue queue) {
         if (index != STATS) return;
-        if (statisticsBuffer != null) queue.unpoll(statisticsBuffer);   // it is the last that was taken, and comes again where the queue goes on
+        if (statisticsBuffer != null)
+            queue.unpoll(statisticsBuffer); // it is the last that was taken, and comes again where the queue goes on
         statisticsBuffer = null;
         nobodyAnswers();
     }
@@ -177,7 +200,8 @@ public final class BalloonDevice extends RingDevice {
     /** An array of page numbers of 32 bits. Pages in a row go at once. */
     private long inflate(Chain chain) throws QueueViolation {
         long bytes = chain.readable().totalBytes();
-        if (bytes > MOST_REQUEST_BYTES) throw new QueueViolation("inflate request of " + bytes + " bytes: at most " + MOST_REQUEST_BYTES);
+        if (bytes > MOST_REQUEST_BYTES)
+            throw new QueueViolation("inflate request of " + bytes + " bytes: at most " + MOST_REQUEST_BYTES);
         int count = (int) bytes / Integer.BYTES;
         chain.readable().copyOut(0, numbers.array(), 0, count * Integer.BYTES);
         long from = 0, size = 0;
@@ -191,7 +215,7 @@ public final class BalloonDevice extends RingDevice {
             } else {
                 release(from, size);
                 from = page;
-                size = isMemory(page, PAGE_BYTES) ? PAGE_BYTES : 0;  // a page that there is not is nobody's loss
+                size = isMemory(page, PAGE_BYTES) ? PAGE_BYTES : 0; // a page that there is not is nobody's loss
             }
         }
         release(from, size);

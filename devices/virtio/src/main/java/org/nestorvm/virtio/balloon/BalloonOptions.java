@@ -13,7 +13,9 @@ import java.io.IOException;
 public record BalloonOptions(long targetBytes, boolean deflateOnOom, boolean reporting, int statisticsSeconds) {
     public static final BalloonOptions DEFAULT = new BalloonOptions(0, true, true, 0);
     private static final int LONGEST_SECONDS = 86_400;
-    private static final String KEYS = "write target=SIZE, deflate-on-oom=on|off, free-page-reporting=on|off or stats=SECONDS, with commas between";
+    private static final String KEYS =
+            "write target=SIZE, deflate-on-oom=on|off, free-page-reporting=on|off or stats=SECONDS, with commas "
+                    + "between";
 
     /** {@code on} for the defaults, or a list of {@code key=value}. */
     public static BalloonOptions parse(String text) throws IOException {
@@ -21,12 +23,19 @@ public record BalloonOptions(long targetBytes, boolean deflateOnOom, boolean rep
         if (text.equals("on")) return options;
         for (String part : text.split(",", -1)) {
             int equals = part.indexOf('=');
-            String key = equals < 0 ? part : part.substring(0, equals), value = equals < 0 ? "" : part.substring(equals + 1);
+            String key = equals < 0 ? part : part.substring(0, equals),
+                    value = equals < 0 ? "" : part.substring(equals + 1);
             options = switch (key) {
-                case "target" -> new BalloonOptions(size(value), options.deflateOnOom, options.reporting, options.statisticsSeconds);
-                case "deflate-on-oom" -> new BalloonOptions(options.targetBytes, isOn(key, value), options.reporting, options.statisticsSeconds);
-                case "free-page-reporting" -> new BalloonOptions(options.targetBytes, options.deflateOnOom, isOn(key, value), options.statisticsSeconds);
-                case "stats" -> new BalloonOptions(options.targetBytes, options.deflateOnOom, options.reporting, seconds(value));
+                case "target" ->
+                    new BalloonOptions(size(value), options.deflateOnOom, options.reporting, options.statisticsSeconds);
+                case "deflate-on-oom" ->
+                    new BalloonOptions(
+                            options.targetBytes, isOn(key, value), options.reporting, options.statisticsSeconds);
+                case "free-page-reporting" ->
+                    new BalloonOptions(
+                            options.targetBytes, options.deflateOnOom, isOn(key, value), options.statisticsSeconds);
+                case "stats" ->
+                    new BalloonOptions(options.targetBytes, options.deflateOnOom, options.reporting, seconds(value));
                 default -> throw new IOException("balloon option \"" + part + "\" is not known: " + KEYS);
             };
         }
@@ -56,6 +65,7 @@ public record BalloonOptions(long targetBytes, boolean deflateOnOom, boolean rep
             long bytes = Long.parseLong(shift == 0 ? value : value.substring(0, value.length() - 1)) << shift;
             if (bytes % BalloonDevice.PAGE_BYTES == 0 && bytes <= BalloonDevice.MOST_BYTES) return bytes;
         }
-        throw new IOException("balloon target=" + value + ": must be a size in whole pages of 4K, such as 256M, below 16T");
+        throw new IOException(
+                "balloon target=" + value + ": must be a size in whole pages of 4K, such as 256M, below 16T");
     }
 }

@@ -7,12 +7,29 @@ import java.util.Map;
 import java.util.OptionalLong;
 import org.nestorvm.memory.sys.IoVector;
 
-/** What a guest says of its memory: virtio 1.2, 5.5.6.3 and 5.5.6.4. A guest tells what it likes, and that need not be true. */
+/**
+ * What a guest says of its memory: virtio 1.2, 5.5.6.3 and 5.5.6.4. A guest tells what it likes, and that need not be
+ * true.
+ */
 public final class BalloonStatistics {
     /** In the order of their tags; the last six are newer than the specification's version 1.2. */
     public enum Tag {
-        SWAP_IN_BYTES, SWAP_OUT_BYTES, MAJOR_FAULTS, MINOR_FAULTS, FREE_BYTES, TOTAL_BYTES, AVAILABLE_BYTES, CACHE_BYTES, HUGE_PAGE_ALLOCATIONS, HUGE_PAGE_FAILURES,
-        OUT_OF_MEMORY_KILLS, ALLOCATION_STALLS, ASYNC_SCANS, DIRECT_SCANS, ASYNC_RECLAIMS, DIRECT_RECLAIMS
+        SWAP_IN_BYTES,
+        SWAP_OUT_BYTES,
+        MAJOR_FAULTS,
+        MINOR_FAULTS,
+        FREE_BYTES,
+        TOTAL_BYTES,
+        AVAILABLE_BYTES,
+        CACHE_BYTES,
+        HUGE_PAGE_ALLOCATIONS,
+        HUGE_PAGE_FAILURES,
+        OUT_OF_MEMORY_KILLS,
+        ALLOCATION_STALLS,
+        ASYNC_SCANS,
+        DIRECT_SCANS,
+        ASYNC_RECLAIMS,
+        DIRECT_RECLAIMS
     }
 
     /** One entry: a tag of 16 bits, a value of 64. */

@@ -6,8 +6,9 @@ import java.io.IOException;
 @FunctionalInterface
 public interface PageRelease {
     /**
-     * Gives pages back to the host; when the guest touches them again they read zero. All of the range is memory, in one region, and in units of 4 KiB: of larger pages of the host only whole ones go.
-     * Called on the device's thread while processors run, perhaps again for pages that are gone already.
+     * Gives pages back to the host; when the guest touches them again they read zero. All of the range is memory, in
+     * one region, and in units of 4 KiB: of larger pages of the host only whole ones go. Called on the device's thread
+     * while processors run, perhaps again for pages that are gone already.
      *
      * @throws IOException when the host refuses; the pages stay
      */

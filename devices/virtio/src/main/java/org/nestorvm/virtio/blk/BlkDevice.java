@@ -18,27 +18,53 @@ import org.slf4j.LoggerFactory;
 /**
  * Block device: virtio 1.2, section 5.2. Not offered: geometry, SCSI commands, secure erase, lifetime, zones.
  *
- * <p><b>Threads.</b> A queue's thread does at once what surely does not wait: a read of what is in the host's memory, a write into its cache. What may wait (another read, a flush, a discard, zeroes, a write that must be durable)
- * goes to a few workers that all queues share ({@link BlkWorkers}); meanwhile the queue's thread serves others. A worker that is done gives the request back in that thread's place if nothing else is served just now, and leaves
- * it to the thread if something is ({@link BlkQueue}). So requests end in any order, which is the driver's concern (5.2.6.2): a flush covers the writes that were completed before it was offered, and a worker begins it after that.
- * Before a queue stops, all that is away is awaited and given back.
+ * <p><b>Threads.</b> A queue's thread does at once what surely does not wait: a read of what is in the host's memory, a
+ * write into its cache. What may wait (another read, a flush, a discard, zeroes, a write that must be durable) goes to
+ * a few workers that all queues share ({@link BlkWorkers}); meanwhile the queue's thread serves others. A worker that
+ * is done gives the request back in that thread's place if nothing else is served just now, and leaves it to the thread
+ * if something is ({@link BlkQueue}). So requests end in any order, which is the driver's concern (5.2.6.2): a flush
+ * covers the writes that were completed before it was offered, and a worker begins it after that. Before a queue stops,
+ * all that is away is awaited and given back.
  *
- * <p>Without workers, and where the driver's own thread serves the queue, each request is done before the next is taken.
+ * <p>Without workers, and where the driver's own thread serves the queue, each request is done before the next is
+ * taken.
  */
 public final class BlkDevice extends RingDevice {
     public static final int TYPE = 2;
-    public static final long F_SEG_MAX = 1L << 2, F_RO = 1L << 5, F_BLK_SIZE = 1L << 6, F_FLUSH = 1L << 9, F_TOPOLOGY = 1L << 10, F_CONFIG_WCE = 1L << 11, F_MQ = 1L << 12, F_DISCARD = 1L << 13,
+    public static final long F_SEG_MAX = 1L << 2,
+            F_RO = 1L << 5,
+            F_BLK_SIZE = 1L << 6,
+            F_FLUSH = 1L << 9,
+            F_TOPOLOGY = 1L << 10,
+            F_CONFIG_WCE = 1L << 11,
+            F_MQ = 1L << 12,
+            F_DISCARD = 1L << 13,
             F_WRITE_ZEROES = 1L << 14;
     public static final int MAX_QUEUES = 64, MAX_THREADS = 64, DEFAULT_THREADS = 4, SERIAL_BYTES = 20;
 
     /** Offsets in the configuration space, 5.2.4. */
-    static final int CAPACITY = 0, SEG_MAX = 12, BLK_SIZE = 20, PHYSICAL_BLOCK_EXP = 24, MIN_IO_SIZE = 26, OPT_IO_SIZE = 28, WRITEBACK = 32, NUM_QUEUES = 34, MAX_DISCARD_SECTORS = 36, MAX_DISCARD_SEG = 40,
-            DISCARD_ALIGNMENT = 44, MAX_ZEROES_SECTORS = 48, MAX_ZEROES_SEG = 52, ZEROES_MAY_UNMAP = 56, CONFIG_BYTES = 60;
+    static final int CAPACITY = 0,
+            SEG_MAX = 12,
+            BLK_SIZE = 20,
+            PHYSICAL_BLOCK_EXP = 24,
+            MIN_IO_SIZE = 26,
+            OPT_IO_SIZE = 28,
+            WRITEBACK = 32,
+            NUM_QUEUES = 34,
+            MAX_DISCARD_SECTORS = 36,
+            MAX_DISCARD_SEG = 40,
+            DISCARD_ALIGNMENT = 44,
+            MAX_ZEROES_SECTORS = 48,
+            MAX_ZEROES_SEG = 52,
+            ZEROES_MAY_UNMAP = 56,
+            CONFIG_BYTES = 60;
+
     static final int SECTOR_BYTES = 512, PAGE_SECTORS = 8, QUEUE_SIZE = 256, MOST_SEGMENTS = QUEUE_SIZE - 2;
     /** Bounds what one request can keep a thread busy with. */
     static final int MAX_RANGES = 16, MAX_RANGE_SECTORS = 1 << 22;
     /** A request of this size takes long enough for the driver to hear of it at once. */
     private static final int LARGE_BYTES = 64 << 10;
+
     private static final Logger LOG = LoggerFactory.getLogger(BlkDevice.class);
 
     private final DiskImage image;
@@ -60,13 +86,15 @@ public final class BlkDevice extends RingDevice {
         this.serial = Arrays.copyOf(serial.getBytes(StandardCharsets.US_ASCII), SERIAL_BYTES);
         this.queues = new BlkQueue[queues];
         handlers = new ChainHandler[queues];
-        if (threads < 0 || threads > MAX_THREADS) throw new IllegalArgumentException("a block device has up to " + MAX_THREADS + " workers: " + threads);
+        if (threads < 0 || threads > MAX_THREADS)
+            throw new IllegalArgumentException("a block device has up to " + MAX_THREADS + " workers: " + threads);
         this.threads = threads;
         workers = new BlkWorkers(name, threads);
     }
 
     private static int[] queueSizes(int queues) {
-        if (queues < 1 || queues > MAX_QUEUES) throw new IllegalArgumentException("a block device has 1 to " + MAX_QUEUES + " queues: " + queues);
+        if (queues < 1 || queues > MAX_QUEUES)
+            throw new IllegalArgumentException("a block device has 1 to " + MAX_QUEUES + " queues: " + queues);
         int[] sizes = new int[queues];
         Arrays.fill(sizes, QUEUE_SIZE);
         return sizes;
@@ -79,11 +107,19 @@ public final class BlkDevice extends RingDevice {
 
     private static ConfigSpace config(DiskImage image, int queues) {
         ConfigSpace config = new ConfigSpace(CONFIG_BYTES);
-        config.set(CAPACITY, 8, image.sizeBytes() / SECTOR_BYTES).set(SEG_MAX, 4, MOST_SEGMENTS).set(BLK_SIZE, 4, SECTOR_BYTES);
-        config.set(PHYSICAL_BLOCK_EXP, 1, 3).set(MIN_IO_SIZE, 2, PAGE_SECTORS).set(OPT_IO_SIZE, 4, 128 * PAGE_SECTORS);       // pages of the host; 512 KiB
+        config.set(CAPACITY, 8, image.sizeBytes() / SECTOR_BYTES)
+                .set(SEG_MAX, 4, MOST_SEGMENTS)
+                .set(BLK_SIZE, 4, SECTOR_BYTES);
+        config.set(PHYSICAL_BLOCK_EXP, 1, 3)
+                .set(MIN_IO_SIZE, 2, PAGE_SECTORS)
+                .set(OPT_IO_SIZE, 4, 128 * PAGE_SECTORS); // pages of the host; 512 KiB
         config.set(WRITEBACK, 1, 1).allow(WRITEBACK, 1).set(NUM_QUEUES, 2, queues);
-        config.set(MAX_DISCARD_SECTORS, 4, MAX_RANGE_SECTORS).set(MAX_DISCARD_SEG, 4, MAX_RANGES).set(DISCARD_ALIGNMENT, 4, PAGE_SECTORS);
-        return config.set(MAX_ZEROES_SECTORS, 4, MAX_RANGE_SECTORS).set(MAX_ZEROES_SEG, 4, MAX_RANGES).set(ZEROES_MAY_UNMAP, 1, 1);
+        config.set(MAX_DISCARD_SECTORS, 4, MAX_RANGE_SECTORS)
+                .set(MAX_DISCARD_SEG, 4, MAX_RANGES)
+                .set(DISCARD_ALIGNMENT, 4, PAGE_SECTORS);
+        return config.set(MAX_ZEROES_SECTORS, 4, MAX_RANGE_SECTORS)
+                .set(MAX_ZEROES_SEG, 4, MAX_RANGES)
+                .set(ZEROES_MAY_UNMAP, 1, 1);
     }
 
     DiskImage image() {
@@ -98,7 +134,9 @@ public final class BlkDevice extends RingDevice {
         return session().has(feature);
     }
 
-    /** A write must be durable before it is completed: the driver has no flush, or has turned the cache off (5.2.6.2). */
+    /**
+     * A write must be durable before it is completed: the driver has no flush, or has turned the cache off (5.2.6.2).
+     */
     boolean writeThrough() {
         return !session().has(F_FLUSH) || session().has(F_CONFIG_WCE) && config().get(WRITEBACK, 1) == 0;
     }
@@ -173,7 +211,14 @@ public final class BlkDevice extends RingDevice {
 
     /** The host could not do what the guest asked for. Told once; the guest hears of it each time. */
     void failed(String what, long offset, long sizeBytes, IOException cause) {
-        if (failed.compareAndSet(false, true)) LOG.error("{}: {} of {} bytes at {} failed: {}; the guest is told, and further failures are not logged", name(), what, sizeBytes, offset, cause.getMessage());
+        if (failed.compareAndSet(false, true))
+            LOG.error(
+                    "{}: {} of {} bytes at {} failed: {}; the guest is told, and further failures are not logged",
+                    name(),
+                    what,
+                    sizeBytes,
+                    offset,
+                    cause.getMessage());
         else LOG.debug("{}: {} of {} bytes at {} failed: {}", name(), what, sizeBytes, offset, cause.getMessage());
     }
 

@@ -11,9 +11,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The requests of one queue, those at hand and those that are away: with {@link BlkWorkers}, from which they come back on a list. All but {@link #done} is for who holds the queue's loop.
+ * The requests of one queue, those at hand and those that are away: with {@link BlkWorkers}, from which they come back
+ * on a list. All but {@link #done} is for who holds the queue's loop.
  *
- * <p>There are as many requests as were ever away at once, and one: at most one for each entry of the queue, so that none is ever missing.
+ * <p>There are as many requests as were ever away at once, and one: at most one for each entry of the queue, so that
+ * none is ever missing.
  */
 final class BlkQueue implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BlkQueue.class);
@@ -60,7 +62,10 @@ final class BlkQueue implements AutoCloseable {
         vacant = request;
     }
 
-    /** On a worker's thread, which does not touch the request after this. Who puts the first one on the list gives all of them back, if nobody has the loop, or else wakes the loop to do it. */
+    /**
+     * On a worker's thread, which does not touch the request after this. Who puts the first one on the list gives all
+     * of them back, if nobody has the loop, or else wakes the loop to do it.
+     */
     void done(BlkRequest request) {
         BlkRequest before;
         do {
@@ -70,7 +75,10 @@ final class BlkQueue implements AutoCloseable {
         if (before == null && !loop.tryExclusive(giveBackHere)) wake();
     }
 
-    /** A wake-up that is lost would be a queue that stands still, so it is tried until it comes through, as when the heap has room again. */
+    /**
+     * A wake-up that is lost would be a queue that stands still, so it is tried until it comes through, as when the
+     * heap has room again.
+     */
     private void wake() {
         for (boolean told = false; ; told = true) {
             try {
@@ -124,10 +132,13 @@ final class BlkQueue implements AutoCloseable {
         return first;
     }
 
-    /** Waits until no worker has a request of this queue, and gives all of them back, also when something fails meanwhile: then that is thrown at the end. */
+    /**
+     * Waits until no worker has a request of this queue, and gives all of them back, also when something fails
+     * meanwhile: then that is thrown at the end.
+     */
     void settle(Virtqueue queue) {
         IllegalStateException atTheEnd = null;
-        for (;;) {
+        for (; ; ) {
             try {
                 giveBack(queue);
             } catch (RuntimeException | Error e) {

@@ -6,8 +6,9 @@ import org.nestorvm.virtio.queue.Chain;
 import org.nestorvm.virtio.queue.QueueViolation;
 
 /**
- * One request of the driver's: virtio 1.2, section 5.2.6. A header of 16 bytes comes first and a byte of status last, however the driver has cut its buffers. Used again for request after
- * request: begun by the thread of its queue, and served there at once where that surely does not wait, or else by a worker.
+ * One request of the driver's: virtio 1.2, section 5.2.6. A header of 16 bytes comes first and a byte of status last,
+ * however the driver has cut its buffers. Used again for request after request: begun by the thread of its queue, and
+ * served there at once where that surely does not wait, or else by a worker.
  */
 final class BlkRequest {
     static final int IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, WRITE_ZEROES = 13;
@@ -23,7 +24,9 @@ final class BlkRequest {
     private final BlkDevice device;
     private final BlkQueue home;
     private final IoVector data = new IoVector(16);
-    private final byte[] header = new byte[HEADER_BYTES], ranges = new byte[BlkDevice.MAX_RANGES * RANGE_BYTES], status = new byte[1];
+    private final byte[] header = new byte[HEADER_BYTES],
+            ranges = new byte[BlkDevice.MAX_RANGES * RANGE_BYTES],
+            status = new byte[1];
     private Chain chain;
     private int type;
     private boolean mayWait;
@@ -100,7 +103,7 @@ final class BlkRequest {
         switch (type) {
             case IN -> data.add(in, 0, room);
             case OUT, DISCARD, WRITE_ZEROES -> data.add(out, HEADER_BYTES, length);
-            default -> { }
+            default -> {}
         }
         int result = switch (type) {
             case IN -> read();
@@ -123,7 +126,10 @@ final class BlkRequest {
     /** Byte offset of a sector that a range begins at; -1 when the range is not on the disk or not whole sectors. */
     private long offset(long sector, long sizeBytes) {
         long size = device.image().sizeBytes();
-        boolean inside = sector >= 0 && sector <= size / BlkDevice.SECTOR_BYTES && sizeBytes % BlkDevice.SECTOR_BYTES == 0 && sizeBytes <= size - sector * BlkDevice.SECTOR_BYTES;
+        boolean inside = sector >= 0
+                && sector <= size / BlkDevice.SECTOR_BYTES
+                && sizeBytes % BlkDevice.SECTOR_BYTES == 0
+                && sizeBytes <= size - sector * BlkDevice.SECTOR_BYTES;
         return inside ? sector * BlkDevice.SECTOR_BYTES : -1;
     }
 
@@ -144,7 +150,11 @@ final class BlkRequest {
         long offset = offset(sector, data.totalBytes());
         if (offset < 0 || device.image().readOnly()) return IOERR;
         try {
-            if (!mayWait) return !device.writeThrough() && (data.isEmpty() || device.image().tryWrite(offset, data)) ? OK : WAITS;
+            if (!mayWait)
+                return !device.writeThrough()
+                                && (data.isEmpty() || device.image().tryWrite(offset, data))
+                        ? OK
+                        : WAITS;
             if (!data.isEmpty()) device.image().write(offset, data);
             if (device.writeThrough()) device.image().flush();
             return OK;
@@ -192,10 +202,14 @@ final class BlkRequest {
     }
 
     private int range(int at, boolean execute) {
-        long sectors = little(ranges, at + 8, 4), flags = little(ranges, at + 12, 4), sizeBytes = sectors * BlkDevice.SECTOR_BYTES;
+        long sectors = little(ranges, at + 8, 4),
+                flags = little(ranges, at + 12, 4),
+                sizeBytes = sectors * BlkDevice.SECTOR_BYTES;
         if ((flags & ~UNMAP) != 0 || type == DISCARD && flags != 0) return UNSUPP;
         long offset = offset(little(ranges, at, 8), sizeBytes);
-        if (offset < 0 || sectors > BlkDevice.MAX_RANGE_SECTORS || device.image().readOnly()) return IOERR;
+        if (offset < 0
+                || sectors > BlkDevice.MAX_RANGE_SECTORS
+                || device.image().readOnly()) return IOERR;
         if (!execute || sectors == 0) return OK;
         try {
             if (type == DISCARD) device.image().discard(offset, sizeBytes);

@@ -7,8 +7,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A disk's threads for requests that may wait: first come, first served, whatever queue they came from. A thread is started when there is a request and nobody idle, up to a limit, and stays. Nothing is allocated
- * per request; they are a list by themselves.
+ * A disk's threads for requests that may wait: first come, first served, whatever queue they came from. A thread is
+ * started when there is a request and nobody idle, up to a limit, and stays. Nothing is allocated per request; they are
+ * a list by themselves.
  */
 final class BlkWorkers implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BlkWorkers.class);
@@ -39,8 +40,11 @@ final class BlkWorkers implements AutoCloseable {
 
     private void startThread() {
         try {
-            threads.add(Thread.ofPlatform().name(name + "-io-" + threads.size()).daemon().start(this::run));
-        } catch (OutOfMemoryError e) {                               // a limit of the process or of the host
+            threads.add(Thread.ofPlatform()
+                    .name(name + "-io-" + threads.size())
+                    .daemon()
+                    .start(this::run));
+        } catch (OutOfMemoryError e) { // a limit of the process or of the host
             limit = threads.size();
             LOG.warn("{}: {} threads for requests that wait, no more can be had: {}", name, limit, e.getMessage());
         }
@@ -55,7 +59,7 @@ final class BlkWorkers implements AutoCloseable {
             idle++;
             try {
                 wait();
-            } catch (InterruptedException e) {                       // nobody does that to these threads
+            } catch (InterruptedException e) { // nobody does that to these threads
                 LOG.debug("{}: interrupted", name);
             } finally {
                 idle--;

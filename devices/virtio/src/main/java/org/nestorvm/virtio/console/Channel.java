@@ -3,9 +3,10 @@ package org.nestorvm.virtio.console;
 import java.io.OutputStream;
 
 /**
- * A named port of a {@link ConsoleDevice} whose host end is in this process: what a program of the guest writes to it goes to a stream, and what is offered here
- * is what it reads. Both directions wait when the other side does not take what is there, and each ends by itself: {@link #endInput} gives the guest an end of
- * file, and {@link Events#ended} tells of the guest's.
+ * A named port of a {@link ConsoleDevice} whose host end is in this process: what a program of the guest writes to it
+ * goes to a stream, and what is offered here is what it reads. Both directions wait when the other side does not take
+ * what is there, and each ends by itself: {@link #endInput} gives the guest an end of file, and {@link Events#ended}
+ * tells of the guest's.
  */
 public final class Channel {
     /** Told on any thread, with no lock held. */
@@ -23,7 +24,10 @@ public final class Channel {
     private StreamEnd end;
     private boolean inputEnded;
 
-    /** @param name by which the guest finds the port @param output it may make its writer wait; the caller's to close, after the device */
+    /**
+     * @param name by which the guest finds the port @param output it may make its writer wait; the caller's to close,
+     *     after the device
+     */
     public Channel(String name, OutputStream output, Events events) {
         this.name = name;
         this.output = output;
@@ -37,7 +41,10 @@ public final class Channel {
         if (inputEnded) end.endInput();
     }
 
-    /** Puts in as much as there is room for. @return how many bytes; 0 when there is no room, no device, or the guest has ended */
+    /**
+     * Puts in as much as there is room for. @return how many bytes; 0 when there is no room, no device, or the guest
+     * has ended
+     */
     public int offer(byte[] bytes, int offset, int length) {
         StreamEnd to = bound();
         return to == null ? 0 : to.offer(bytes, offset, length);

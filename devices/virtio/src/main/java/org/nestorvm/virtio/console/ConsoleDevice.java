@@ -19,17 +19,25 @@ import org.nestorvm.virtio.queue.QueueViolation;
 import org.nestorvm.virtio.queue.Virtqueue;
 
 /**
- * Console device: virtio 1.2, section 5.3. Port 0 is a console on a stream of the host, as COM1 is; further ports have names, and a Unix socket each, or are {@link Channel}s. Ports do not come and go while a guest runs.
+ * Console device: virtio 1.2, section 5.3. Port 0 is a console on a stream of the host, as COM1 is; further ports have
+ * names, and a Unix socket each, or are {@link Channel}s. Ports do not come and go while a guest runs.
  *
- * <p>In the message of a new size the columns come first, as the specification has it. Linux of before 2025 reads the rows there, and so has the two exchanged; not so without named ports, since then it
- * reads the size from the configuration space.
+ * <p>In the message of a new size the columns come first, as the specification has it. Linux of before 2025 reads the
+ * rows there, and so has the two exchanged; not so without named ports, since then it reads the size from the
+ * configuration space.
  */
 public final class ConsoleDevice extends RingDevice {
     public static final int TYPE = 3;
     public static final long F_SIZE = 1, F_MULTIPORT = 1 << 1, F_EMERG_WRITE = 1 << 2;
     static final int COLS = 0, ROWS = 2, MAX_NR_PORTS = 4, EMERG_WR = 8, CONFIG_BYTES = 12;
     public static final int CONTROL_RECEIVE = 2, CONTROL_TRANSMIT = 3;
-    static final int DEVICE_READY = 0, DEVICE_ADD = 1, PORT_READY = 3, CONSOLE_PORT = 4, RESIZE = 5, PORT_OPEN = 6, PORT_NAME = 7;
+    static final int DEVICE_READY = 0,
+            DEVICE_ADD = 1,
+            PORT_READY = 3,
+            CONSOLE_PORT = 4,
+            RESIZE = 5,
+            PORT_OPEN = 6,
+            PORT_NAME = 7;
     static final int CONTROL_BYTES = 8;
     private static final int QUEUE_SIZE = 128;
 
@@ -39,17 +47,28 @@ public final class ConsoleDevice extends RingDevice {
     private boolean deviceReady;
 
     /**
-     * @param output where the console's output goes; it may make its writer wait. The caller's to close, after the device
+     * @param output where the console's output goes; it may make its writer wait. The caller's to close, after the
+     *     device
      * @throws IOException when a port's socket cannot be listened on; nothing is left behind
      */
     public ConsoleDevice(String name, ConsoleOptions options, OutputStream output) throws IOException {
         this(name, options, options.listen(), output);
     }
 
-    /** For a process that cannot listen by itself. @param listeners one for each port of the options, in their order; the device's from now on */
+    /**
+     * For a process that cannot listen by itself. @param listeners one for each port of the options, in their order;
+     * the device's from now on
+     */
     public ConsoleDevice(String name, ConsoleOptions options, List<UnixListener> listeners, OutputStream output) {
-        super(TYPE, name, F_SIZE | F_EMERG_WRITE | (options.ports().isEmpty() ? 0 : F_MULTIPORT), new ConfigSpace(CONFIG_BYTES).allow(EMERG_WR, Integer.BYTES), 1, queues(options.ports().size()));
-        config().set(MAX_NR_PORTS, Integer.BYTES, 1 + options.ports().size()).set(COLS, Integer.BYTES, options.cols() | options.rows() << 16);
+        super(
+                TYPE,
+                name,
+                F_SIZE | F_EMERG_WRITE | (options.ports().isEmpty() ? 0 : F_MULTIPORT),
+                new ConfigSpace(CONFIG_BYTES).allow(EMERG_WR, Integer.BYTES),
+                1,
+                queues(options.ports().size()));
+        config().set(MAX_NR_PORTS, Integer.BYTES, 1 + options.ports().size())
+                .set(COLS, Integer.BYTES, options.cols() | options.rows() << 16);
         for (ConsoleOptions.PortOptions port : options.ports()) ports.add(port(port, listeners.get(ports.size())));
         Port first = new Port(0, null);
         console = new StreamEnd(name, output, () -> onLoop(() -> serve(first)));
@@ -93,16 +112,22 @@ public final class ConsoleDevice extends RingDevice {
 
     private Port port(ConsoleOptions.PortOptions options, UnixListener listener) {
         Port port = new Port(ports.size() + 1, options.name());
-        port.end = new SocketEnd(name() + " port " + options.name(), listener, () -> serve(port), () -> connectionChanged(port));
+        port.end = new SocketEnd(
+                name() + " port " + options.name(), listener, () -> serve(port), () -> connectionChanged(port));
         return port;
     }
 
-    /** Types on the console as much as there is room for, and says how much; whoever has more comes again. Any thread. */
+    /**
+     * Types on the console as much as there is room for, and says how much; whoever has more comes again. Any thread.
+     */
     public int offer(byte[] bytes, int offset, int length) {
         return console.offer(bytes, offset, length);
     }
 
-    /** Waits until {@link #offer} would take a byte, as long as the guest does not read. @return false when it never will */
+    /**
+     * Waits until {@link #offer} would take a byte, as long as the guest does not read. @return false when it never
+     * will
+     */
     public boolean awaitRoom() throws InterruptedException {
         return console.awaitRoom();
     }
@@ -207,7 +232,8 @@ public final class ConsoleDevice extends RingDevice {
         ByteBuffer fields = ByteBuffer.wrap(message).order(ByteOrder.LITTLE_ENDIAN);
         int id = fields.getInt(0), event = fields.getShort(4) & 0xffff, value = fields.getShort(6) & 0xffff;
         if (event == DEVICE_READY) {
-            if (value == 1 && !deviceReady) for (Port port : ports) if (hasConsole() || !port.isConsole()) port.due |= Port.ADD;
+            if (value == 1 && !deviceReady)
+                for (Port port : ports) if (hasConsole() || !port.isConsole()) port.due |= Port.ADD;
             deviceReady |= value == 1;
         } else if (id >= 0 && id < ports.size()) {
             Port port = ports.get(id);
@@ -221,7 +247,9 @@ public final class ConsoleDevice extends RingDevice {
         boolean first = ready && !port.ready;
         port.ready = ready;
         if (!first) return;
-        port.due |= port.isConsole() ? Port.CONSOLE | (config().get(COLS, Integer.BYTES) != 0 ? Port.RESIZE : 0) : Port.NAME;
+        port.due |= port.isConsole()
+                ? Port.CONSOLE | (config().get(COLS, Integer.BYTES) != 0 ? Port.RESIZE : 0)
+                : Port.NAME;
         if (port.end.isConnected()) port.due |= Port.OPENED;
     }
 
@@ -252,11 +280,16 @@ public final class ConsoleDevice extends RingDevice {
     /** What a buffer has no room for is cut off. */
     private long write(Port port, int due, IoVector to) {
         byte[] name = due == Port.NAME ? port.name.getBytes(StandardCharsets.UTF_8) : new byte[0];
-        ByteBuffer bytes = ByteBuffer.allocate(CONTROL_BYTES + Integer.BYTES + name.length).order(ByteOrder.LITTLE_ENDIAN).putInt(port.id);
+        ByteBuffer bytes = ByteBuffer.allocate(CONTROL_BYTES + Integer.BYTES + name.length)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(port.id);
         switch (due) {
             case Port.ADD -> event(bytes, DEVICE_ADD, 1);
             case Port.CONSOLE -> event(bytes, CONSOLE_PORT, 1);
-            case Port.RESIZE -> event(bytes, RESIZE, 0).putShort((short) config().get(COLS, Short.BYTES)).putShort((short) config().get(ROWS, Short.BYTES));
+            case Port.RESIZE ->
+                event(bytes, RESIZE, 0)
+                        .putShort((short) config().get(COLS, Short.BYTES))
+                        .putShort((short) config().get(ROWS, Short.BYTES));
             case Port.NAME -> event(bytes, PORT_NAME, 1).put(name);
             case Port.CLOSED -> event(bytes, PORT_OPEN, 0);
             default -> event(bytes, PORT_OPEN, 1);
@@ -273,7 +306,7 @@ public final class ConsoleDevice extends RingDevice {
     /** Writes what is left of the console's output, as far as the stream takes it in time. */
     @Override
     public void close() {
-        super.close();                                               // no handler runs from here on
+        super.close(); // no handler runs from here on
         for (Port port : ports) port.end.close();
     }
 }

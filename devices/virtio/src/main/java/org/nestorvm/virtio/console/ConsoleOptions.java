@@ -15,14 +15,17 @@ import org.nestorvm.virtio.UnixListener;
  * @param ports beside the console, which is port 0
  */
 public record ConsoleOptions(int cols, int rows, List<PortOptions> ports) {
-    /** @param name by which the guest finds it: Linux has it in /dev/virtio-ports @param path the Unix socket that is listened on */
-    public record PortOptions(String name, Path path) {
-    }
+    /**
+     * @param name by which the guest finds it: Linux has it in /dev/virtio-ports @param path the Unix socket that is
+     *     listened on
+     */
+    public record PortOptions(String name, Path path) {}
 
     public static final ConsoleOptions DEFAULT = new ConsoleOptions(0, 0, List.of());
     public static final int MOST_PORTS = 30;
     /** Linux shows names as file names. */
     private static final int LONGEST_NAME = 64;
+
     private static final String KEYS = "write cols=N, rows=N or port=NAME:PATH, with commas between";
 
     public ConsoleOptions {
@@ -36,7 +39,8 @@ public record ConsoleOptions(int cols, int rows, List<PortOptions> ports) {
         List<PortOptions> ports = new ArrayList<>();
         for (String part : text.split(",", -1)) {
             int equals = part.indexOf('=');
-            String key = equals < 0 ? part : part.substring(0, equals), value = equals < 0 ? "" : part.substring(equals + 1);
+            String key = equals < 0 ? part : part.substring(0, equals),
+                    value = equals < 0 ? "" : part.substring(equals + 1);
             switch (key) {
                 case "cols" -> cols = number(key, value);
                 case "rows" -> rows = number(key, value);
@@ -44,16 +48,24 @@ public record ConsoleOptions(int cols, int rows, List<PortOptions> ports) {
                 default -> throw new IOException("virtio console option \"" + part + "\" is not known: " + KEYS);
             }
         }
-        if ((cols == 0) != (rows == 0)) throw new IOException("virtio console \"" + text + "\": cols and rows belong together, write both or neither");
-        if (ports.size() > MOST_PORTS) throw new IOException("virtio console: " + ports.size() + " ports are more than the " + MOST_PORTS + " that there can be");
+        if ((cols == 0) != (rows == 0))
+            throw new IOException(
+                    "virtio console \"" + text + "\": cols and rows belong together, write both or neither");
+        if (ports.size() > MOST_PORTS)
+            throw new IOException("virtio console: " + ports.size() + " ports are more than the " + MOST_PORTS
+                    + " that there can be");
         return new ConsoleOptions(cols, rows, ports);
     }
 
-    /** The sockets of the ports, in their order. @throws IOException when one cannot be listened on; nothing is left behind */
+    /**
+     * The sockets of the ports, in their order. @throws IOException when one cannot be listened on; nothing is left
+     * behind
+     */
     public List<UnixListener> listen() throws IOException {
         List<UnixListener> listeners = new ArrayList<>();
         try {
-            for (PortOptions port : ports) listeners.add(UnixListener.listen("virtio console port " + port.name(), port.path()));
+            for (PortOptions port : ports)
+                listeners.add(UnixListener.listen("virtio console port " + port.name(), port.path()));
             return listeners;
         } catch (IOException | RuntimeException e) {
             listeners.forEach(UnixListener::close);
@@ -73,15 +85,20 @@ public record ConsoleOptions(int cols, int rows, List<PortOptions> ports) {
         int colon = value.indexOf(':');
         String name = colon < 0 ? "" : value.substring(0, colon), path = value.substring(colon + 1);
         if (!name.matches("[A-Za-z0-9._-]{1," + LONGEST_NAME + "}")) {
-            throw new IOException("virtio console port=" + value + ": must be NAME:PATH, and the name 1 to " + LONGEST_NAME + " letters, digits, dots, underlines or dashes");
+            throw new IOException("virtio console port=" + value + ": must be NAME:PATH, and the name 1 to "
+                    + LONGEST_NAME + " letters, digits, dots, underlines or dashes");
         }
         int bytes = HostText.bytes(path).length;
         if (bytes == 0 || bytes > Sockets.PATH_MAX_BYTES || path.indexOf('\0') >= 0) {
-            throw new IOException("virtio console port " + name + ": the path of a Unix socket has 1 to " + Sockets.PATH_MAX_BYTES + " bytes, not " + bytes);
+            throw new IOException("virtio console port " + name + ": the path of a Unix socket has 1 to "
+                    + Sockets.PATH_MAX_BYTES + " bytes, not " + bytes);
         }
         for (PortOptions other : others) {
-            if (other.name().equals(name)) throw new IOException("virtio console has two ports with the name " + name + ": choose another for one");
-            if (other.path().equals(HostText.path(path))) throw new IOException("virtio console has two ports at " + path + ": choose another path for one");
+            if (other.name().equals(name))
+                throw new IOException(
+                        "virtio console has two ports with the name " + name + ": choose another for one");
+            if (other.path().equals(HostText.path(path)))
+                throw new IOException("virtio console has two ports at " + path + ": choose another path for one");
         }
         return new PortOptions(name, HostText.path(path));
     }

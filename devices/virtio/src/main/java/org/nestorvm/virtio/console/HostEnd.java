@@ -6,7 +6,10 @@ import org.nestorvm.memory.sys.IoVector;
 interface HostEnd {
     boolean isConnected();
 
-    /** Takes bytes from the guest, the first ones. @return how many; 0 when there is no room now. All of them, if nobody is connected. */
+    /**
+     * Takes bytes from the guest, the first ones. @return how many; 0 when there is no room now. All of them, if nobody
+     * is connected.
+     */
     long take(IoVector from);
 
     /** Has bytes for the guest. @return how many have been put in; 0 when there are none now */
@@ -16,8 +19,7 @@ interface HostEnd {
     void watch(boolean input, boolean output);
 
     /** The guest has closed the port, and everything that it wrote has been taken. */
-    default void guestClosed() {
-    }
+    default void guestClosed() {}
 
     /** Nobody calls any of these any more. */
     void close();

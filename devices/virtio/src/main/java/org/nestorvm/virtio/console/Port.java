@@ -4,15 +4,24 @@ import org.nestorvm.virtio.queue.Chain;
 import org.nestorvm.virtio.queue.QueueViolation;
 import org.nestorvm.virtio.queue.Virtqueue;
 
-/** One port: a pair of queues, and the host's end. What one side does not take makes the other wait, in this port and no other. */
+/**
+ * One port: a pair of queues, and the host's end. What one side does not take makes the other wait, in this port and no
+ * other.
+ */
 final class Port {
-    /** Messages that the driver is to have, in this order. The name comes last: a program that finds a port by its name must find it open at the host's end. */
+    /**
+     * Messages that the driver is to have, in this order. The name comes last: a program that finds a port by its name
+     * must find it open at the host's end.
+     */
     static final int ADD = 1, CONSOLE = 1 << 1, RESIZE = 1 << 2, CLOSED = 1 << 3, OPENED = 1 << 4, NAME = 1 << 5;
     /** Steps before others get their turn. */
     private static final int SHARE = 64;
 
     /** What became of a queue that was served. */
-    enum Served { ALL, AGAIN }
+    enum Served {
+        ALL,
+        AGAIN
+    }
 
     final int id;
     final String name;
@@ -22,6 +31,7 @@ final class Port {
     boolean ready, guestOpen;
     /** The driver has said that the port is closed, and the host's end does not know yet. */
     boolean guestClosing;
+
     private boolean hasBuffers;
     private Chain sending;
     private long sent;
@@ -62,7 +72,7 @@ final class Port {
                 long given = chain.writable().isEmpty() ? 0 : end.give(chain.writable());
                 if (given == 0 && !chain.writable().isEmpty()) {
                     queue.unpoll(chain);
-                    hasBuffers = true;                               // the host's turn
+                    hasBuffers = true; // the host's turn
                     return Served.ALL;
                 }
                 queue.push(chain, given);
@@ -82,7 +92,7 @@ final class Port {
                 sending.readable().skip(taken);
                 sent += taken;
                 if (sending.readable().isEmpty()) giveBack(queue);
-                else if (taken == 0) return Served.ALL;              // the host's turn
+                else if (taken == 0) return Served.ALL; // the host's turn
             }
             if (left < 0) return Served.AGAIN;
         } while (queue.enableNotifications());

@@ -12,8 +12,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A Unix socket of the host, for one program at a time; the next is served when that has gone. Bytes go between it and the guest's buffers without a copy. What the guest says while nobody is there is
- * lost. What a program has said before it goes still reaches the guest, and only then is the next one heard.
+ * A Unix socket of the host, for one program at a time; the next is served when that has gone. Bytes go between it and
+ * the guest's buffers without a copy. What the guest says while nobody is there is lost. What a program has said before
+ * it goes still reaches the guest, and only then is the next one heard.
  */
 final class SocketEnd implements HostEnd {
     private static final Logger LOG = LoggerFactory.getLogger(SocketEnd.class);
@@ -26,7 +27,10 @@ final class SocketEnd implements HostEnd {
     private int client = -1, watched;
     private boolean closed;
 
-    /** @param ready told on the loop: what was watched for has come @param connectionChanged told on the loop, perhaps from within {@link #take} or {@link #give} */
+    /**
+     * @param ready told on the loop: what was watched for has come @param connectionChanged told on the loop, perhaps
+     *     from within {@link #take} or {@link #give}
+     */
     SocketEnd(String name, UnixListener listener, Runnable ready, Runnable connectionChanged) {
         this.name = name;
         this.listener = listener;
@@ -85,7 +89,7 @@ final class SocketEnd implements HostEnd {
         try {
             if (watched == 0) loop.add(client, events, _ -> ready.run());
             else if (events != 0) loop.change(client, events);
-            else loop.remove(client);                                // not watched for nothing: a hang-up would come again and again
+            else loop.remove(client); // not watched for nothing: a hang-up would come again and again
             watched = events;
         } catch (IOException e) {
             log.warn("{}: the program at the other end is let go: {}", name, e.getMessage());

@@ -7,8 +7,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A stream of the host that may make its writer wait, and input that somebody types. Two bounded buffers, and a thread that empties one of them; the guest waits while that is full. A stream that fails
- * is not written to again. The thread starts with the first byte: a process that confines itself before it serves has confined that thread, too.
+ * A stream of the host that may make its writer wait, and input that somebody types. Two bounded buffers, and a thread
+ * that empties one of them; the guest waits while that is full. A stream that fails is not written to again. The thread
+ * starts with the first byte: a process that confines itself before it serves has confined that thread, too.
  */
 final class StreamEnd implements HostEnd {
     static final int BUFFER_BYTES = 64 * 1024;
@@ -18,22 +19,27 @@ final class StreamEnd implements HostEnd {
     private final String name;
     private final OutputStream stream;
     private final Runnable ready;
-    private Thread writer;                                           // null before there is something to write
+    private Thread writer; // null before there is something to write
     private final byte[] input = new byte[BUFFER_BYTES];
     private byte[] filling = new byte[BUFFER_BYTES], emptying = new byte[BUFFER_BYTES];
     private int filled, inputFrom, inputCount;
     private boolean wanted, closed, broken, hungUp, inputEnded, usedUpTold, guestClosed;
-    private Runnable inputUsedUp = () -> { };
-    private Channel.Events events;                                   // null where nobody wants to know
+    private Runnable inputUsedUp = () -> {};
+    private Channel.Events events; // null where nobody wants to know
 
-    /** @param ready told on any thread, with no lock held, that there is room for output that was asked for, or input */
+    /**
+     * @param ready told on any thread, with no lock held, that there is room for output that was asked for, or input
+     */
     StreamEnd(String name, OutputStream stream, Runnable ready) {
         this.name = name;
         this.stream = stream;
         this.ready = ready;
     }
 
-    /** For a port that a program of the guest opens and closes. @param usedUp told on the loop, perhaps from within {@link #give}: there is no input and there will be none */
+    /**
+     * For a port that a program of the guest opens and closes. @param usedUp told on the loop, perhaps from within
+     * {@link #give}: there is no input and there will be none
+     */
     void tell(Channel.Events newEvents, Runnable usedUp) {
         events = newEvents;
         inputUsedUp = usedUp;
@@ -76,7 +82,8 @@ final class StreamEnd implements HostEnd {
     }
 
     private void wakeWriter() {
-        if (writer == null && !closed) writer = Thread.ofPlatform().name(name + "-output").daemon().start(this::write);
+        if (writer == null && !closed)
+            writer = Thread.ofPlatform().name(name + "-output").daemon().start(this::write);
         notifyAll();
     }
 
@@ -131,7 +138,7 @@ final class StreamEnd implements HostEnd {
     @Override
     public synchronized void watch(boolean in, boolean output) {
         wanted = output;
-        if (output) wakeWriter();                                    // there may be room since it was asked for
+        if (output) wakeWriter(); // there may be room since it was asked for
     }
 
     private void write() {
@@ -170,7 +177,10 @@ final class StreamEnd implements HostEnd {
         return was;
     }
 
-    /** Waits for bytes, or for somebody who wants room, and moves them to {@link #emptying}; -1 when there are none and there will be none. */
+    /**
+     * Waits for bytes, or for somebody who wants room, and moves them to {@link #emptying}; -1 when there are none and
+     * there will be none.
+     */
     private synchronized int swap() {
         while (filled == 0 && !wanted && !guestClosed) {
             if (closed) return -1;

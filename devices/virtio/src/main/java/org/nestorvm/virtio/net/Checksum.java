@@ -4,12 +4,12 @@ import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
- * The Internet checksum, RFC 1071, over memory as it lies. Sums are of little-endian words, folded only at the end: byte order makes no difference to the one's complement sum as long as the result is stored in the
- * same order (RFC 1071, 2 B). A sum has room for 2^32 bytes.
+ * The Internet checksum, RFC 1071, over memory as it lies. Sums are of little-endian words, folded only at the end:
+ * byte order makes no difference to the one's complement sum as long as the result is stored in the same order (RFC
+ * 1071, 2 B). A sum has room for 2^32 bytes.
  */
 final class Checksum {
-    private Checksum() {
-    }
+    private Checksum() {}
 
     /** Of an even offset in its packet. */
     static long sum(long hostAddress, long sizeBytes) {

@@ -11,7 +11,8 @@ public record MacAddress(long value) {
     private static final SecureRandom RANDOM = new SecureRandom();
 
     public MacAddress {
-        if (value >>> 48 != 0) throw new IllegalArgumentException("an Ethernet address has 48 bits: " + Long.toHexString(value));
+        if (value >>> 48 != 0)
+            throw new IllegalArgumentException("an Ethernet address has 48 bits: " + Long.toHexString(value));
     }
 
     /** An address of one's own choice, in the range for that. */
@@ -20,11 +21,16 @@ public record MacAddress(long value) {
     }
 
     public static MacAddress parse(String text) throws IOException {
-        if (!TEXT.matcher(text).matches()) throw new IOException("mac=" + text + " is no Ethernet address: six bytes in hexadecimal, for example 52:54:00:12:34:56");
+        if (!TEXT.matcher(text).matches())
+            throw new IOException(
+                    "mac=" + text + " is no Ethernet address: six bytes in hexadecimal, for example 52:54:00:12:34:56");
         long value = 0;
         for (String part : text.split("[:-]")) value = value << 8 | Integer.parseInt(part, 16);
-        if ((value & GROUP) != 0) throw new IOException("mac=" + text + " is a group's address: an interface needs one whose first byte is even");
-        if (value == 0) throw new IOException("mac=" + text + " is no interface's address: leave mac= out for a random one");
+        if ((value & GROUP) != 0)
+            throw new IOException(
+                    "mac=" + text + " is a group's address: an interface needs one whose first byte is even");
+        if (value == 0)
+            throw new IOException("mac=" + text + " is no interface's address: leave mac= out for a random one");
         return new MacAddress(value);
     }
 

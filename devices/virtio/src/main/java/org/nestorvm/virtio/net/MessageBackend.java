@@ -5,7 +5,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.nestorvm.memory.sys.Descriptors;
 
-/** Packets with their {@link NetHeader} through sockets that keep the borders of messages: two devices on one wire, or a device and a test. What one side leaves to the other is not done by anybody in between. */
+/**
+ * Packets with their {@link NetHeader} through sockets that keep the borders of messages: two devices on one wire, or a
+ * device and a test. What one side leaves to the other is not done by anybody in between.
+ */
 public final class MessageBackend implements NetBackend {
     private final String name;
     private final List<MessagePort> ports = new ArrayList<>();
@@ -42,6 +45,5 @@ public final class MessageBackend implements NetBackend {
     }
 
     @Override
-    public void close() {
-    }
+    public void close() {}
 }

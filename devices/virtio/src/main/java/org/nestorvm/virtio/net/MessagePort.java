@@ -12,18 +12,20 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A descriptor that keeps the borders of packets and has the {@link NetHeader} in front of each: a tap interface, or one end of a pair of message sockets. Bytes go between it and the guest's memory without a copy, one
- * call of the kernel for each packet; what the driver leaves to us the other side does.
+ * A descriptor that keeps the borders of packets and has the {@link NetHeader} in front of each: a tap interface, or
+ * one end of a pair of message sockets. Bytes go between it and the guest's memory without a copy, one call of the
+ * kernel for each packet; what the driver leaves to us the other side does.
  */
 class MessagePort implements NetPort {
     private static final Logger LOG = LoggerFactory.getLogger(MessagePort.class);
     /** The longest that comes in. */
     static final int MAX_BYTES = NetHeader.BYTES + SoftwareOffload.MAX_FRAME_BYTES;
 
-    @SuppressWarnings("unused")                         // keeps the memory
+    @SuppressWarnings("unused") // keeps the memory
     private final Arena arena = Arena.ofAuto();
     /** A packet that did not fit into the guest's buffers, and behind it where the end of it is read to. */
     private final long held = arena.allocate(2L * MAX_BYTES, Long.BYTES).address(), overflow = held + MAX_BYTES;
+
     private final String name;
     final int descriptor;
     private EventLoop loop;
@@ -101,7 +103,8 @@ class MessagePort implements NetPort {
         } while (read == -Errno.EINTR);
         into.truncate(capacity);
         if (read > capacity) hold(into, capacity, read);
-        else if (read <= 0 && read != -Errno.EAGAIN) fail(read == 0 ? "the other side is gone" : "read: " + Errno.describe((int) -read));
+        else if (read <= 0 && read != -Errno.EAGAIN)
+            fail(read == 0 ? "the other side is gone" : "read: " + Errno.describe((int) -read));
         return read <= 0 ? -Errno.EAGAIN : read;
     }
 
@@ -129,12 +132,16 @@ class MessagePort implements NetPort {
         heldBytes = 0;
     }
 
-    /** An interface that is down, a full queue or a header that the kernel does not believe: the packet is lost, as on a wire. */
+    /**
+     * An interface that is down, a full queue or a header that the kernel does not believe: the packet is lost, as on a
+     * wire.
+     */
     @Override
     public final int put(IoVector packet) {
         long written;
         do {
-            written = Descriptors.tryWritev(descriptor, packet.address(), Math.min(packet.count(), IoVector.KERNEL_LIMIT));
+            written = Descriptors.tryWritev(
+                    descriptor, packet.address(), Math.min(packet.count(), IoVector.KERNEL_LIMIT));
         } while (written == -Errno.EINTR);
         return written < 0 ? (int) written : 0;
     }

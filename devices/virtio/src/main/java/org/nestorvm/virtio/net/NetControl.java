@@ -8,8 +8,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The control queue, 5.1.6.5: which frames the driver wants, which address it has, how many pairs of queues it uses. A command that was not negotiated, is not known, or is not as long as it must be is answered with
- * VIRTIO_NET_ERR and changes nothing.
+ * The control queue, 5.1.6.5: which frames the driver wants, which address it has, how many pairs of queues it uses. A
+ * command that was not negotiated, is not known, or is not as long as it must be is answered with VIRTIO_NET_ERR and
+ * changes nothing.
  */
 final class NetControl {
     /** What commands act on besides the filter. Called on the control queue's loop. */
@@ -55,7 +56,7 @@ final class NetControl {
     /** @return bytes written */
     long serve(Chain chain) {
         IoVector to = chain.writable();
-        if (to.isEmpty()) return 0;                                  // nowhere to say so
+        if (to.isEmpty()) return 0; // nowhere to say so
         buffer[0] = (byte) (run(chain.readable()) ? OK : ERR);
         to.copyIn(0, buffer, 0, 1);
         return 1;
@@ -68,7 +69,10 @@ final class NetControl {
         command.skip(HEADER_BYTES);
         return switch (type) {
             case CTRL_RX -> session.has(NetFeatures.CTRL_RX) && setMode(number, command);
-            case CTRL_MAC -> number == MAC_TABLE_SET ? session.has(NetFeatures.CTRL_RX) && setTables(command) : number == MAC_ADDR_SET && session.has(NetFeatures.CTRL_MAC_ADDR) && setMac(command);
+            case CTRL_MAC ->
+                number == MAC_TABLE_SET
+                        ? session.has(NetFeatures.CTRL_RX) && setTables(command)
+                        : number == MAC_ADDR_SET && session.has(NetFeatures.CTRL_MAC_ADDR) && setMac(command);
             case CTRL_VLAN -> session.has(NetFeatures.CTRL_VLAN) && setVlan(number, command);
             case CTRL_MQ -> session.has(NetFeatures.MQ) && number == MQ_VQ_PAIRS_SET && setPairs(command);
             default -> false;
@@ -78,7 +82,8 @@ final class NetControl {
     private boolean setMode(int number, IoVector data) {
         ReceiveFilter.Mode[] modes = ReceiveFilter.Mode.values();
         boolean extra = number > ReceiveFilter.Mode.ALL_MULTICAST.ordinal();
-        if (number >= modes.length || data.totalBytes() != 1 || extra && !session.has(NetFeatures.CTRL_RX_EXTRA)) return false;
+        if (number >= modes.length || data.totalBytes() != 1 || extra && !session.has(NetFeatures.CTRL_RX_EXTRA))
+            return false;
         data.copyOut(0, buffer, 0, 1);
         filter = filter.with(modes[number], buffer[0] != 0);
         return true;
@@ -99,7 +104,8 @@ final class NetControl {
     private long count(IoVector data, long at) {
         if (data.totalBytes() < at + Integer.BYTES) return -1;
         data.copyOut(at, buffer, 0, Integer.BYTES);
-        long count = (buffer[0] & 0xffL) | (buffer[1] & 0xffL) << 8 | (buffer[2] & 0xffL) << 16 | (buffer[3] & 0xffL) << 24;
+        long count =
+                (buffer[0] & 0xffL) | (buffer[1] & 0xffL) << 8 | (buffer[2] & 0xffL) << 16 | (buffer[3] & 0xffL) << 24;
         return at + Integer.BYTES + count * MAC_BYTES <= data.totalBytes() ? count : -1;
     }
 

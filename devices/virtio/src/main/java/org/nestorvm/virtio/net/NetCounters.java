@@ -6,12 +6,14 @@ import java.util.concurrent.atomic.AtomicLongArray;
 public final class NetCounters {
     /** Received is what the guest receives. */
     public enum Kind {
-        RECEIVED_PACKETS, RECEIVED_BYTES,
+        RECEIVED_PACKETS,
+        RECEIVED_BYTES,
         /** Frames for which the guest's buffers were too small. */
         RECEIVE_DROPPED,
         /** Frames that the driver has said it does not want. */
         RECEIVE_FILTERED,
-        SENT_PACKETS, SENT_BYTES,
+        SENT_PACKETS,
+        SENT_BYTES,
         /** Packets that the host did not take: no link, or nobody who reads. */
         SEND_DROPPED,
         /** Packets of the guest's that are too short or too long, or whose header makes no sense. */

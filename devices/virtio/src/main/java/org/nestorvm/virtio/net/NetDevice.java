@@ -11,17 +11,21 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Network device: virtio 1.2, section 5.1. Pairs of a receive and a transmit queue, each pair with a loop and a port of the back end to itself, and a control queue.
+ * Network device: virtio 1.2, section 5.1. Pairs of a receive and a transmit queue, each pair with a loop and a port of
+ * the back end to itself, and a control queue.
  *
- * <p>What a back end with headers can do the driver is offered as it is. For others checksums and segments that the driver leaves to us are made in {@link SoftwareOffload}, and checksums of what comes in are looked at
- * here, so that no guest has to: it is always cheaper outside.
+ * <p>What a back end with headers can do the driver is offered as it is. For others checksums and segments that the
+ * driver leaves to us are made in {@link SoftwareOffload}, and checksums of what comes in are looked at here, so that
+ * no guest has to: it is always cheaper outside.
  *
- * <p>Left out: VIRTIO_NET_F_GUEST_ANNOUNCE, UFO, CTRL_GUEST_OFFLOADS, RSS and HASH_REPORT, NOTF_COAL, GUEST_HDRLEN, RSC_EXT, STANDBY, SPEED_DUPLEX. A driver that asks for one of them is answered with VIRTIO_NET_ERR.
+ * <p>Left out: VIRTIO_NET_F_GUEST_ANNOUNCE, UFO, CTRL_GUEST_OFFLOADS, RSS and HASH_REPORT, NOTF_COAL, GUEST_HDRLEN,
+ * RSC_EXT, STANDBY, SPEED_DUPLEX. A driver that asks for one of them is answered with VIRTIO_NET_ERR.
  */
 public final class NetDevice extends RingDevice {
     public static final int TYPE = 1;
     /** Of every queue; Linux takes as many as there are. */
     public static final int QUEUE_SIZE = 256;
+
     public static final int MIN_MTU = 68, MAX_MTU = 65535;
     private static final int DEFAULT_MTU = 1500, VLAN_TAG_BYTES = 4;
     private static final int CONFIG_MAC = 0, CONFIG_STATUS = 6, CONFIG_PAIRS = 8, CONFIG_MTU = 10, CONFIG_BYTES = 12;
@@ -59,7 +63,10 @@ public final class NetDevice extends RingDevice {
             started = true;
         }
 
-        /** A queue that is not served, since it does not run or the device waits for a reset, must not be called for again and again. */
+        /**
+         * A queue that is not served, since it does not run or the device waits for a reset, must not be called for
+         * again and again.
+         */
         @Override
         public void readable() {
             served = false;
@@ -105,12 +112,23 @@ public final class NetDevice extends RingDevice {
     }
 
     private static long offers(NetBackend backend, int mtu) {
-        return NetFeatures.MAC | NetFeatures.STATUS | NetFeatures.MRG_RXBUF | NetFeatures.HOST_OFFLOADS | NetFeatures.GUEST_CSUM | NetFeatures.CONTROL
-            | (backend.hasHeader() ? NetFeatures.GUEST_SEGMENTS : 0) | (backend.pairs() > 1 ? NetFeatures.MQ : 0) | (mtu != 0 ? NetFeatures.MTU : 0);
+        return NetFeatures.MAC
+                | NetFeatures.STATUS
+                | NetFeatures.MRG_RXBUF
+                | NetFeatures.HOST_OFFLOADS
+                | NetFeatures.GUEST_CSUM
+                | NetFeatures.CONTROL
+                | (backend.hasHeader() ? NetFeatures.GUEST_SEGMENTS : 0)
+                | (backend.pairs() > 1 ? NetFeatures.MQ : 0)
+                | (mtu != 0 ? NetFeatures.MTU : 0);
     }
 
     private static ConfigSpace config(NetBackend backend, MacAddress mac, int mtu) {
-        return new ConfigSpace(CONFIG_BYTES).set(CONFIG_MAC, mac.bytes()).set(CONFIG_STATUS, 2, backend.port(0).isUp() ? S_LINK_UP : 0).set(CONFIG_PAIRS, 2, backend.pairs()).set(CONFIG_MTU, 2, mtu);
+        return new ConfigSpace(CONFIG_BYTES)
+                .set(CONFIG_MAC, mac.bytes())
+                .set(CONFIG_STATUS, 2, backend.port(0).isUp() ? S_LINK_UP : 0)
+                .set(CONFIG_PAIRS, 2, backend.pairs())
+                .set(CONFIG_MTU, 2, mtu);
     }
 
     private static int[] sizes(int pairs) {
@@ -158,8 +176,11 @@ public final class NetDevice extends RingDevice {
     protected void queueStarted(int index, Virtqueue queue) {
         if (!isReceive(index)) return;
         DeviceSession session = session();
-        int longest = session.has(NetFeatures.GUEST_TSO4 | NetFeatures.GUEST_TSO6) ? SoftwareOffload.MAX_FRAME_BYTES : SoftwareOffload.ETHERNET_BYTES + VLAN_TAG_BYTES + (mtu != 0 ? mtu : DEFAULT_MTU);
-        pairs[index / 2].receive.start(session.has(NetFeatures.MRG_RXBUF), session.has(NetFeatures.GUEST_CSUM), longest);
+        int longest = session.has(NetFeatures.GUEST_TSO4 | NetFeatures.GUEST_TSO6)
+                ? SoftwareOffload.MAX_FRAME_BYTES
+                : SoftwareOffload.ETHERNET_BYTES + VLAN_TAG_BYTES + (mtu != 0 ? mtu : DEFAULT_MTU);
+        pairs[index / 2].receive.start(
+                session.has(NetFeatures.MRG_RXBUF), session.has(NetFeatures.GUEST_CSUM), longest);
         queue.disableNotifications();
     }
 

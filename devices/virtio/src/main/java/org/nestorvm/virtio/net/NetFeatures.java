@@ -25,8 +25,8 @@ public final class NetFeatures {
     public static final long HOST_OFFLOADS = CSUM | HOST_TSO4 | HOST_TSO6 | HOST_ECN;
     /** What packets may come in as. */
     public static final long GUEST_SEGMENTS = GUEST_TSO4 | GUEST_TSO6 | GUEST_ECN;
+
     static final long CONTROL = CTRL_VQ | CTRL_RX | CTRL_RX_EXTRA | CTRL_VLAN | CTRL_MAC_ADDR;
 
-    private NetFeatures() {
-    }
+    private NetFeatures() {}
 }

@@ -7,8 +7,9 @@ import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.virtio.RestartBudget;
 
 /**
- * The host's side of a network device that is in another process: descriptors to give to it, each time that it is started. A tap's are the same every time, since a packet is whole or not there. A stream may have ended
- * in the middle of a frame, and so its successor gets a new one; and the other way round, with a new passt comes another process.
+ * The host's side of a network device that is in another process: descriptors to give to it, each time that it is
+ * started. A tap's are the same every time, since a packet is whole or not there. A stream may have ended in the middle
+ * of a frame, and so its successor gets a new one; and the other way round, with a new passt comes another process.
  */
 public final class NetHandover implements Closeable {
     /** Connects. */
@@ -30,9 +31,10 @@ public final class NetHandover implements Closeable {
     private int[] given = {};
     private boolean keepsDescriptors;
     private PasstBackend passt;
-    private final RestartBudget budget = new RestartBudget(PasstBackend.RESTARTS, TimeUnit.SECONDS.toNanos(PasstBackend.WITHIN_S));
+    private final RestartBudget budget =
+            new RestartBudget(PasstBackend.RESTARTS, TimeUnit.SECONDS.toNanos(PasstBackend.WITHIN_S));
     private volatile boolean isLost;
-    private volatile Runnable whenLost = () -> { };
+    private volatile Runnable whenLost = () -> {};
 
     private NetHandover(Source source) {
         this.source = source;
@@ -55,7 +57,10 @@ public final class NetHandover implements Closeable {
         return stream(() -> {
             int next = once[0];
             once[0] = -1;
-            if (next < 0) throw new IOException("net unix,fd=" + descriptor + ": the stream has ended with the process that had it; with unix=PATH it would be connected again");
+            if (next < 0)
+                throw new IOException("net unix,fd=" + descriptor
+                        + ": the stream has ended with the process that had it; with unix=PATH it would "
+                        + "be connected again");
             return next;
         });
     }
@@ -69,7 +74,9 @@ public final class NetHandover implements Closeable {
     private int[] next(Passt program) throws IOException {
         if (passt != null) passt.release();
         passt = null;
-        if (isLost && !budget.take(System.nanoTime())) throw new IOException("passt was started again " + PasstBackend.RESTARTS + " times within " + PasstBackend.WITHIN_S + " s and is not any more");
+        if (isLost && !budget.take(System.nanoTime()))
+            throw new IOException("passt was started again " + PasstBackend.RESTARTS + " times within "
+                    + PasstBackend.WITHIN_S + " s and is not any more");
         isLost = false;
         passt = program.start(() -> {
             isLost = true;
@@ -78,7 +85,10 @@ public final class NetHandover implements Closeable {
         return new int[] {passt.duplicate()};
     }
 
-    /** @param action when what was opened last is of no use any more: the device's process had better end, since its successor gets another one. Perhaps more than once, on any thread. */
+    /**
+     * @param action when what was opened last is of no use any more: the device's process had better end, since its
+     *     successor gets another one. Perhaps more than once, on any thread.
+     */
     public void whenLost(Runnable action) {
         whenLost = action;
     }

@@ -17,20 +17,30 @@ import org.nestorvm.virtio.OptionText;
  * What {@code --net} says: the back end first, then parts after commas. A comma inside a value is doubled.
  *
  * <pre>
- * user[,tcp=[ADDRESS/]PORT[-PORT][:PORT[-PORT]]]...[,udp=...]...      through passt; ports of the host that go to the guest
- * tap=NAME | tap,fd=N[:N]...                                          an interface of the host, or queues of one that somebody has opened
- * unix=PATH[,server][,reconnect=MS] | unix,fd=N                       QEMU's stream protocol
- * none                                                                no device
+ * user[,tcp=[ADDRESS/]PORT[-PORT][:PORT[-PORT]]]...[,udp=...]...
+ *                                      through passt; ports of the host that go to the guest
+ * tap=NAME | tap,fd=N[:N]...           an interface of the host, or queues of one that is open already
+ * unix=PATH[,server][,reconnect=MS] | unix,fd=N
+ *                                      QEMU's stream protocol
+ * none                                 no device
  *   [,mac=ADDRESS][,mtu=N][,queues=N][,pcap=FILE[,snaplen=N]][,isolate=on|off]
  * </pre>
  */
 public final class NetOptions {
     /** Where the device leads to. */
-    public enum Kind { USER, TAP, UNIX, NONE }
+    public enum Kind {
+        USER,
+        TAP,
+        UNIX,
+        NONE
+    }
 
     public static final int MOST_QUEUES = 16;
-    private static final int MOST_RECONNECT_MS = 3_600_000, INTERFACE_NAME_BYTES = TapBackend.IFNAMSIZ - 1, LEAST_SNAP_BYTES = 64;
-    private static final Pattern FORWARD = Pattern.compile("(?:([0-9a-fA-F.:]+)/)?(\\d{1,5})(?:-(\\d{1,5}))?(?::(\\d{1,5})(?:-(\\d{1,5}))?)?");
+    private static final int MOST_RECONNECT_MS = 3_600_000,
+            INTERFACE_NAME_BYTES = TapBackend.IFNAMSIZ - 1,
+            LEAST_SNAP_BYTES = 64;
+    private static final Pattern FORWARD =
+            Pattern.compile("(?:([0-9a-fA-F.:]+)/)?(\\d{1,5})(?:-(\\d{1,5}))?(?::(\\d{1,5})(?:-(\\d{1,5}))?)?");
     private static final String COMMON = "mac, mtu, pcap, snaplen, isolate";
 
     private final Kind kind;
@@ -56,7 +66,9 @@ public final class NetOptions {
             case "tap" -> Kind.TAP;
             case "unix" -> Kind.UNIX;
             case "none" -> Kind.NONE;
-            default -> throw new IOException("net \"" + text + "\": '" + name + "' is not known; user, tap=NAME, unix=PATH and none are");
+            default ->
+                throw new IOException(
+                        "net \"" + text + "\": '" + name + "' is not known; user, tap=NAME, unix=PATH and none are");
         };
         NetOptions options = new NetOptions(kind);
         if (value != null) options.target = target(kind, value);
@@ -85,15 +97,18 @@ public final class NetOptions {
     private static String target(Kind kind, String value) throws IOException {
         int bytes = HostText.bytes(value).length;
         switch (kind) {
-            case USER, NONE -> throw new IOException("net " + kind.name().toLowerCase() + " takes no value: '" + value + "'");
+            case USER, NONE ->
+                throw new IOException("net " + kind.name().toLowerCase() + " takes no value: '" + value + "'");
             case TAP -> {
                 if (bytes == 0 || bytes > INTERFACE_NAME_BYTES || !value.matches("[^/\\s\\x00:%]+")) {
-                    throw new IOException("tap=" + value + " is no interface's name: 1 to " + INTERFACE_NAME_BYTES + " characters without space, / : or %");
+                    throw new IOException("tap=" + value + " is no interface's name: 1 to " + INTERFACE_NAME_BYTES
+                            + " characters without space, / : or %");
                 }
             }
             case UNIX -> {
                 if (bytes == 0 || bytes > Sockets.PATH_MAX_BYTES || value.indexOf('\0') >= 0) {
-                    throw new IOException("unix=" + value + " has " + bytes + " bytes: the path of a Unix socket has 1 to " + Sockets.PATH_MAX_BYTES);
+                    throw new IOException("unix=" + value + " has " + bytes
+                            + " bytes: the path of a Unix socket has 1 to " + Sockets.PATH_MAX_BYTES);
                 }
             }
         }
@@ -113,7 +128,9 @@ public final class NetOptions {
             case "server" -> server = flag(key, value);
             case "reconnect" -> reconnectMs = number(key, value, 1, MOST_RECONNECT_MS);
             case "fd" -> descriptors = descriptors(given(key, value));
-            default -> throw new IOException("net: '" + key + "' is not known; " + COMMON + ", tcp and udp (user), queues (tap), fd (tap, unix), server and reconnect (unix) are");
+            default ->
+                throw new IOException("net: '" + key + "' is not known; " + COMMON
+                        + ", tcp and udp (user), queues (tap), fd (tap, unix), server and reconnect (unix) are");
         }
     }
 
@@ -140,7 +157,8 @@ public final class NetOptions {
 
     private static int[] descriptors(String value) throws IOException {
         String[] texts = value.split(":", -1);
-        if (texts.length > MOST_QUEUES) throw new IOException("net: fd=" + value + " has more than " + MOST_QUEUES + " descriptors");
+        if (texts.length > MOST_QUEUES)
+            throw new IOException("net: fd=" + value + " has more than " + MOST_QUEUES + " descriptors");
         int[] found = new int[texts.length];
         for (int i = 0; i < found.length; i++) found[i] = number("fd", texts[i], 0, Integer.MAX_VALUE);
         return found;
@@ -149,10 +167,15 @@ public final class NetOptions {
     /** In passt's own words, which are checked here since passt says less of what is wrong. */
     private static String forward(String key, String spec) throws IOException {
         Matcher matcher = FORWARD.matcher(spec);
-        if (!matcher.matches()) throw new IOException("net: " + key + "=" + spec + " must be [ADDRESS/]PORT[-PORT][:PORT[-PORT]], the host's ports and then the guest's, for example 8080:80");
+        if (!matcher.matches())
+            throw new IOException("net: " + key + "=" + spec
+                    + " must be [ADDRESS/]PORT[-PORT][:PORT[-PORT]], the host's ports and then the "
+                    + "guest's, for example 8080:80");
         int from = port(key, matcher.group(2), 0), to = port(key, matcher.group(3), from);
-        int guestFrom = port(key, matcher.group(4), from), guestTo = port(key, matcher.group(5), matcher.group(4) == null ? to : guestFrom);
-        if (to < from || guestTo - guestFrom != to - from) throw new IOException("net: " + key + "=" + spec + ": the ranges must go up and be of one length");
+        int guestFrom = port(key, matcher.group(4), from),
+                guestTo = port(key, matcher.group(5), matcher.group(4) == null ? to : guestFrom);
+        if (to < from || guestTo - guestFrom != to - from)
+            throw new IOException("net: " + key + "=" + spec + ": the ranges must go up and be of one length");
         return spec;
     }
 
@@ -162,13 +185,17 @@ public final class NetOptions {
 
     private void check(String text) throws IOException {
         boolean opened = descriptors.length > 0;
-        if ((kind == Kind.TAP || kind == Kind.UNIX) && (target == null) != opened) throw wrong(text, kind == Kind.TAP ? "write tap=NAME, or tap,fd=N" : "write unix=PATH, or unix,fd=N");
-        if (opened && kind != Kind.TAP && (kind != Kind.UNIX || descriptors.length > 1)) throw wrong(text, kind == Kind.UNIX ? "one descriptor is a stream" : "fd goes with tap or unix");
+        if ((kind == Kind.TAP || kind == Kind.UNIX) && (target == null) != opened)
+            throw wrong(text, kind == Kind.TAP ? "write tap=NAME, or tap,fd=N" : "write unix=PATH, or unix,fd=N");
+        if (opened && kind != Kind.TAP && (kind != Kind.UNIX || descriptors.length > 1))
+            throw wrong(text, kind == Kind.UNIX ? "one descriptor is a stream" : "fd goes with tap or unix");
         if ((!tcp.isEmpty() || !udp.isEmpty()) && kind != Kind.USER) throw wrong(text, "tcp and udp go with user");
-        if ((server || reconnectMs > 0) && (kind != Kind.UNIX || opened)) throw wrong(text, "server and reconnect go with unix=PATH");
+        if ((server || reconnectMs > 0) && (kind != Kind.UNIX || opened))
+            throw wrong(text, "server and reconnect go with unix=PATH");
         if (server && reconnectMs > 0) throw wrong(text, "a server waits for its peers: leave reconnect out");
         if (opened && queues == 1) queues = descriptors.length;
-        if (opened && queues != descriptors.length) throw wrong(text, "queues is the number of descriptors when they are given");
+        if (opened && queues != descriptors.length)
+            throw wrong(text, "queues is the number of descriptors when they are given");
         if (queues > 1 && kind != Kind.TAP) throw wrong(text, "several queues need tap; one stream is one queue");
         if (snapBytes > 0 && pcap == null) throw wrong(text, "snaplen goes with pcap");
     }
@@ -221,7 +248,11 @@ public final class NetOptions {
 
     /** Why no device in another process can have these options. */
     public Optional<String> checkHandOver() {
-        return server || reconnectMs > 0 ? Optional.of("net unix=" + target + ": a device in a process of its own neither listens nor connects again by itself; leave out server and reconnect, or say isolate=off") : Optional.empty();
+        return server || reconnectMs > 0
+                ? Optional.of("net unix=" + target
+                        + ": a device in a process of its own neither listens nor connects again by "
+                        + "itself; leave out server and reconnect, or say isolate=off")
+                : Optional.empty();
     }
 
     /** Opens what the options name for a device in another process, which listens and connects nowhere. */
@@ -231,18 +262,27 @@ public final class NetOptions {
         return switch (kind) {
             case USER -> NetHandover.passt(lost -> PasstBackend.start(tcp, udp, mtu, lost));
             case TAP -> NetHandover.tap(descriptors.length > 0 ? descriptors : TapBackend.attach(target, queues));
-            case UNIX -> descriptors.length > 0 ? NetHandover.stream(descriptors[0]) : NetHandover.stream(() -> StreamBackend.open(target));
+            case UNIX ->
+                descriptors.length > 0
+                        ? NetHandover.stream(descriptors[0])
+                        : NetHandover.stream(() -> StreamBackend.open(target));
             case NONE -> throw new IllegalStateException("--net none is no device");
         };
     }
 
-    /** These options for a device that has what they name already. @param first the number of the first descriptor in its process */
+    /**
+     * These options for a device that has what they name already. @param first the number of the first descriptor in
+     * its process
+     */
     public String handedOver(int first) {
-        StringBuilder text = new StringBuilder(kind == Kind.TAP ? "tap" : "unix").append(",fd=").append(first);
+        StringBuilder text = new StringBuilder(kind == Kind.TAP ? "tap" : "unix")
+                .append(",fd=")
+                .append(first);
         for (int i = 1; i < queues; i++) text.append(':').append(first + i);
         text.append(",mac=").append(mac);
         if (mtu != 0) text.append(",mtu=").append(mtu);
-        if (pcap != null) text.append(",pcap=").append(HostText.text(pcap.toAbsolutePath()).replace(",", ",,"));
+        if (pcap != null)
+            text.append(",pcap=").append(HostText.text(pcap.toAbsolutePath()).replace(",", ",,"));
         if (snapBytes > 0) text.append(",snaplen=").append(snapBytes);
         return text.toString();
     }

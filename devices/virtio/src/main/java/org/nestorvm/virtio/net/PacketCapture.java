@@ -18,8 +18,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Writes frames to a pcap file with times in nanoseconds, for tcpdump and Wireshark. Who has a frame copies it into one of two buffers; a thread of this class writes the other one to the file, so that no queue waits for a
- * disk. When the disk is too slow frames are left out of the file and counted.
+ * Writes frames to a pcap file with times in nanoseconds, for tcpdump and Wireshark. Who has a frame copies it into one
+ * of two buffers; a thread of this class writes the other one to the file, so that no queue waits for a disk. When the
+ * disk is too slow frames are left out of the file and counted.
  */
 public final class PacketCapture implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(PacketCapture.class);
@@ -31,11 +32,12 @@ public final class PacketCapture implements AutoCloseable {
     private final Path file;
     private final FileChannel channel;
     private final int snapBytes;
-    private final long startNs;                                      // wall clock less System.nanoTime()
+    private final long startNs; // wall clock less System.nanoTime()
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
     private final Arena arena = Arena.ofShared();
-    private MemorySegment filling = arena.allocate(BUFFER_BYTES, Long.BYTES), writing = arena.allocate(BUFFER_BYTES, Long.BYTES);
+    private MemorySegment filling = arena.allocate(BUFFER_BYTES, Long.BYTES),
+            writing = arena.allocate(BUFFER_BYTES, Long.BYTES);
     private int filled;
     private long leftOut;
     private boolean closed, failed, idle;
@@ -48,7 +50,8 @@ public final class PacketCapture implements AutoCloseable {
         Instant now = Instant.now();
         startNs = now.getEpochSecond() * NS_PER_SECOND + now.getNano() - System.nanoTime();
         try {
-            channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
+            channel = FileChannel.open(
+                    file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
             writeAll(fileHeader());
         } catch (IOException e) {
             throw new IOException("pcap=" + file + " cannot be written: " + e, e);
@@ -57,8 +60,16 @@ public final class PacketCapture implements AutoCloseable {
     }
 
     private ByteBuffer fileHeader() {
-        return ByteBuffer.allocate(FILE_HEADER_BYTES).order(ByteOrder.LITTLE_ENDIAN)
-            .putInt(MAGIC_NANOSECONDS).putShort((short) 2).putShort((short) 4).putInt(0).putInt(0).putInt(snapBytes).putInt(ETHERNET).flip();
+        return ByteBuffer.allocate(FILE_HEADER_BYTES)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putInt(MAGIC_NANOSECONDS)
+                .putShort((short) 2)
+                .putShort((short) 4)
+                .putInt(0)
+                .putInt(0)
+                .putInt(snapBytes)
+                .putInt(ETHERNET)
+                .flip();
     }
 
     private void writeAll(ByteBuffer bytes) throws IOException {
@@ -93,7 +104,8 @@ public final class PacketCapture implements AutoCloseable {
 
     private void run() {
         try {
-            for (int bytes = swap(); bytes > 0; bytes = swap()) writeAll(writing.asByteBuffer().limit(bytes));
+            for (int bytes = swap(); bytes > 0; bytes = swap())
+                writeAll(writing.asByteBuffer().limit(bytes));
         } catch (IOException e) {
             LOG.error("capture of packets to {} ends: {}", file, e.toString());
             lock.lock();

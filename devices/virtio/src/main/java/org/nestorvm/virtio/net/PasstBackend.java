@@ -15,10 +15,13 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * passt(1) as the other end of a stream: the guest's connections become sockets of that program, without any right on the host. One process of it for each device. Started as root it changes to the user nobody.
+ * passt(1) as the other end of a stream: the guest's connections become sockets of that program, without any right on
+ * the host. One process of it for each device. Started as root it changes to the user nobody.
  *
- * <p>One that hangs ({@link PasstProgram}) or ends by itself gets a successor with the same arguments and another socket. The link stays up, since the successor tells the guest the same address and the same router; what is
- * on the way is lost, and so are the guest's connections, which the successor does not know. If that happens too often the link goes down.
+ * <p>One that hangs ({@link PasstProgram}) or ends by itself gets a successor with the same arguments and another
+ * socket. The link stays up, since the successor tells the guest the same address and the same router; what is on the
+ * way is lost, and so are the guest's connections, which the successor does not know. If that happens too often the
+ * link goes down.
  *
  * <p>When this process ends by a signal or by exit it takes the program with it.
  */
@@ -26,12 +29,13 @@ public final class PasstBackend implements NetBackend {
     static final String PROGRAM = "passt";
     /** Successors that it may have within a time. */
     static final int RESTARTS = 5, WITHIN_S = 60;
+
     private static final Logger LOG = LoggerFactory.getLogger(PasstBackend.class);
 
     private final String program;
     private final List<String> arguments;
     private final PasstProgram.Pace pace;
-    private final Runnable lost;                                     // null where successors are this object's matter
+    private final Runnable lost; // null where successors are this object's matter
     private final StreamPort port;
     private final RestartBudget budget = new RestartBudget(RESTARTS, TimeUnit.SECONDS.toNanos(WITHIN_S));
     private final Thread atExit = new Thread(this::abandon);
@@ -51,12 +55,16 @@ public final class PasstBackend implements NetBackend {
         return start(program, arguments, PasstProgram.Pace.USUAL, null);
     }
 
-    /** For a device in another process: see {@link #duplicate}. @param lost called, perhaps twice, when the program hangs or has ended, which has no successor then */
+    /**
+     * For a device in another process: see {@link #duplicate}. @param lost called, perhaps twice, when the program
+     * hangs or has ended, which has no successor then
+     */
     static PasstBackend start(List<String> tcp, List<String> udp, int mtu, Runnable lost) throws IOException {
         return start(find(), arguments(tcp, udp, mtu), PasstProgram.Pace.USUAL, lost);
     }
 
-    static PasstBackend start(String program, List<String> arguments, PasstProgram.Pace pace, Runnable lost) throws IOException {
+    static PasstBackend start(String program, List<String> arguments, PasstProgram.Pace pace, Runnable lost)
+            throws IOException {
         PasstBackend passt = new PasstBackend(program, arguments, pace, lost);
         try {
             passt.launch();
@@ -68,7 +76,15 @@ public final class PasstBackend implements NetBackend {
     }
 
     static List<String> arguments(List<String> tcp, List<String> udp, int mtu) {
-        List<String> arguments = new ArrayList<>(List.of(PROGRAM, "--foreground", "--quiet", "--stderr", "--fd", Integer.toString(PasstProgram.SOCKET), "--pid", "/proc/self/fd/" + PasstProgram.READY));
+        List<String> arguments = new ArrayList<>(List.of(
+                PROGRAM,
+                "--foreground",
+                "--quiet",
+                "--stderr",
+                "--fd",
+                Integer.toString(PasstProgram.SOCKET),
+                "--pid",
+                "/proc/self/fd/" + PasstProgram.READY));
         for (String spec : tcp) arguments.addAll(List.of("--tcp-ports", spec));
         for (String spec : udp) arguments.addAll(List.of("--udp-ports", spec));
         if (mtu != 0) arguments.addAll(List.of("--mtu", Integer.toString(mtu)));
@@ -81,10 +97,12 @@ public final class PasstBackend implements NetBackend {
             Path program = HostText.path((directory.isEmpty() ? "." : directory) + "/" + PROGRAM);
             if (Files.isExecutable(program) && Files.isRegularFile(program)) return program.toString();
         }
-        throw new IOException("--net user needs the program passt, which is not on PATH: apt-get install passt, or use --net none");
+        throw new IOException(
+                "--net user needs the program passt, which is not on PATH: apt-get install passt, or use --net none");
     }
 
-    private PasstBackend(String program, List<String> arguments, PasstProgram.Pace pace, Runnable lost) throws IOException {
+    private PasstBackend(String program, List<String> arguments, PasstProgram.Pace pace, Runnable lost)
+            throws IOException {
         this.program = program;
         this.arguments = arguments;
         this.pace = pace;
@@ -93,7 +111,7 @@ public final class PasstBackend implements NetBackend {
         try {
             Runtime.getRuntime().addShutdownHook(atExit);
         } catch (IllegalStateException e) {
-            abandon();                                               // the end has begun
+            abandon(); // the end has begun
         }
     }
 
@@ -117,13 +135,15 @@ public final class PasstBackend implements NetBackend {
         return new PasstProgram.Owner() {
             @Override
             public void hangs(PasstProgram program) {
-                LOG.warn("passt reads nothing any more of what the guest sends, and is killed; the guest's connections are lost");
+                LOG.warn("passt reads nothing any more of what the guest sends, and is killed; the guest's "
+                        + "connections are lost");
                 if (lost != null) lost.run();
             }
 
             @Override
             public void ended(PasstProgram program) {
-                if (!program.hangs()) LOG.warn("passt has ended, and with it the guest's connections: {}", program.words());
+                if (!program.hangs())
+                    LOG.warn("passt has ended, and with it the guest's connections: {}", program.words());
                 if (lost != null) lost.run();
                 else succeed(program);
             }
@@ -132,7 +152,7 @@ public final class PasstBackend implements NetBackend {
 
     /** On the thread of the program that has ended. */
     private void succeed(PasstProgram former) {
-        port.detach();                                               // so that the end of its stream is not taken for that of its successor's
+        port.detach(); // so that the end of its stream is not taken for that of its successor's
         String why = former.words();
         while (budget.take(System.nanoTime())) {
             try {
@@ -145,7 +165,11 @@ public final class PasstBackend implements NetBackend {
             }
             if (pausedUntilClosing()) return;
         }
-        LOG.warn("passt was started again {} times within {} s and is not any more; the link stays down: {}", RESTARTS, WITHIN_S, why);
+        LOG.warn(
+                "passt was started again {} times within {} s and is not any more; the link stays down: {}",
+                RESTARTS,
+                WITHIN_S,
+                why);
         isGivenUp = true;
         port.giveUp();
     }
@@ -153,7 +177,9 @@ public final class PasstBackend implements NetBackend {
     private synchronized boolean pausedUntilClosing() {
         long deadlineNs = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(pace.pauseMs());
         try {
-            for (long leftMs; !closing && (leftMs = TimeUnit.NANOSECONDS.toMillis(deadlineNs - System.nanoTime())) > 0; ) wait(leftMs);
+            for (long leftMs;
+                    !closing && (leftMs = TimeUnit.NANOSECONDS.toMillis(deadlineNs - System.nanoTime())) > 0; )
+                wait(leftMs);
         } catch (InterruptedException e) {
             return true;
         }

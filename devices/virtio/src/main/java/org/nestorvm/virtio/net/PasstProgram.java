@@ -21,14 +21,17 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One process of passt(1), from its start to its end. It inherits its end of a socket, and ends by itself when ours is closed, however that comes about; but versions of 2023 do not always: one that still has data for a
- * connection that is gone looks for more of them for ever, and reads nothing any more. So a thread looks now and then whether it reads, and one that does not is killed; but for one that would read and has had no
- * processor to do it.
+ * One process of passt(1), from its start to its end. It inherits its end of a socket, and ends by itself when ours is
+ * closed, however that comes about; but versions of 2023 do not always: one that still has data for a connection that
+ * is gone looks for more of them for ever, and reads nothing any more. So a thread looks now and then whether it reads,
+ * and one that does not is killed; but for one that would read and has had no processor to do it.
  *
- * <p>That thread also bounds the time that the program may use on processors, always a little above what it has used: should this process be killed, the kernel ends a program that spins. The parent-death signal would not,
- * since it is taken back when a program changes its user or its namespace.
+ * <p>That thread also bounds the time that the program may use on processors, always a little above what it has used:
+ * should this process be killed, the kernel ends a program that spins. The parent-death signal would not, since it is
+ * taken back when a program changes its user or its namespace.
  *
- * <p>It has no word for "ready" but its pid file, so that is a pipe: it opens it anew through /proc, after it has changed its user.
+ * <p>It has no word for "ready" but its pid file, so that is a pipe: it opens it anew through /proc, after it has
+ * changed its user.
  */
 final class PasstProgram {
     /** Descriptors of the program. */
@@ -57,8 +60,12 @@ final class PasstProgram {
     private static final Logger LOG = LoggerFactory.getLogger(PasstProgram.class);
     private static final String PROGRAM = PasstBackend.PROGRAM;
     private static final int READY_MS = 10_000, END_MS = 2_000, KEPT_LINES = 8, LINE_BYTES = 4096, POLL_MS = 10;
-    /** Room for what the program sends: it drops what finds none, and then sends a whole window again. For a socket that it inherits it does not ask itself. */
+    /**
+     * Room for what the program sends: it drops what finds none, and then sends a whole window again. For a socket that
+     * it inherits it does not ask itself.
+     */
     private static final int SOCKET_BYTES = 4 << 20;
+
     private static final int ANYBODY_WRITES = 0666;
     /** Many times what it needs for all that its socket can hold. */
     private static final long SPUN_NS = 1_000_000_000;
@@ -70,11 +77,11 @@ final class PasstProgram {
     private final Deque<String> lastWords = new ArrayDeque<>();
     private final Thread watcher;
     private final int ready;
-    private int socket, look;                                        // our end, until it is taken, and a duplicate of the program's; -1 when closed
+    private int socket, look; // our end, until it is taken, and a duplicate of the program's; -1 when closed
     private boolean reaped, closing, isReady, hangs;
     private int status;
-    private long workedNs;                                           // what it had used of processors when it was last seen to work
-    private long allowedSeconds;                                     // the watcher's; negative where the kernel does not let us
+    private long workedNs; // what it had used of processors when it was last seen to work
+    private long allowedSeconds; // the watcher's; negative where the kernel does not let us
 
     static PasstProgram start(String program, List<String> arguments, Pace pace, Owner owner) throws IOException {
         int[] sockets = Sockets.pair(PROGRAM);
@@ -87,7 +94,15 @@ final class PasstProgram {
             look = Descriptors.duplicate(PROGRAM, sockets[1]);
             none = Descriptors.open("/dev/null", Descriptors.O_RDWR);
             Sockets.buffers(PROGRAM, sockets[1], SOCKET_BYTES);
-            int pid = Spawn.start(program, arguments, List.of("PATH=" + System.getenv().getOrDefault("PATH", "/usr/bin:/bin")), none, output[1], output[1], sockets[1], ready[1]);
+            int pid = Spawn.start(
+                    program,
+                    arguments,
+                    List.of("PATH=" + System.getenv().getOrDefault("PATH", "/usr/bin:/bin")),
+                    none,
+                    output[1],
+                    output[1],
+                    sockets[1],
+                    ready[1]);
             return new PasstProgram(pid, sockets[0], look, ready[0], output[0], pace, owner);
         } catch (IOException e) {
             close(sockets[0], look, ready == null ? -1 : ready[0], output == null ? -1 : output[0]);
@@ -179,7 +194,7 @@ final class PasstProgram {
         }
         owner.ended(this);
         synchronized (this) {
-            closeSocket();                                           // only now, since whoever has the other end hears of it
+            closeSocket(); // only now, since whoever has the other end hears of it
         }
     }
 
@@ -199,13 +214,16 @@ final class PasstProgram {
         kill(Processes.SIGKILL);
     }
 
-    /** As a program is that waits for a processor; and one that spins, which has had one. The state follows the name, proc(5). */
+    /**
+     * As a program is that waits for a processor; and one that spins, which has had one. The state follows the name,
+     * proc(5).
+     */
     private boolean isRunnable() {
         try {
             String stat = Files.readString(Path.of("/proc/" + pid + "/stat"), StandardCharsets.ISO_8859_1);
             return stat.startsWith(") R", stat.lastIndexOf(')'));
         } catch (IOException e) {
-            return false;                                            // it has ended, or we may not see it
+            return false; // it has ended, or we may not see it
         }
     }
 
@@ -230,7 +248,10 @@ final class PasstProgram {
         }
     }
 
-    /** It says for each line that there is no system log to say it to, where there is none, and that it will not be root. */
+    /**
+     * It says for each line that there is no system log to say it to, where there is none, and that it will not be
+     * root.
+     */
     private synchronized void said(String line) {
         if (line.isBlank() || line.startsWith("Failed to send ") || line.startsWith("Don't run as root")) return;
         LOG.debug("passt: {}", line);
@@ -253,7 +274,7 @@ final class PasstProgram {
             if (result == Processes.STILL_RUNNING) return false;
             status = result;
         } catch (IOException e) {
-            LOG.debug("passt: {}", e.getMessage());                  // somebody else has taken its status
+            LOG.debug("passt: {}", e.getMessage()); // somebody else has taken its status
         }
         reaped = true;
         return true;

@@ -1,12 +1,14 @@
 package org.nestorvm.virtio.net;
 
 /**
- * Which frames a driver wants (5.1.6.5.1 to 5.1.6.5.3). Immutable, so that the queues' threads read it without a lock; the control queue puts another one in its place. A new device lets everything through, as it must
- * for a driver that never says what it wants.
+ * Which frames a driver wants (5.1.6.5.1 to 5.1.6.5.3). Immutable, so that the queues' threads read it without a lock;
+ * the control queue puts another one in its place. A new device lets everything through, as it must for a driver that
+ * never says what it wants.
  */
 final class ReceiveFilter {
     /** Addresses of each kind that are compared one by one; with more all of the kind pass. */
     static final int TABLE = 64;
+
     private static final long BROADCAST = (1L << 48) - 1;
 
     private final long mac;
@@ -31,11 +33,23 @@ final class ReceiveFilter {
     }
 
     /** The commands of class VIRTIO_NET_CTRL_RX, in their order. */
-    enum Mode { PROMISCUOUS, ALL_MULTICAST, ALL_UNICAST, NO_MULTICAST, NO_UNICAST, NO_BROADCAST }
+    enum Mode {
+        PROMISCUOUS,
+        ALL_MULTICAST,
+        ALL_UNICAST,
+        NO_MULTICAST,
+        NO_UNICAST,
+        NO_BROADCAST
+    }
 
     /** @param vlans whether the driver names the tags it wants */
     static ReceiveFilter open(MacAddress mac, boolean vlans) {
-        return new ReceiveFilter(mac.value(), 1 << Mode.PROMISCUOUS.ordinal(), new long[0], new long[0], vlans ? new long[4096 / Long.SIZE] : null);
+        return new ReceiveFilter(
+                mac.value(),
+                1 << Mode.PROMISCUOUS.ordinal(),
+                new long[0],
+                new long[0],
+                vlans ? new long[4096 / Long.SIZE] : null);
     }
 
     private boolean has(Mode mode) {

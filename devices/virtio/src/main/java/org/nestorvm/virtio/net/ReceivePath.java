@@ -14,17 +14,20 @@ import org.nestorvm.virtio.queue.QueueViolation;
 import org.nestorvm.virtio.queue.Virtqueue;
 
 /**
- * From a port to a receive queue (5.1.6.3, 5.1.6.4). Chains are taken when packets may be there, as many as the longest packet can need, and those that were not needed go back at the end of a batch, so that a queue
- * at rest has all its buffers.
+ * From a port to a receive queue (5.1.6.3, 5.1.6.4). Chains are taken when packets may be there, as many as the longest
+ * packet can need, and those that were not needed go back at the end of a batch, so that a queue at rest has all its
+ * buffers.
  *
- * <p>With mergeable buffers a packet goes through several chains, which the driver sees at once. Without, one chain must hold it; if it does not the packet is dropped, since later chains are no longer. When there are no
- * buffers the port waits, and so does who sends.
+ * <p>With mergeable buffers a packet goes through several chains, which the driver sees at once. Without, one chain
+ * must hold it; if it does not the packet is dropped, since later chains are no longer. When there are no buffers the
+ * port waits, and so does who sends.
  */
 final class ReceivePath {
     /** Packets before others on the loop get their turn. */
     private static final int SHARE = 256;
     /** One call of the kernel takes them, and the port's own piece. */
     private static final int MAX_PIECES = IoVector.KERNEL_LIMIT - 2;
+
     private static final int ADDRESSES_BYTES = 18;
 
     private final NetPort port;
@@ -32,8 +35,10 @@ final class ReceivePath {
     private final NetCounters counters;
     private final ReceivedChecksum checksum = new ReceivedChecksum();
     private final IoVector gathered = new IoVector(64), captured = new IoVector(64);
-    @SuppressWarnings("unused")                         // keeps the memory
+
+    @SuppressWarnings("unused") // keeps the memory
     private final Arena arena = Arena.ofAuto();
+
     private final long scratch = arena.allocate(2 * NetHeader.BYTES, Long.BYTES).address();
     private final SoftwareOffload captureOffload;
     private final PacketCapture capture;
@@ -59,7 +64,10 @@ final class ReceivePath {
         enoughBytes = mergesBuffers ? NetHeader.BYTES + longestFrame : 1;
     }
 
-    /** Receives what is there. The queue interrupts afterwards. @return whether there is more, which no event will tell of */
+    /**
+     * Receives what is there. The queue interrupts afterwards. @return whether there is more, which no event will tell
+     * of
+     */
     boolean run(Virtqueue queue, NetControl control) throws QueueViolation {
         int left = SHARE;
         long need = enoughBytes;
@@ -77,11 +85,17 @@ final class ReceivePath {
                 if (bytes == -Errno.EAGAIN) break;
                 left--;
                 if (bytes <= gathered.totalBytes()) {
-                    accept(queue, (int) bytes, control.filter());        // as it is now: a command may have been answered meanwhile
+                    accept(
+                            queue,
+                            (int) bytes,
+                            control.filter()); // as it is now: a command may have been answered meanwhile
                     need = enoughBytes;
-                } else if (mergeable && !full && heldCount < queue.size() && bytes <= NetHeader.BYTES + StreamPort.MAX_FRAME_BYTES) {
+                } else if (mergeable
+                        && !full
+                        && heldCount < queue.size()
+                        && bytes <= NetHeader.BYTES + StreamPort.MAX_FRAME_BYTES) {
                     if (need < bytes) {
-                        need = bytes;                                // once more, with all buffers that there are
+                        need = bytes; // once more, with all buffers that there are
                         continue;
                     }
                     starved = !queue.enableNotifications();

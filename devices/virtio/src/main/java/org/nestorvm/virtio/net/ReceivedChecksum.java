@@ -5,16 +5,18 @@ import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
- * Checks the TCP or UDP checksum of a frame for a driver that then need not (DATA_VALID, 5.1.6.4.1). Knows IPv4 without fragments and IPv6 without extension headers, behind up to two VLAN tags. What it does not know
- * it does not vouch for: the driver looks itself.
+ * Checks the TCP or UDP checksum of a frame for a driver that then need not (DATA_VALID, 5.1.6.4.1). Knows IPv4 without
+ * fragments and IPv6 without extension headers, behind up to two VLAN tags. What it does not know it does not vouch
+ * for: the driver looks itself.
  */
 final class ReceivedChecksum {
     private static final int HEADER_BYTES = 22 + 60;
     private static final int ETHERTYPE = 12, VLAN = 0x8100, QINQ = 0x88a8, IPV4 = 0x0800, IPV6 = 0x86dd;
     private static final int TCP = 6, UDP = 17, UDP_CHECKSUM = 6, TCP_BYTES = 20, UDP_BYTES = 8;
 
-    @SuppressWarnings("unused")                         // keeps the memory
+    @SuppressWarnings("unused") // keeps the memory
     private final Arena arena = Arena.ofAuto();
+
     private final long header = arena.allocate(HEADER_BYTES, Long.BYTES).address();
     private int protocol, transport, transportBytes;
     private long addresses;
@@ -28,7 +30,7 @@ final class ReceivedChecksum {
         if (protocol == UDP) {
             if (transportBytes < UDP_BYTES) return false;
             pieces.copyOut(start + transport + UDP_CHECKSUM, header, Short.BYTES);
-            if (HostMemory.getShort(header) == 0) return false;      // the sender has not summed
+            if (HostMemory.getShort(header) == 0) return false; // the sender has not summed
         } else if (protocol != TCP || transportBytes < TCP_BYTES) {
             return false;
         }
@@ -53,7 +55,8 @@ final class ReceivedChecksum {
         int headerBytes = (version & 0xf) * 4;
         int total = SoftwareOffload.big16(header + ip + 2);
         boolean fragment = (SoftwareOffload.big16(header + ip + 6) & 0x3fff) != 0;
-        if (version >>> 4 != 4 || headerBytes < 20 || total < headerBytes || ip + total > frameBytes || fragment) return false;
+        if (version >>> 4 != 4 || headerBytes < 20 || total < headerBytes || ip + total > frameBytes || fragment)
+            return false;
         protocol = HostMemory.getByte(header + ip + 9) & 0xff;
         addresses = Checksum.sum(header + ip + 12, 8);
         transport = ip + headerBytes;

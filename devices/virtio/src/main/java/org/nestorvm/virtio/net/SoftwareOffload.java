@@ -5,10 +5,12 @@ import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
- * What a network card does for a driver: completes checksums (5.1.6.2.1) and cuts large TCP packets into segments. Takes a packet as the driver has given it, header first, and hands out finished Ethernet frames: the
- * driver's memory is only read, headers that change are copied here, and payload stays where it is.
+ * What a network card does for a driver: completes checksums (5.1.6.2.1) and cuts large TCP packets into segments.
+ * Takes a packet as the driver has given it, header first, and hands out finished Ethernet frames: the driver's memory
+ * is only read, headers that change are copied here, and payload stays where it is.
  *
- * <p>The driver's numbers are checked against the packet's length alone. One that lies about what is in it harms its own packet.
+ * <p>The driver's numbers are checked against the packet's length alone. One that lies about what is in it harms its
+ * own packet.
  */
 final class SoftwareOffload {
     /** Takes one finished frame. The vector is used again; what it points to stays until {@link #reset}. */
@@ -22,6 +24,7 @@ final class SoftwareOffload {
     static final int MALFORMED = Integer.MIN_VALUE;
     /** The same to one that must come again after {@link #reset}. */
     static final int NO_ROOM = Integer.MIN_VALUE + 1;
+
     static final int ETHERNET_BYTES = 14;
     /** An Ethernet frame with the longest IP packet and two VLAN tags. */
     static final int MAX_FRAME_BYTES = 65535 + ETHERNET_BYTES + 2 * 4;
@@ -30,14 +33,22 @@ final class SoftwareOffload {
 
     private static final int MAX_HEADER_BYTES = 1024, MIN_TCP_BYTES = 20, MAX_TCP_BYTES = 60;
     private static final int ETHERTYPE = 12, VLAN = 0x8100, QINQ = 0x88a8, IPV4 = 0x0800, IPV6 = 0x86dd;
-    private static final int IPV4_LENGTH = 2, IPV4_ID = 4, IPV4_CHECKSUM = 10, IPV4_SOURCE = 12, IPV6_LENGTH = 4, IPV6_SOURCE = 8, IPV6_BYTES = 40, PROTOCOL_TCP = 6;
+    private static final int IPV4_LENGTH = 2,
+            IPV4_ID = 4,
+            IPV4_CHECKSUM = 10,
+            IPV4_SOURCE = 12,
+            IPV6_LENGTH = 4,
+            IPV6_SOURCE = 8,
+            IPV6_BYTES = 40,
+            PROTOCOL_TCP = 6;
     private static final int TCP_SEQUENCE = 4, TCP_OFFSET = 12, TCP_FLAGS = 13, TCP_CHECKSUM = 16;
     private static final int FIN = 1, PSH = 8, CWR = 0x80;
     /** Headers of the segments of the longest packet in the shortest pieces, and of some more packets. */
     static final int SCRATCH_BYTES = 256 << 10;
 
-    @SuppressWarnings("unused")                         // keeps the memory
+    @SuppressWarnings("unused") // keeps the memory
     private final Arena arena = Arena.ofAuto();
+
     private final long header = arena.allocate(NetHeader.BYTES, Long.BYTES).address();
     private final long scratch = arena.allocate(SCRATCH_BYTES, Long.BYTES).address();
     private final IoVector frame = new IoVector(64);
@@ -48,7 +59,10 @@ final class SoftwareOffload {
         scratchUsed = 0;
     }
 
-    /** @return 0, {@link #MALFORMED}, {@link #NO_ROOM}, or what the sink answered to the first frame that it did not take, after which come no more */
+    /**
+     * @return 0, {@link #MALFORMED}, {@link #NO_ROOM}, or what the sink answered to the first frame that it did not
+     *     take, after which come no more
+     */
     int emit(IoVector packet, Sink sink) {
         int before = scratchUsed;
         int result = finish(packet, sink);
@@ -65,7 +79,10 @@ final class SoftwareOffload {
         int type = HostMemory.getByte(header + NetHeader.GSO_TYPE) & 0xff & ~NetHeader.GSO_ECN;
         int start = HostMemory.getShort(header + NetHeader.CSUM_START) & 0xffff;
         int offset = HostMemory.getShort(header + NetHeader.CSUM_OFFSET) & 0xffff;
-        if (type != NetHeader.GSO_NONE) return needsChecksum && offset == TCP_CHECKSUM ? segment(packet, (int) frameBytes, type, start, sink) : MALFORMED;
+        if (type != NetHeader.GSO_NONE)
+            return needsChecksum && offset == TCP_CHECKSUM
+                    ? segment(packet, (int) frameBytes, type, start, sink)
+                    : MALFORMED;
         if (needsChecksum) return complete(packet, (int) frameBytes, start, offset, sink);
         return sink.frame(frame.clear().add(packet, NetHeader.BYTES, frameBytes));
     }
@@ -79,7 +96,8 @@ final class SoftwareOffload {
         int rest = frameBytes - headerBytes;
         long tail = Checksum.sum(packet, NetHeader.BYTES + headerBytes, rest);
         if (((headerBytes - start) & 1) != 0) tail = Checksum.word(Checksum.fold(tail));
-        HostMemory.putShort(copy + start + offset, Checksum.finish(Checksum.sum(copy + start, headerBytes - start) + tail));
+        HostMemory.putShort(
+                copy + start + offset, Checksum.finish(Checksum.sum(copy + start, headerBytes - start) + tail));
         return sink.frame(frame.clear().add(copy, headerBytes).add(packet, NetHeader.BYTES + headerBytes, rest));
     }
 
@@ -102,7 +120,9 @@ final class SoftwareOffload {
 
     private int segment(IoVector packet, int frameBytes, int type, int tcp, Sink sink) {
         int segmentBytes = HostMemory.getShort(header + NetHeader.GSO_SIZE) & 0xffff;
-        if (segmentBytes < MIN_SEGMENT_BYTES || tcp + MIN_TCP_BYTES > frameBytes || tcp + MAX_TCP_BYTES > MAX_HEADER_BYTES) return MALFORMED;
+        if (segmentBytes < MIN_SEGMENT_BYTES
+                || tcp + MIN_TCP_BYTES > frameBytes
+                || tcp + MAX_TCP_BYTES > MAX_HEADER_BYTES) return MALFORMED;
         long template = copyHeader(packet, Math.min(frameBytes, tcp + MAX_TCP_BYTES));
         if (template == 0) return NO_ROOM;
         int tcpBytes = (HostMemory.getByte(template + tcp + TCP_OFFSET) >>> 4 & 0xf) * 4;
@@ -118,9 +138,12 @@ final class SoftwareOffload {
             long copy = copyTemplate(template, headerBytes);
             patchNetwork(copy + ip, type, tcp - ip, tcpBytes + length, i);
             patchTcp(copy + tcp, from, i == 0, i == count - 1);
-            long sum = pseudo(copy + ip, type, tcpBytes + length) + Checksum.sum(copy + tcp, tcpBytes) + Checksum.sum(packet, NetHeader.BYTES + headerBytes + from, length);
+            long sum = pseudo(copy + ip, type, tcpBytes + length)
+                    + Checksum.sum(copy + tcp, tcpBytes)
+                    + Checksum.sum(packet, NetHeader.BYTES + headerBytes + from, length);
             HostMemory.putShort(copy + tcp + TCP_CHECKSUM, Checksum.finish(sum));
-            int result = sink.frame(frame.clear().add(copy, headerBytes).add(packet, NetHeader.BYTES + headerBytes + from, length));
+            int result = sink.frame(
+                    frame.clear().add(copy, headerBytes).add(packet, NetHeader.BYTES + headerBytes + from, length));
             if (result != 0) return result;
         }
         return 0;
@@ -135,7 +158,13 @@ final class SoftwareOffload {
             ethertype = big16(frame + at);
         }
         int ip = at + Short.BYTES;
-        if (type == NetHeader.GSO_TCPV4) return ethertype == IPV4 && ip < tcp && ip + (HostMemory.getByte(frame + ip) & 0xf) * 4 == tcp && tcp - ip >= 20 ? ip : -1;
+        if (type == NetHeader.GSO_TCPV4)
+            return ethertype == IPV4
+                            && ip < tcp
+                            && ip + (HostMemory.getByte(frame + ip) & 0xf) * 4 == tcp
+                            && tcp - ip >= 20
+                    ? ip
+                    : -1;
         return type == NetHeader.GSO_TCPV6 && ethertype == IPV6 && ip + IPV6_BYTES <= tcp ? ip : -1;
     }
 
@@ -152,7 +181,9 @@ final class SoftwareOffload {
 
     /** The end of the data is told once, and so is a reduced congestion window (RFC 3168). */
     private static void patchTcp(long tcp, int offset, boolean first, boolean last) {
-        HostMemory.putInt(tcp + TCP_SEQUENCE, Integer.reverseBytes(Integer.reverseBytes(HostMemory.getInt(tcp + TCP_SEQUENCE)) + offset));
+        HostMemory.putInt(
+                tcp + TCP_SEQUENCE,
+                Integer.reverseBytes(Integer.reverseBytes(HostMemory.getInt(tcp + TCP_SEQUENCE)) + offset));
         int flags = HostMemory.getByte(tcp + TCP_FLAGS);
         if (!last) flags &= ~(FIN | PSH);
         if (!first) flags &= ~CWR;
@@ -161,7 +192,8 @@ final class SoftwareOffload {
     }
 
     private static long pseudo(long ip, int type, int transportBytes) {
-        long addresses = type == NetHeader.GSO_TCPV4 ? Checksum.sum(ip + IPV4_SOURCE, 8) : Checksum.sum(ip + IPV6_SOURCE, 32);
+        long addresses =
+                type == NetHeader.GSO_TCPV4 ? Checksum.sum(ip + IPV4_SOURCE, 8) : Checksum.sum(ip + IPV6_SOURCE, 32);
         return addresses + Checksum.word(PROTOCOL_TCP) + Checksum.word(transportBytes);
     }
 

@@ -2,7 +2,6 @@ package org.nestorvm.virtio.net;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
@@ -14,10 +13,13 @@ import org.nestorvm.virtio.LimitedLog;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A stream socket of {@link StreamPort}'s protocol: connected once, connected again whenever it ends, or waiting for peers, of which one at a time is served. Frames have no header. */
+/**
+ * A stream socket of {@link StreamPort}'s protocol: connected once, connected again whenever it ends, or waiting for
+ * peers, of which one at a time is served. Frames have no header.
+ */
 public final class StreamBackend implements NetBackend {
     private static final Logger LOG = LoggerFactory.getLogger(StreamBackend.class);
-    private static final StreamPort.Connector ONCE = new StreamPort.Connector() { };
+    private static final StreamPort.Connector ONCE = new StreamPort.Connector() {};
 
     private final String name;
     private final StreamPort port;
@@ -46,7 +48,10 @@ public final class StreamBackend implements NetBackend {
         return of("unix " + path, open(path));
     }
 
-    /** Connects when somebody listens, now or later, and again after the connection has ended. @param delayMs between two attempts */
+    /**
+     * Connects when somebody listens, now or later, and again after the connection has ended. @param delayMs between
+     * two attempts
+     */
     public static StreamBackend reconnecting(String path, int delayMs) throws IOException {
         String name = "unix " + path;
         int socket = -1;
@@ -85,7 +90,10 @@ public final class StreamBackend implements NetBackend {
             return socket;
         } catch (ErrnoException e) {
             Descriptors.close(socket);
-            throw new IOException("unix=" + path + ": nobody listens there (" + e.getMessage() + "); start the other side first, or say unix=" + path + ",server or ,reconnect=1000", e);
+            throw new IOException(
+                    "unix=" + path + ": nobody listens there (" + e.getMessage()
+                            + "); start the other side first, or say unix=" + path + ",server or ,reconnect=1000",
+                    e);
         } catch (IllegalArgumentException e) {
             Descriptors.close(socket);
             throw new IOException("unix=" + path + ": " + e.getMessage(), e);
@@ -153,7 +161,7 @@ public final class StreamBackend implements NetBackend {
             if (socket < 0) return;
             try {
                 port.connect(socket);
-                loop.change(listening, 0);                           // others wait
+                loop.change(listening, 0); // others wait
             } catch (IOException e) {
                 log.warn("{}: a peer could not be served: {}", name, e.getMessage());
             }
@@ -249,6 +257,5 @@ public final class StreamBackend implements NetBackend {
     }
 
     @Override
-    public void close() {
-    }
+    public void close() {}
 }

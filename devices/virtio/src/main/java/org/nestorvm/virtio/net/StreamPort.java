@@ -14,44 +14,52 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Frames over a stream socket, each after its length in four bytes, big endian: what QEMU's {@code -netdev stream} and passt speak.
+ * Frames over a stream socket, each after its length in four bytes, big endian: what QEMU's {@code -netdev stream} and
+ * passt speak.
  *
- * <p>Out: many frames in one call, from the driver's memory. When the socket takes a part of them the rest of the packet that was cut is copied and sent later, and the driver's queue waits, since TCP suffers less from a
- * wait than from a loss; after {@link #STALL_NS} what comes is dropped, until the peer reads again. In: the socket is read in large pieces, and frames are copied from there, for where one ends is known only when its
- * length has been read. It is read on while the driver has no buffers, as far as about one TCP window: passt drops what its socket does not take, and then sends all of a window again.
+ * <p>Out: many frames in one call, from the driver's memory. When the socket takes a part of them the rest of the
+ * packet that was cut is copied and sent later, and the driver's queue waits, since TCP suffers less from a wait than
+ * from a loss; after {@link #STALL_NS} what comes is dropped, until the peer reads again. In: the socket is read in
+ * large pieces, and frames are copied from there, for where one ends is known only when its length has been read. It is
+ * read on while the driver has no buffers, as far as about one TCP window: passt drops what its socket does not take,
+ * and then sends all of a window again.
  */
 final class StreamPort implements NetPort {
     /** How a connection comes back. Called on the loop. */
     interface Connector {
-        default void start(EventLoop loop, StreamPort port) throws IOException {
-        }
+        default void start(EventLoop loop, StreamPort port) throws IOException {}
 
-        default void lost() {
-        }
+        default void lost() {}
 
-        /** Whether there will be another connection at once after one that was lost, so that the driver need not know of it. */
+        /**
+         * Whether there will be another connection at once after one that was lost, so that the driver need not know of
+         * it.
+         */
         default boolean keepsLink() {
             return false;
         }
 
-        default void close() {
-        }
+        default void close() {}
     }
 
     private static final Logger LOG = LoggerFactory.getLogger(StreamPort.class);
     /** What QEMU takes: its NET_BUFSIZE. */
     static final int MAX_FRAME_BYTES = 4096 + 65536;
+
     static final long STALL_NS = 500_000_000;
     private static final int LENGTH_BYTES = 4, STAGING_BYTES = 4 << 20, SOCKET_BYTES = 1 << 20;
     private static final int MAX_SEGMENTS = SoftwareOffload.MAX_FRAME_BYTES / SoftwareOffload.MIN_SEGMENT_BYTES + 1;
     private static final int FULL_FRAMES = 256, MAX_FRAMES = FULL_FRAMES + MAX_SEGMENTS, MAX_PACKETS = 128;
     /** One packet of the driver's, in as many segments as it can be. */
-    private static final int REST_BYTES = SoftwareOffload.SCRATCH_BYTES + SoftwareOffload.MAX_FRAME_BYTES + LENGTH_BYTES * MAX_SEGMENTS;
+    private static final int REST_BYTES =
+            SoftwareOffload.SCRATCH_BYTES + SoftwareOffload.MAX_FRAME_BYTES + LENGTH_BYTES * MAX_SEGMENTS;
 
-    @SuppressWarnings("unused")                         // keeps the memory
+    @SuppressWarnings("unused") // keeps the memory
     private final Arena arena = Arena.ofAuto();
+
     private final long staging = arena.allocate(STAGING_BYTES, Long.BYTES).address();
-    private final long lengths = arena.allocate((long) LENGTH_BYTES * MAX_FRAMES, Integer.BYTES).address();
+    private final long lengths =
+            arena.allocate((long) LENGTH_BYTES * MAX_FRAMES, Integer.BYTES).address();
     private final long rest = arena.allocate(REST_BYTES, Long.BYTES).address();
     private final LimitedLog log = new LimitedLog(LOG);
     private final String name;
@@ -88,7 +96,7 @@ final class StreamPort implements NetPort {
 
     @Override
     public void start(EventLoop newLoop, Listener newListener) throws IOException {
-        synchronized (this) {                                        // replace may come before
+        synchronized (this) { // replace may come before
             loop = newLoop;
             listener = newListener;
             loop.add(stallTimer, Events.EPOLLIN, _ -> stall());
@@ -122,7 +130,10 @@ final class StreamPort implements NetPort {
         });
     }
 
-    /** A connection in place of the one that is gone. From any thread. @param newSocket the port's from now on, also when this fails */
+    /**
+     * A connection in place of the one that is gone. From any thread. @param newSocket the port's from now on, also
+     * when this fails
+     */
     void replace(int newSocket) throws IOException {
         IOException[] failure = new IOException[1];
         exclusive(() -> {
@@ -165,7 +176,9 @@ final class StreamPort implements NetPort {
         connector.lost();
     }
 
-    /** Forgets the connection, with what has come or gone in part. @return whether something waited for it to take more */
+    /**
+     * Forgets the connection, with what has come or gone in part. @return whether something waited for it to take more
+     */
     private boolean drop() {
         if (socket < 0) return false;
         if (loop != null) loop.remove(socket);
@@ -222,17 +235,18 @@ final class StreamPort implements NetPort {
 
     @Override
     public long receive(IoVector into) {
-        for (;;) {
+        for (; ; ) {
             int available = stagingEnd - stagingStart;
             if (available >= LENGTH_BYTES) {
                 int frameBytes = frameBytes();
                 if (Integer.compareUnsigned(frameBytes, MAX_FRAME_BYTES) > 0) {
-                    disconnect("the peer announces a frame of " + Integer.toUnsignedLong(frameBytes) + " bytes, more than " + MAX_FRAME_BYTES);
+                    disconnect("the peer announces a frame of " + Integer.toUnsignedLong(frameBytes)
+                            + " bytes, more than " + MAX_FRAME_BYTES);
                     return -Errno.EAGAIN;
                 }
                 if (available >= LENGTH_BYTES + frameBytes) {
                     if (frameBytes >= SoftwareOffload.ETHERNET_BYTES) return take(into, frameBytes);
-                    discard();                                       // too short to be one
+                    discard(); // too short to be one
                     continue;
                 }
             }
@@ -252,7 +266,10 @@ final class StreamPort implements NetPort {
         return total;
     }
 
-    /** Reads as much as there is room for, which is more than one frame when there is not a whole one yet. @return false when nothing came */
+    /**
+     * Reads as much as there is room for, which is more than one frame when there is not a whole one yet. @return false
+     * when nothing came
+     */
     private boolean fill() {
         if (socket < 0) return false;
         if (stagingStart == stagingEnd) {
@@ -267,7 +284,8 @@ final class StreamPort implements NetPort {
             read = Descriptors.tryRead(socket, staging + stagingEnd, STAGING_BYTES - stagingEnd);
         } while (read == -Errno.EINTR);
         if (read == -Errno.EAGAIN) return false;
-        if (read <= 0) disconnect(read == 0 ? "the peer has closed the connection" : "read: " + Errno.describe((int) -read));
+        if (read <= 0)
+            disconnect(read == 0 ? "the peer has closed the connection" : "read: " + Errno.describe((int) -read));
         else stagingEnd += (int) read;
         return read > 0;
     }

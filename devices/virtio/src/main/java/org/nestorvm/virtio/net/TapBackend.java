@@ -14,13 +14,21 @@ import org.nestorvm.memory.sys.Ioctl;
 import org.nestorvm.memory.sys.NetworkInterfaces;
 
 /**
- * A tap interface of the host, linux/if_tun.h: an Ethernet device whose wire is this process. Packets carry the {@link NetHeader}, so that checksums and segments are left to whoever does them best: the host's kernel, its
- * network card, or, between two guests, nobody.
+ * A tap interface of the host, linux/if_tun.h: an Ethernet device whose wire is this process. Packets carry the
+ * {@link NetHeader}, so that checksums and segments are left to whoever does them best: the host's kernel, its network
+ * card, or, between two guests, nobody.
  */
 public final class TapBackend implements NetBackend {
-    static final int TUNSETIFF = Ioctl.iow('T', 202, 4), TUNSETOFFLOAD = Ioctl.iow('T', 208, 4), TUNGETIFF = Ioctl.ior('T', 210, 4);
+    static final int TUNSETIFF = Ioctl.iow('T', 202, 4),
+            TUNSETOFFLOAD = Ioctl.iow('T', 208, 4),
+            TUNGETIFF = Ioctl.ior('T', 210, 4);
     static final int TUNSETVNETHDRSZ = Ioctl.iow('T', 216, 4), TUNSETQUEUE = Ioctl.iow('T', 217, 4);
-    static final int IFF_TAP = 0x0002, IFF_MULTI_QUEUE = 0x0100, IFF_ATTACH_QUEUE = 0x0200, IFF_DETACH_QUEUE = 0x0400, IFF_NO_PI = 0x1000, IFF_VNET_HDR = 0x4000;
+    static final int IFF_TAP = 0x0002,
+            IFF_MULTI_QUEUE = 0x0100,
+            IFF_ATTACH_QUEUE = 0x0200,
+            IFF_DETACH_QUEUE = 0x0400,
+            IFF_NO_PI = 0x1000,
+            IFF_VNET_HDR = 0x4000;
     static final int TUN_F_CSUM = 0x01, TUN_F_TSO4 = 0x02, TUN_F_TSO6 = 0x04, TUN_F_TSO_ECN = 0x08;
     static final int IFNAMSIZ = 16, IFREQ_BYTES = 40, IFR_FLAGS = 16;
     private static final String DEVICE = "/dev/net/tun";
@@ -32,7 +40,10 @@ public final class TapBackend implements NetBackend {
         this.name = name;
     }
 
-    /** Opens an interface that exists. The kernel would make one of any name for root, which nobody has addressed and which ends with the back end. @param pairs how many queues the kernel spreads flows over */
+    /**
+     * Opens an interface that exists. The kernel would make one of any name for root, which nobody has addressed and
+     * which ends with the back end. @param pairs how many queues the kernel spreads flows over
+     */
     public static TapBackend open(String interfaceName, int pairs) throws IOException {
         TapBackend tap = new TapBackend("tap " + interfaceName);
         try {
@@ -79,7 +90,9 @@ public final class TapBackend implements NetBackend {
     }
 
     private static int attach(String interfaceName, boolean several) throws IOException {
-        if (!NetworkInterfaces.exists(interfaceName)) throw new IOException("tap=" + interfaceName + ": the host has no interface of that name; let root make it: " + create(interfaceName, several));
+        if (!NetworkInterfaces.exists(interfaceName))
+            throw new IOException("tap=" + interfaceName
+                    + ": the host has no interface of that name; let root make it: " + create(interfaceName, several));
         return make(interfaceName, several);
     }
 
@@ -89,11 +102,17 @@ public final class TapBackend implements NetBackend {
         try {
             descriptor = Descriptors.open(DEVICE, Descriptors.O_RDWR | Descriptors.O_NONBLOCK);
         } catch (ErrnoException e) {
-            throw new IOException("tap=" + interfaceName + ": " + e.getMessage() + "; " + (e.errno() == Errno.EACCES || e.errno() == Errno.EPERM
-                ? "this user may not open it" : "load the kernel's module with modprobe tun") + ", or use --net user", e);
+            throw new IOException(
+                    "tap=" + interfaceName + ": " + e.getMessage() + "; "
+                            + (e.errno() == Errno.EACCES || e.errno() == Errno.EPERM
+                                    ? "this user may not open it"
+                                    : "load the kernel's module with modprobe tun")
+                            + ", or use --net user",
+                    e);
         }
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment request = request(arena, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (several ? IFF_MULTI_QUEUE : 0));
+            MemorySegment request =
+                    request(arena, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (several ? IFF_MULTI_QUEUE : 0));
             byte[] bytes = interfaceName.getBytes(StandardCharsets.UTF_8);
             HostMemory.copyIn(bytes, 0, request.address(), bytes.length);
             Ioctl.ioctl("TUNSETIFF", "tap=" + interfaceName, descriptor, TUNSETIFF, request.address());
@@ -109,7 +128,8 @@ public final class TapBackend implements NetBackend {
         return switch (errno) {
             case Errno.EPERM -> "let root make it for you: " + create;
             case Errno.EBUSY -> "another program has it open";
-            case Errno.EINVAL -> "it is no tap interface, or was made " + (several ? "without" : "with") + " multi_queue: " + create;
+            case Errno.EINVAL ->
+                "it is no tap interface, or was made " + (several ? "without" : "with") + " multi_queue: " + create;
             default -> "make it with: " + create;
         };
     }
@@ -131,7 +151,9 @@ public final class TapBackend implements NetBackend {
             int flags = HostMemory.getShort(request.address() + IFR_FLAGS) & 0xffff;
             int needed = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (several ? IFF_MULTI_QUEUE : 0);
             if ((flags & needed) != needed) {
-                throw new IOException("tap,fd=" + descriptor + " was opened with flags 0x" + Integer.toHexString(flags) + ": IFF_TAP, IFF_NO_PI, IFF_VNET_HDR" + (several ? " and IFF_MULTI_QUEUE" : "") + " are needed");
+                throw new IOException("tap,fd=" + descriptor + " was opened with flags 0x" + Integer.toHexString(flags)
+                        + ": IFF_TAP, IFF_NO_PI, IFF_VNET_HDR" + (several ? " and IFF_MULTI_QUEUE" : "")
+                        + " are needed");
             }
         }
     }
@@ -186,7 +208,12 @@ public final class TapBackend implements NetBackend {
 
         private void attach(boolean on) throws IOException {
             try (Arena arena = Arena.ofConfined()) {
-                Ioctl.ioctl("TUNSETQUEUE", name, descriptor, TUNSETQUEUE, request(arena, on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE).address());
+                Ioctl.ioctl(
+                        "TUNSETQUEUE",
+                        name,
+                        descriptor,
+                        TUNSETQUEUE,
+                        request(arena, on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE).address());
             }
         }
     }
@@ -216,13 +243,14 @@ public final class TapBackend implements NetBackend {
     public void negotiated(long features) throws IOException {
         int offload = 0;
         if ((features & NetFeatures.GUEST_CSUM) != 0) {
-            offload = TUN_F_CSUM | ((features & NetFeatures.GUEST_TSO4) != 0 ? TUN_F_TSO4 : 0) | ((features & NetFeatures.GUEST_TSO6) != 0 ? TUN_F_TSO6 : 0);
+            offload = TUN_F_CSUM
+                    | ((features & NetFeatures.GUEST_TSO4) != 0 ? TUN_F_TSO4 : 0)
+                    | ((features & NetFeatures.GUEST_TSO6) != 0 ? TUN_F_TSO6 : 0);
             if (offload != TUN_F_CSUM && (features & NetFeatures.GUEST_ECN) != 0) offload |= TUN_F_TSO_ECN;
         }
         Ioctl.ioctl("TUNSETOFFLOAD", name, ports.getFirst().descriptor, TUNSETOFFLOAD, offload);
     }
 
     @Override
-    public void close() {
-    }
+    public void close() {}
 }

@@ -11,8 +11,9 @@ import org.nestorvm.virtio.queue.QueueViolation;
 import org.nestorvm.virtio.queue.Virtqueue;
 
 /**
- * From a transmit queue to a port (5.1.6.2). Several packets go to the port before it sends; their chains are given back when they are on their way, and those that the port has not taken go back into the ring. No chain
- * is held when {@link #run} returns, so that a reset finds nothing under way.
+ * From a transmit queue to a port (5.1.6.2). Several packets go to the port before it sends; their chains are given
+ * back when they are on their way, and those that the port has not taken go back into the ring. No chain is held when
+ * {@link #run} returns, so that a reset finds nothing under way.
  */
 final class TransmitPath {
     private static final int SHARE = 256, BATCH = 64;
@@ -38,7 +39,10 @@ final class TransmitPath {
         toCapture = capture == null ? null : capture::record;
     }
 
-    /** Sends what is there, until the port is blocked. The queue interrupts afterwards. @return whether there is more, after others have had their turn */
+    /**
+     * Sends what is there, until the port is blocked. The queue interrupts afterwards. @return whether there is more,
+     * after others have had their turn
+     */
     boolean run(Virtqueue queue) throws QueueViolation {
         int left = SHARE;
         do {
@@ -49,7 +53,7 @@ final class TransmitPath {
                     if (batched == BATCH || port.isFull()) flush(queue);
                 }
             } finally {
-                flush(queue);                                        // what came before a violation goes out
+                flush(queue); // what came before a violation goes out
             }
             if (port.isBlocked()) return false;
             if (left == 0) return true;
@@ -61,7 +65,7 @@ final class TransmitPath {
         IoVector packet = chain.readable();
         int result = send(packet);
         if (result == SoftwareOffload.NO_ROOM) {
-            queue.unpoll(chain);                                     // and comes again when those before it are gone
+            queue.unpoll(chain); // and comes again when those before it are gone
             flush(queue);
             return;
         }
@@ -75,7 +79,9 @@ final class TransmitPath {
     private int send(IoVector packet) {
         if (!hasHeader) return offload.emit(packet, toPort);
         long frameBytes = packet.totalBytes() - NetHeader.BYTES;
-        if (frameBytes < SoftwareOffload.ETHERNET_BYTES || frameBytes > SoftwareOffload.MAX_FRAME_BYTES || packet.count() > IoVector.KERNEL_LIMIT) return SoftwareOffload.MALFORMED;
+        if (frameBytes < SoftwareOffload.ETHERNET_BYTES
+                || frameBytes > SoftwareOffload.MAX_FRAME_BYTES
+                || packet.count() > IoVector.KERNEL_LIMIT) return SoftwareOffload.MALFORMED;
         return port.put(packet);
     }
 

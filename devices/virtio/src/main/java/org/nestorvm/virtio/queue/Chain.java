@@ -4,18 +4,20 @@ import org.nestorvm.memory.sys.IoVector;
 import org.nestorvm.virtio.DeviceMemory;
 
 /**
- * One request of the driver: buffers the device reads, and then buffers it writes. Belongs to its queue, which uses it again for another request after {@link Virtqueue#push}. Both vectors may
- * be cut by the device.
+ * One request of the driver: buffers the device reads, and then buffers it writes. Belongs to its queue, which uses it
+ * again for another request after {@link Virtqueue#push}. Both vectors may be cut by the device.
  */
 public final class Chain {
     final int id;
     /** Entries of the ring that it takes: 1 in a split queue. */
     int slots;
+
     boolean inFlight;
     /** It was under way in a process before this one. */
     boolean resumed;
     /** Where a {@link PackedInflight} has it. */
     int entry, lastEntry;
+
     private final IoVector readable = new IoVector(4), writable = new IoVector(4);
     private long[] writableGpa = new long[4];
     private long[] writableSize = new long[4];
@@ -65,7 +67,10 @@ public final class Chain {
         writableSize[writableCount++] = sizeBytes;
     }
 
-    /** Tells who watches memory. All of the buffers, though fewer bytes may be used: a device may have written what it does not count. */
+    /**
+     * Tells who watches memory. All of the buffers, though fewer bytes may be used: a device may have written what it
+     * does not count.
+     */
     void tellWritten(DeviceMemory memory) {
         for (int i = 0; i < writableCount; i++) memory.written(writableGpa[i], writableSize[i]);
     }

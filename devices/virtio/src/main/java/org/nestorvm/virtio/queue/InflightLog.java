@@ -6,8 +6,10 @@ import java.util.stream.IntStream;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * Where a device process writes down which requests are under way, so that one that comes after it finishes them: the queue region of vhost-user's "Inflight I/O tracking". It lies in memory that another
- * process keeps. Written in an order that leaves it true wherever this process is killed; what is read back from it is checked as if a guest had written it.
+ * Where a device process writes down which requests are under way, so that one that comes after it finishes them: the
+ * queue region of vhost-user's "Inflight I/O tracking". It lies in memory that another process keeps. Written in an
+ * order that leaves it true wherever this process is killed; what is read back from it is checked as if a guest had
+ * written it.
  */
 abstract sealed class InflightLog permits SplitInflight, PackedInflight {
     static final int VERSION_1 = 1;
@@ -24,7 +26,10 @@ abstract sealed class InflightLog permits SplitInflight, PackedInflight {
         this.size = size;
     }
 
-    /** Entries of requests that a process before this one has taken and not given back, in the order in which it took them. */
+    /**
+     * Entries of requests that a process before this one has taken and not given back, in the order in which it took
+     * them.
+     */
     abstract int[] underWay();
 
     /** Not visible to anybody yet: a process that is killed before this has not taken the request. */
@@ -63,11 +68,12 @@ abstract sealed class InflightLog permits SplitInflight, PackedInflight {
 
     /** The entries that are marked, by age, which is read once. Later requests count on from them. */
     final int[] marked() {
-        record Marked(int index, long age) {
-        }
-        List<Marked> found = IntStream.range(0, size).filter(this::isInflight)
-            .mapToObj(i -> new Marked(i, HostMemory.getLong(entry(i) + COUNTER)))
-            .sorted((a, b) -> Long.compareUnsigned(a.age, b.age)).toList();
+        record Marked(int index, long age) {}
+        List<Marked> found = IntStream.range(0, size)
+                .filter(this::isInflight)
+                .mapToObj(i -> new Marked(i, HostMemory.getLong(entry(i) + COUNTER)))
+                .sorted((a, b) -> Long.compareUnsigned(a.age, b.age))
+                .toList();
         if (!found.isEmpty()) counter = found.getLast().age + 1;
         return found.stream().mapToInt(Marked::index).toArray();
     }

@@ -4,18 +4,32 @@ import java.lang.invoke.VarHandle;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * {@code QueueRegionPacked}: a copy of every descriptor that is under way, since used descriptors are written over them in the ring. The entries that are not taken form a list.
+ * {@code QueueRegionPacked}: a copy of every descriptor that is under way, since used descriptors are written over them
+ * in the ring. The entries that are not taken form a list.
  *
  * <p>Once it is open nothing is read from the region any more: the list is kept here as well.
  */
 final class PackedInflight extends InflightLog {
-    static final int FREE_HEAD = 12, OLD_FREE_HEAD = 14, USED_IDX = 16, OLD_USED_IDX = 18, USED_WRAP = 20, OLD_USED_WRAP = 21;
-    static final int HEADER_BYTES = 32, ENTRY_BYTES = 32, NEXT = 2, LAST = 4, NUM = 6, ID = 16, FLAGS = 18, LEN = 20, ADDR = 24;
+    static final int FREE_HEAD = 12,
+            OLD_FREE_HEAD = 14,
+            USED_IDX = 16,
+            OLD_USED_IDX = 18,
+            USED_WRAP = 20,
+            OLD_USED_WRAP = 21;
+    static final int HEADER_BYTES = 32,
+            ENTRY_BYTES = 32,
+            NEXT = 2,
+            LAST = 4,
+            NUM = 6,
+            ID = 16,
+            FLAGS = 18,
+            LEN = 20,
+            ADDR = 24;
 
     private final long ring;
     private final RingCopy copy;
     private final int[] next;
-    private final int[] slots;                                       // of requests that were under way, by their first entry
+    private final int[] slots; // of requests that were under way, by their first entry
     private final int[] underWay;
     private int freeHead, usedIndex;
     private boolean usedWrap;
@@ -24,7 +38,8 @@ final class PackedInflight extends InflightLog {
      * @param copy has the descriptors of the chain that {@link #taken} records
      * @param usedIndex where a new queue begins; a region that is in use knows better
      */
-    PackedInflight(long region, int size, long ring, RingCopy copy, int usedIndex, boolean usedWrap) throws QueueViolation {
+    PackedInflight(long region, int size, long ring, RingCopy copy, int usedIndex, boolean usedWrap)
+            throws QueueViolation {
         super(region, size);
         this.ring = ring;
         this.copy = copy;
@@ -59,8 +74,11 @@ final class PackedInflight extends InflightLog {
         boolean oldWrap = HostMemory.getByte(region + OLD_USED_WRAP) != 0;
         int index = Virtqueue.u16(region + USED_IDX);
         boolean wrap = HostMemory.getByte(region + USED_WRAP) != 0;
-        if (oldIndex >= size || index >= size) throw new QueueViolation("in-flight region: used index " + index + ", before it " + oldIndex + ", of " + size);
-        if ((index != oldIndex || wrap != oldWrap) && !PackedQueue.isAvailable(PackedQueue.flags(ring, oldIndex), oldWrap)) {
+        if (oldIndex >= size || index >= size)
+            throw new QueueViolation(
+                    "in-flight region: used index " + index + ", before it " + oldIndex + ", of " + size);
+        if ((index != oldIndex || wrap != oldWrap)
+                && !PackedQueue.isAvailable(PackedQueue.flags(ring, oldIndex), oldWrap)) {
             commit(Virtqueue.u16(region + FREE_HEAD), index, wrap);
             oldIndex = index;
             oldWrap = wrap;
@@ -105,11 +123,14 @@ final class PackedInflight extends InflightLog {
 
     private void claim(int head, boolean[] taken) throws QueueViolation {
         int count = Virtqueue.u16(entry(head) + NUM);
-        if (count == 0) throw new QueueViolation("in-flight region: the request at entry " + head + " has no descriptor");
+        if (count == 0)
+            throw new QueueViolation("in-flight region: the request at entry " + head + " has no descriptor");
         slots[head] = count;
         int at = head;
         for (int i = 0; i < count; i++) {
-            if (at >= size || taken[at]) throw new QueueViolation("in-flight region: the request at entry " + head + " is no list of " + count + " entries");
+            if (at >= size || taken[at])
+                throw new QueueViolation(
+                        "in-flight region: the request at entry " + head + " is no list of " + count + " entries");
             taken[at] = true;
             next[at] = Virtqueue.u16(entry(at) + NEXT);
             at = next[at];
@@ -156,7 +177,7 @@ final class PackedInflight extends InflightLog {
         HostMemory.putLong(entry(head) + COUNTER, counter++);
         HostMemory.putShort(entry(head) + NUM, (short) chain.slots);
         HostMemory.putShort(entry(head) + LAST, (short) last);
-        setInflight(head, true);                                     // in a free entry it does not count yet
+        setInflight(head, true); // in a free entry it does not count yet
         freeHead = at;
         store16(FREE_HEAD, at);
         VarHandle.storeStoreFence();

@@ -10,14 +10,14 @@ public final class PackedQueue extends Virtqueue {
     private static final int F_AVAIL = 1 << 7, F_USED = 1 << 15;
     private static final int EVENT_BYTES = 4, EVENT_FLAGS = 2, EVENT_WRAP = 1 << 15;
     private static final int EVENT_ENABLE = 0, EVENT_DISABLE = 1, EVENT_DESC = 2;
-
     private final long ring, driverEvent, deviceEvent;
-    private final PackedInflight inflight;                           // null where nobody comes after this process
+    private final PackedInflight inflight; // null where nobody comes after this process
     private final RingCopy copy = new RingCopy();
     private int availIndex, usedIndex, pushedSinceSignal, inFlightSlots;
     private boolean availWrap, usedWrap;
     /** Where the flags of the first used descriptor lie that the driver does not see yet; 0 when there is none. */
     private long unpublished;
+
     private int unpublishedFlags;
 
     PackedQueue(QueueSetup setup, DeviceMemory memory, long features) throws QueueViolation {
@@ -30,8 +30,11 @@ public final class PackedQueue extends Virtqueue {
         availWrap = (position & EVENT_WRAP) != 0;
         usedIndex = position >>> 16 & 0x7fff;
         usedWrap = position < 0;
-        if (availIndex >= size || usedIndex >= size) throw violation("starts at " + availIndex + " and " + usedIndex + " of " + size);
-        inflight = setup.inflight() == 0 ? null : new PackedInflight(setup.inflight(), size, ring, copy, usedIndex, usedWrap);
+        if (availIndex >= size || usedIndex >= size)
+            throw violation("starts at " + availIndex + " and " + usedIndex + " of " + size);
+        inflight = setup.inflight() == 0
+                ? null
+                : new PackedInflight(setup.inflight(), size, ring, copy, usedIndex, usedWrap);
         if (inflight != null) goOn();
     }
 
@@ -108,7 +111,11 @@ public final class PackedQueue extends Virtqueue {
         int at = entry;
         for (int i = 0; i < slots; i++, at = inflight.next(at)) {
             long copy = inflight.entry(at);
-            fill(chain, HostMemory.getLong(copy + PackedInflight.ADDR), HostMemory.getInt(copy + PackedInflight.LEN) & 0xffffffffL, u16(copy + PackedInflight.FLAGS));
+            fill(
+                    chain,
+                    HostMemory.getLong(copy + PackedInflight.ADDR),
+                    HostMemory.getInt(copy + PackedInflight.LEN) & 0xffffffffL,
+                    u16(copy + PackedInflight.FLAGS));
         }
         return chain;
     }
@@ -155,7 +162,7 @@ public final class PackedQueue extends Virtqueue {
     /** The driver looks at used descriptors in their order: those behind the first wait for it. */
     @Override
     void publish() {
-        putU16Release(unpublished, unpublishedFlags);                // pairs with the driver's read barrier
+        putU16Release(unpublished, unpublishedFlags); // pairs with the driver's read barrier
         if (watched) tellUsed(unpublished - DESC_FLAGS_PACKED);
         unpublished = 0;
     }
@@ -179,11 +186,13 @@ public final class PackedQueue extends Virtqueue {
         int pushed = pushedSinceSignal;
         if (pushed == 0) return false;
         pushedSinceSignal = 0;
-        VarHandle.fullFence();                                       // the used descriptors are visible before the driver's wish is read
+        VarHandle.fullFence(); // the used descriptors are visible before the driver's wish is read
         int event = HostMemory.getInt(driverEvent);
         int flags = event >>> 16 & 3;
         if (flags != EVENT_DESC || !eventIndex) return flags != EVENT_DISABLE;
-        int back = usedIndex - (event & 0x7fff);                     // how long ago this descriptor was written last; index and wrap counter come again every other round
+        int back = usedIndex
+                - (event & 0x7fff); // how long ago this descriptor was written last; index and wrap counter come again
+        // every other round
         if ((event & EVENT_WRAP) != 0 != usedWrap) back += size;
         return (back > 0 ? back : back + 2 * size) <= pushed;
     }
@@ -200,7 +209,7 @@ public final class PackedQueue extends Virtqueue {
             VarHandle.storeStoreFence();
         }
         wish(eventIndex ? EVENT_DESC : EVENT_ENABLE);
-        VarHandle.fullFence();                                       // the wish is visible before the ring is looked at again
+        VarHandle.fullFence(); // the wish is visible before the ring is looked at again
         return hasUnderWay() || isAvailable(nextFlags(), availWrap);
     }
 

@@ -3,7 +3,10 @@ package org.nestorvm.virtio.queue;
 import java.lang.invoke.VarHandle;
 import org.nestorvm.memory.sys.HostMemory;
 
-/** {@code QueueRegionSplit}: an entry for each head descriptor. One request is given back at a time, so the last batch is one entry. */
+/**
+ * {@code QueueRegionSplit}: an entry for each head descriptor. One request is given back at a time, so the last batch
+ * is one entry.
+ */
 final class SplitInflight extends InflightLog {
     static final int LAST_BATCH_HEAD = 12, USED_IDX = 14;
     static final int HEADER_BYTES = 16, ENTRY_BYTES = 16, NEXT = 6;

@@ -10,7 +10,6 @@ public final class SplitQueue extends Virtqueue {
     private static final int AVAIL_IDX = 2, AVAIL_RING = 4, USED_IDX = 2, USED_RING = 4, USED_ELEMENT = 8, USED_LEN = 4;
     private static final int INDICES = 1 << 16;
     private static final int NO_INTERRUPT = 1, NO_NOTIFY = 1;
-
     private final long descriptors, avail, used;
     private final int mask;
     private int lastAvail, usedIndex, pushedSinceSignal;
@@ -33,7 +32,7 @@ public final class SplitQueue extends Virtqueue {
 
     @Override
     Chain take() throws QueueViolation {
-        int published = u16Acquire(avail + AVAIL_IDX);               // pairs with the driver's write barrier
+        int published = u16Acquire(avail + AVAIL_IDX); // pairs with the driver's write barrier
         int pending = published - lastAvail & 0xffff;
         if (pending == 0) return null;
         if (pending > size) throw violation("avail.idx=" + published + " pending=" + pending + " size=" + size);
@@ -52,17 +51,21 @@ public final class SplitQueue extends Virtqueue {
         Chain chain = chain(head);
         chain.slots = 1;
         long table = descriptors;
-        boolean inTable = false;                                     // not told by the table's address: a guest may name the ring's own
+        boolean inTable = false; // not told by the table's address: a guest may name the ring's own
         int entries = size, next = head;
         for (int steps = 0; ; ) {
-            if (++steps > entries || steps > MAX_CHAIN) throw violation("chain " + head + " has a loop or more than " + Math.min(entries, MAX_CHAIN) + " descriptors");
+            if (++steps > entries || steps > MAX_CHAIN)
+                throw violation(
+                        "chain " + head + " has a loop or more than " + Math.min(entries, MAX_CHAIN) + " descriptors");
             long at = table + (long) next * DESC_BYTES;
             long gpa = HostMemory.getLong(at);
             long length = HostMemory.getInt(at + DESC_LEN) & 0xffffffffL;
             int flagsAndNext = HostMemory.getInt(at + DESC_FLAGS_SPLIT);
             int flags = flagsAndNext & 0xffff;
             if ((flags & F_INDIRECT) != 0) {
-                if ((flags & F_NEXT) != 0 || inTable) throw violation("indirect descriptor inside an indirect table, or with a next one, in chain " + head);
+                if ((flags & F_NEXT) != 0 || inTable)
+                    throw violation(
+                            "indirect descriptor inside an indirect table, or with a next one, in chain " + head);
                 table = indirectTable(gpa, length);
                 inTable = true;
                 entries = (int) (length / DESC_BYTES);
@@ -89,7 +92,7 @@ public final class SplitQueue extends Virtqueue {
 
     @Override
     void publish() {
-        putU16Release(used + USED_IDX, usedIndex);                   // pairs with the driver's read barrier
+        putU16Release(used + USED_IDX, usedIndex); // pairs with the driver's read barrier
         if (watched) memory.written(setup.device() + USED_IDX, Short.BYTES);
     }
 
@@ -103,10 +106,10 @@ public final class SplitQueue extends Virtqueue {
         int pushed = pushedSinceSignal;
         if (pushed == 0) return false;
         pushedSinceSignal = 0;
-        VarHandle.fullFence();                                       // the used index is visible before the driver's wish is read
+        VarHandle.fullFence(); // the used index is visible before the driver's wish is read
         if (!eventIndex) return (u16(avail) & NO_INTERRUPT) == 0;
         int event = u16(avail + AVAIL_RING + 2L * size);
-        return (usedIndex - event - 1 & 0xffff) < pushed;            // 2.7.10: the entry with this index is among those
+        return (usedIndex - event - 1 & 0xffff) < pushed; // 2.7.10: the entry with this index is among those
     }
 
     @Override
@@ -118,7 +121,7 @@ public final class SplitQueue extends Virtqueue {
     public boolean enableNotifications() {
         if (eventIndex) wish(USED_RING + (long) USED_ELEMENT * size, lastAvail);
         else wish(0, 0);
-        VarHandle.fullFence();                                       // the wish is visible before the index is read again
+        VarHandle.fullFence(); // the wish is visible before the index is read again
         return hasUnderWay() || u16Acquire(avail + AVAIL_IDX) != lastAvail;
     }
 

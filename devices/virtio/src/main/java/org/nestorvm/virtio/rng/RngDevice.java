@@ -7,7 +7,10 @@ import org.nestorvm.virtio.queue.Chain;
 import org.nestorvm.virtio.queue.QueueViolation;
 import org.nestorvm.virtio.queue.Virtqueue;
 
-/** Entropy device: virtio 1.2, section 5.4. Fills whatever buffers it is given, however long, from a source that never runs dry. */
+/**
+ * Entropy device: virtio 1.2, section 5.4. Fills whatever buffers it is given, however long, from a source that never
+ * runs dry.
+ */
 public final class RngDevice extends RingDevice {
     public static final int TYPE = 4;
     private static final int QUEUE_SIZE = 64;
@@ -44,6 +47,9 @@ public final class RngDevice extends RingDevice {
         return total;
     }
 
-    /** Of one request. The device may fill a buffer in part (5.4.6.2); a guest cannot keep the loop for longer than this takes. */
+    /**
+     * Of one request. The device may fill a buffer in part (5.4.6.2); a guest cannot keep the loop for longer than this
+     * takes.
+     */
     private static final long MOST_BYTES = 1 << 20;
 }

@@ -5,8 +5,7 @@ import java.util.Arrays;
 
 /** Fields of SCSI: big endian; text padded with blanks. */
 final class Bytes {
-    private Bytes() {
-    }
+    private Bytes() {}
 
     static int u8(byte[] from, int at) {
         return from[at] & 0xff;

@@ -7,27 +7,40 @@ import static org.nestorvm.virtio.scsi.Bytes.putText;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/** The pages and tables that a CD-ROM drive answers with: SPC-4 for INQUIRY, MMC-6 for the rest. Each method fills a buffer and says how many bytes it has; -1 for what there is not. */
+/**
+ * The pages and tables that a CD-ROM drive answers with: SPC-4 for INQUIRY, MMC-6 for the rest. Each method fills a
+ * buffer and says how many bytes it has; -1 for what there is not.
+ */
 final class CdData {
     /** Of the buffer; the longest table has less. */
     static final int MOST_BYTES = 256;
+
     static final int DEVICE_TYPE = 0x05, WELL_KNOWN_TYPE = 0x1e, NO_UNIT = 0x7f;
     static final int VPD_SUPPORTED = 0x00, VPD_SERIAL = 0x80, VPD_IDENTIFICATION = 0x83;
     private static final String VENDOR = "NESTOR", PRODUCT = "CD-ROM", REVISION = "1.0";
-    private static final int INQUIRY_BYTES = 36, REMOVABLE = 0x80, SPC_3 = 0x05, RESPONSE_FORMAT = 2, COMMAND_QUEUE = 0x02;
-
-    private static final int PAGE_ERROR_RECOVERY = 0x01, PAGE_CAPABILITIES = 0x2a, ALL_PAGES = 0x3f, ALL_SUBPAGES = 0xff;
-    private static final int READS_CD_R = 1, READS_CD_RW = 2, READS_DVD_ROM = 8, READS_DVD_R = 16, MODE_2_FORMS = 0x30, MULTI_SESSION = 0x40;
+    private static final int INQUIRY_BYTES = 36,
+            REMOVABLE = 0x80,
+            SPC_3 = 0x05,
+            RESPONSE_FORMAT = 2,
+            COMMAND_QUEUE = 0x02;
+    private static final int PAGE_ERROR_RECOVERY = 0x01,
+            PAGE_CAPABILITIES = 0x2a,
+            ALL_PAGES = 0x3f,
+            ALL_SUBPAGES = 0xff;
+    private static final int READS_CD_R = 1,
+            READS_CD_RW = 2,
+            READS_DVD_ROM = 8,
+            READS_DVD_R = 16,
+            MODE_2_FORMS = 0x30,
+            MULTI_SESSION = 0x40;
     private static final int LOCK = 1, LOCKED = 2, EJECT = 8, TRAY = 1 << 5;
     private static final int SPEED_KBYTES_PER_S = 5645, BUFFER_KBYTES = 512;
-
     private static final int DATA_TRACK = 0x14, LEAD_OUT = 0xaa, LEAD_IN_FRAMES = 150, FRAMES = 75;
     private static final int PROFILE_CD_ROM = 0x0008, PROFILE_DVD_ROM = 0x0010, PERSISTENT = 2, CURRENT = 1;
     /** A CD has fewer blocks than this (99 minutes and a bit); what is larger is taken for a DVD. */
     private static final long LARGEST_CD_BLOCKS = 450_000;
 
-    private CdData() {
-    }
+    private CdData() {}
 
     static int inquiry(byte[] to, int type) {
         Arrays.fill(to, 0, INQUIRY_BYTES, (byte) 0);
@@ -62,8 +75,8 @@ final class CdData {
                 length = number.length;
             }
             case VPD_IDENTIFICATION -> {
-                to[4] = 2;                                           // code set ASCII
-                to[5] = 1;                                           // of the logical unit, T10 vendor id
+                to[4] = 2; // code set ASCII
+                to[5] = 1; // of the logical unit, T10 vendor id
                 to[7] = (byte) (8 + 16 + number.length);
                 putText(to, 8, VENDOR, 8);
                 putText(to, 16, PRODUCT, 16);
@@ -94,7 +107,7 @@ final class CdData {
     private static int errorRecovery(byte[] to, int at) {
         to[at] = PAGE_ERROR_RECOVERY;
         to[at + 1] = 10;
-        return 12;                                                   // nothing to choose, and nothing the driver could change
+        return 12; // nothing to choose, and nothing the driver could change
     }
 
     private static int capabilities(byte[] to, int at, boolean changeable, boolean locked) {
@@ -149,7 +162,7 @@ final class CdData {
             to[at + 3] = (byte) point;
             if (point == 0xa2) putMsf(to, at + 8, blocks);
             else if (point == 1) putMsf(to, at + 8, 0);
-            else to[at + 8] = 1;                                     // number of the first and of the last track
+            else to[at + 8] = 1; // number of the first and of the last track
             at += 11;
         }
         return at;
@@ -168,22 +181,29 @@ final class CdData {
         Arrays.fill(to, (byte) 0);
         int length = 34;
         put16(to, 0, length - 2);
-        to[2] = 3 << 2 | 2;                                          // the last session is complete, so is the disc
+        to[2] = 3 << 2 | 2; // the last session is complete, so is the disc
         to[3] = to[4] = to[5] = to[6] = 1;
-        to[7] = 0x20;                                                // unrestricted use
-        put32(to, 16, 0xffffffffL);                                  // no more sessions
+        to[7] = 0x20; // unrestricted use
+        put32(to, 16, 0xffffffffL); // no more sessions
         put32(to, 20, 0xffffffffL);
         return length;
     }
 
-    /** GET CONFIGURATION, MMC-6, 6.6 and chapter 5. @param blocks 0 without a medium @param request 0 all, 1 those that are current, 2 the one feature */
+    /**
+     * GET CONFIGURATION, MMC-6, 6.6 and chapter 5. @param blocks 0 without a medium @param request 0 all, 1 those that
+     * are current, 2 the one feature
+     */
     static int configuration(byte[] to, int request, int firstFeature, long blocks) {
         Arrays.fill(to, (byte) 0);
         int profile = blocks == 0 ? 0 : blocks < LARGEST_CD_BLOCKS ? PROFILE_CD_ROM : PROFILE_DVD_ROM;
         int at = 8;
         for (int feature : new int[] {0x0000, 0x0001, 0x0003, 0x0010, 0x001e, 0x001f}) {
-            boolean current = feature < 0x10 || feature == 0x10 && profile != 0 || feature == 0x1e && profile == PROFILE_CD_ROM || feature == 0x1f && profile == PROFILE_DVD_ROM;
-            boolean wanted = request == 2 ? feature == firstFeature : feature >= firstFeature && (request == 0 || current);
+            boolean current = feature < 0x10
+                    || feature == 0x10 && profile != 0
+                    || feature == 0x1e && profile == PROFILE_CD_ROM
+                    || feature == 0x1f && profile == PROFILE_DVD_ROM;
+            boolean wanted =
+                    request == 2 ? feature == firstFeature : feature >= firstFeature && (request == 0 || current);
             if (wanted) at = feature(to, at, feature, current, profile);
         }
         put32(to, 0, at - 4);
@@ -198,8 +218,8 @@ final class CdData {
             case 0x0001 -> core(to, at);
             case 0x0003 -> removable(to, at + 4);
             case 0x0010 -> randomReadable(to, at + 4);
-            case 0x001e -> 4;                                        // CD Read, without C2 errors and CD-Text
-            default -> 0;                                            // DVD Read
+            case 0x001e -> 4; // CD Read, without C2 errors and CD-Text
+            default -> 0; // DVD Read
         };
         to[at + 2] |= (byte) ((feature < 0x10 ? PERSISTENT : 0) | (current ? CURRENT : 0));
         to[at + 3] = (byte) length;
@@ -215,9 +235,9 @@ final class CdData {
     }
 
     private static int core(byte[] to, int at) {
-        to[at + 2] = 2 << 2;                                         // version
-        put32(to, at + 4, 1);                                        // the SCSI family
-        to[at + 8] = 1;                                              // device busy events: none occur
+        to[at + 2] = 2 << 2; // version
+        put32(to, at + 4, 1); // the SCSI family
+        to[at + 8] = 1; // device busy events: none occur
         return 8;
     }
 

@@ -15,16 +15,37 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A CD-ROM drive as a SCSI logical unit: SPC-4 and MMC-6, with the reads and capacities of SBC-3. Reads what lies in it, in blocks of 2048 bytes; commands that would write or play are not there
- * (INVALID COMMAND). Each command is done when {@link #execute} returns. Thread-safe, since the medium is changed from outside.
+ * A CD-ROM drive as a SCSI logical unit: SPC-4 and MMC-6, with the reads and capacities of SBC-3. Reads what lies in
+ * it, in blocks of 2048 bytes; commands that would write or play are not there (INVALID COMMAND). Each command is done
+ * when {@link #execute} returns. Thread-safe, since the medium is changed from outside.
  */
 final class CdRom {
     static final int BLOCK = 2048;
     /** Of one command, so that others get their turn. READ(10) cannot ask for more. */
     private static final long MOST_BLOCKS = 65_536;
-    private static final int TEST_UNIT_READY = 0x00, REQUEST_SENSE = 0x03, READ_6 = 0x08, INQUIRY = 0x12, MODE_SENSE_6 = 0x1a, START_STOP_UNIT = 0x1b, PREVENT_ALLOW_MEDIUM_REMOVAL = 0x1e,
-        READ_FORMAT_CAPACITIES = 0x23, READ_CAPACITY_10 = 0x25, READ_10 = 0x28, SYNCHRONIZE_CACHE_10 = 0x35, READ_TOC = 0x43, GET_CONFIGURATION = 0x46, GET_EVENT_STATUS_NOTIFICATION = 0x4a,
-        READ_DISC_INFORMATION = 0x51, MODE_SENSE_10 = 0x5a, READ_16 = 0x88, SYNCHRONIZE_CACHE_16 = 0x91, SERVICE_ACTION_IN_16 = 0x9e, REPORT_LUNS = 0xa0, READ_12 = 0xa8, MECHANISM_STATUS = 0xbd;
+
+    private static final int TEST_UNIT_READY = 0x00,
+            REQUEST_SENSE = 0x03,
+            READ_6 = 0x08,
+            INQUIRY = 0x12,
+            MODE_SENSE_6 = 0x1a,
+            START_STOP_UNIT = 0x1b,
+            PREVENT_ALLOW_MEDIUM_REMOVAL = 0x1e,
+            READ_FORMAT_CAPACITIES = 0x23,
+            READ_CAPACITY_10 = 0x25,
+            READ_10 = 0x28,
+            SYNCHRONIZE_CACHE_10 = 0x35,
+            READ_TOC = 0x43,
+            GET_CONFIGURATION = 0x46,
+            GET_EVENT_STATUS_NOTIFICATION = 0x4a,
+            READ_DISC_INFORMATION = 0x51,
+            MODE_SENSE_10 = 0x5a,
+            READ_16 = 0x88,
+            SYNCHRONIZE_CACHE_16 = 0x91,
+            SERVICE_ACTION_IN_16 = 0x9e,
+            REPORT_LUNS = 0xa0,
+            READ_12 = 0xa8,
+            MECHANISM_STATUS = 0xbd;
     private static final int READ_CAPACITY_16 = 0x10;
     private static final int NO_EVENT = 0, EJECT_REQUEST = 1, NEW_MEDIA = 2, MEDIA_REMOVAL = 3;
     private static final int MEDIA_CLASS = 4, MEDIA_CLASSES = 1 << MEDIA_CLASS, NO_EVENT_AVAILABLE = 0x80;
@@ -48,21 +69,27 @@ final class CdRom {
 
     /** Puts a medium in and closes the tray. @return what lay there before, or null */
     synchronized Medium insert(Medium newMedium) throws IOException {
-        if (newMedium.sizeBytes() < BLOCK) throw new IOException("medium for " + name + " of " + newMedium.sizeBytes() + " bytes: a CD has blocks of " + BLOCK + " bytes, and at least one");
+        if (newMedium.sizeBytes() < BLOCK)
+            throw new IOException("medium for " + name + " of " + newMedium.sizeBytes() + " bytes: a CD has blocks of "
+                    + BLOCK + " bytes, and at least one");
         Medium before = medium;
         medium = newMedium;
         trayOpen = false;
         mediaEvent = NEW_MEDIA;
-        if (attention == 0) attention = Reply.MEDIUM_MAY_HAVE_CHANGED;   // a reset says as much
+        if (attention == 0) attention = Reply.MEDIUM_MAY_HAVE_CHANGED; // a reset says as much
         return before;
     }
 
-    /** Takes the medium out. @return it, or null when there was none @throws IOException when the guest has locked the tray; it is asked to let go */
+    /**
+     * Takes the medium out. @return it, or null when there was none @throws IOException when the guest has locked the
+     * tray; it is asked to let go
+     */
     synchronized Medium eject(boolean force) throws IOException {
         if (medium == null) return null;
         if (locked && !trayOpen && !force) {
             mediaEvent = EJECT_REQUEST;
-            throw new IOException("medium of " + name + " is locked by the guest, which has been asked to eject it: try again, or force it");
+            throw new IOException("medium of " + name
+                    + " is locked by the guest, which has been asked to eject it: try again, or force it");
         }
         Medium before = medium;
         medium = null;
@@ -88,7 +115,9 @@ final class CdRom {
 
     // --- commands
 
-    /** @param cdb at least 16 bytes, zeros behind its end @param size bytes of it @param in where data goes; it is cut */
+    /**
+     * @param cdb at least 16 bytes, zeros behind its end @param size bytes of it @param in where data goes; it is cut
+     */
     synchronized void execute(byte[] cdb, int size, IoVector in, Reply reply) {
         int opcode = u8(cdb, 0);
         if (attention != 0 && !passesAttention(opcode)) {
@@ -97,7 +126,9 @@ final class CdRom {
         } else if (size < length(opcode)) {
             reply.invalidField(size);
         } else if (needsMedium(opcode) && !isReady()) {
-            reply.check(Reply.NOT_READY, trayOpen ? Reply.MEDIUM_NOT_PRESENT_TRAY_OPEN : Reply.MEDIUM_NOT_PRESENT_TRAY_CLOSED);
+            reply.check(
+                    Reply.NOT_READY,
+                    trayOpen ? Reply.MEDIUM_NOT_PRESENT_TRAY_OPEN : Reply.MEDIUM_NOT_PRESENT_TRAY_CLOSED);
         } else {
             command(opcode, cdb, in, reply);
         }
@@ -118,20 +149,30 @@ final class CdRom {
             case 1, 2 -> 10;
             case 4 -> 16;
             case 5 -> 12;
-            default -> 1;                                            // not known here
+            default -> 1; // not known here
         };
     }
 
     private static boolean needsMedium(int opcode) {
         return switch (opcode) {
-            case TEST_UNIT_READY, READ_6, READ_10, READ_12, READ_16, READ_CAPACITY_10, SERVICE_ACTION_IN_16, READ_TOC, READ_DISC_INFORMATION, SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16 -> true;
+            case TEST_UNIT_READY,
+                    READ_6,
+                    READ_10,
+                    READ_12,
+                    READ_16,
+                    READ_CAPACITY_10,
+                    SERVICE_ACTION_IN_16,
+                    READ_TOC,
+                    READ_DISC_INFORMATION,
+                    SYNCHRONIZE_CACHE_10,
+                    SYNCHRONIZE_CACHE_16 -> true;
             default -> false;
         };
     }
 
     private void command(int opcode, byte[] cdb, IoVector in, Reply reply) {
         switch (opcode) {
-            case TEST_UNIT_READY, SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16 -> { }
+            case TEST_UNIT_READY, SYNCHRONIZE_CACHE_10, SYNCHRONIZE_CACHE_16 -> {}
             case REQUEST_SENSE -> requestSense(cdb, in, reply);
             case INQUIRY -> inquiry(cdb, in, reply);
             case REPORT_LUNS -> reportLuns(cdb, in, reply);
@@ -152,12 +193,24 @@ final class CdRom {
     private void multimediaCommand(int opcode, byte[] cdb, IoVector in, Reply reply) {
         switch (opcode) {
             case READ_TOC -> {
-                int format = (cdb[2] & 15) != 0 ? cdb[2] & 15 : u8(cdb, 9) >>> 6;   // where it was before MMC
+                int format = (cdb[2] & 15) != 0 ? cdb[2] & 15 : u8(cdb, 9) >>> 6; // where it was before MMC
                 boolean msf = (cdb[1] & 2) != 0;
-                answer(CdData.toc(data, format, msf, format == 0 ? u8(cdb, 6) : 0, blocks()), u16(cdb, 7), in, reply, format > 2 ? 2 : 6);
+                answer(
+                        CdData.toc(data, format, msf, format == 0 ? u8(cdb, 6) : 0, blocks()),
+                        u16(cdb, 7),
+                        in,
+                        reply,
+                        format > 2 ? 2 : 6);
             }
-            case READ_DISC_INFORMATION -> answer((cdb[1] & 7) == 0 ? CdData.discInformation(data) : -1, u16(cdb, 7), in, reply, 1);
-            case GET_CONFIGURATION -> answer((cdb[1] & 3) == 3 ? -1 : CdData.configuration(data, cdb[1] & 3, u16(cdb, 2), blocks()), u16(cdb, 7), in, reply, 1);
+            case READ_DISC_INFORMATION ->
+                answer((cdb[1] & 7) == 0 ? CdData.discInformation(data) : -1, u16(cdb, 7), in, reply, 1);
+            case GET_CONFIGURATION ->
+                answer(
+                        (cdb[1] & 3) == 3 ? -1 : CdData.configuration(data, cdb[1] & 3, u16(cdb, 2), blocks()),
+                        u16(cdb, 7),
+                        in,
+                        reply,
+                        1);
             case GET_EVENT_STATUS_NOTIFICATION -> eventStatus(cdb, in, reply);
             case MECHANISM_STATUS -> {
                 Arrays.fill(data, 0, 8, (byte) 0);
@@ -168,7 +221,10 @@ final class CdRom {
         }
     }
 
-    /** Gives what lies in {@link #data}, as much as is wanted. @param length of it, -1 when a field of the CDB, at {@code field}, asks for what there is not */
+    /**
+     * Gives what lies in {@link #data}, as much as is wanted. @param length of it, -1 when a field of the CDB, at
+     * {@code field}, asks for what there is not
+     */
     private void answer(int length, long allocated, IoVector in, Reply reply, int field) {
         if (length < 0) {
             reply.invalidField(field);
@@ -192,7 +248,9 @@ final class CdRom {
 
     private void inquiry(byte[] cdb, IoVector in, Reply reply) {
         boolean vital = (cdb[1] & 1) != 0;
-        int length = vital ? CdData.vitalData(data, u8(cdb, 2), serial) : cdb[2] != 0 ? -1 : CdData.inquiry(data, CdData.DEVICE_TYPE);
+        int length = vital
+                ? CdData.vitalData(data, u8(cdb, 2), serial)
+                : cdb[2] != 0 ? -1 : CdData.inquiry(data, CdData.DEVICE_TYPE);
         answer(length, u16(cdb, 3), in, reply, 2);
     }
 
@@ -211,12 +269,13 @@ final class CdRom {
     }
 
     /**
-     * Load and eject; there is nothing to spin. Who moves the tray hears of it by an event, not by a unit attention: Linux, which closes the tray when it opens the device, takes that for a
-     * disc changed under its feet and refuses the next read.
+     * Load and eject; there is nothing to spin. Who moves the tray hears of it by an event, not by a unit attention:
+     * Linux, which closes the tray when it opens the device, takes that for a disc changed under its feet and refuses
+     * the next read.
      */
     private void startStop(byte[] cdb, Reply reply) {
         boolean start = (cdb[4] & 1) != 0, loadOrEject = (cdb[4] & 2) != 0;
-        if (cdb[4] >>> 4 != 0 || !loadOrEject) return;               // power conditions
+        if (cdb[4] >>> 4 != 0 || !loadOrEject) return; // power conditions
         if (start) {
             if (trayOpen && medium != null) mediaEvent = NEW_MEDIA;
             trayOpen = false;
@@ -269,7 +328,7 @@ final class CdRom {
     private void formatCapacities(byte[] cdb, IoVector in, Reply reply) {
         put32(data, 0, 8);
         put32(data, 4, isReady() ? Math.min(blocks(), 0xffffffffL) : 0xffffffffL);
-        put32(data, 8, (isReady() ? 2L : 3L) << 24 | BLOCK);         // formatted, or no medium
+        put32(data, 8, (isReady() ? 2L : 3L) << 24 | BLOCK); // formatted, or no medium
         answer(12, u16(cdb, 7), in, reply, 0);
     }
 
@@ -283,6 +342,6 @@ final class CdRom {
         data[4] = (byte) mediaEvent;
         data[5] = (byte) ((trayOpen ? 1 : 0) | (isReady() ? 2 : 0));
         answer(!polled ? -1 : media ? 8 : 4, u16(cdb, 7), in, reply, 1);
-        if (media && reply.transferred >= 5) mediaEvent = NO_EVENT;  // it has been told
+        if (media && reply.transferred >= 5) mediaEvent = NO_EVENT; // it has been told
     }
 }

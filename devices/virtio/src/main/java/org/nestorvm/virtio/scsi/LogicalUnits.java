@@ -8,24 +8,31 @@ import static org.nestorvm.virtio.scsi.Bytes.u8;
 import java.util.Arrays;
 import org.nestorvm.memory.sys.IoVector;
 
-/** The addresses of virtio 1.2, 5.6.6.1, and what is answered where there is no drive: by target 0 for numbers that it does not have, and by the well-known unit REPORT LUNS. */
+/**
+ * The addresses of virtio 1.2, 5.6.6.1, and what is answered where there is no drive: by target 0 for numbers that it
+ * does not have, and by the well-known unit REPORT LUNS.
+ */
 final class LogicalUnits {
     /** The one drive: target 0, unit 0. */
     static final byte[] DRIVE = {1, 0, 0x40, 0, 0, 0, 0, 0};
 
-    enum Address { DRIVE, OTHER_UNIT, REPORT_LUNS, NO_TARGET }
+    enum Address {
+        DRIVE,
+        OTHER_UNIT,
+        REPORT_LUNS,
+        NO_TARGET
+    }
 
     private static final int REQUEST_SENSE = 0x03, INQUIRY = 0x12, REPORT_LUNS = 0xa0, TEST_UNIT_READY = 0x00;
     private static final int HEADER = 8, ENTRY = 8;
 
-    private LogicalUnits() {
-    }
+    private LogicalUnits() {}
 
     static Address of(byte[] lun) {
         for (int i = 4; i < 8; i++) if (lun[i] != 0) return Address.NO_TARGET;
         if (u16(lun, 0) == 0xc101 && u16(lun, 2) == 0) return Address.REPORT_LUNS;
         if (lun[0] != 1 || lun[1] != 0) return Address.NO_TARGET;
-        if (u16(lun, 2) == 0xc101) return Address.REPORT_LUNS;       // of the target
+        if (u16(lun, 2) == 0xc101) return Address.REPORT_LUNS; // of the target
         int method = u8(lun, 2) >>> 6;
         return method <= 1 && (u16(lun, 2) & 0x3fff) == 0 ? Address.DRIVE : Address.OTHER_UNIT;
     }
@@ -38,7 +45,13 @@ final class LogicalUnits {
                 else give(data, CdData.inquiry(data, CdData.NO_UNIT), u16(cdb, 3), in, reply);
             }
             case REPORT_LUNS -> report(data, u8(cdb, 2), u32(cdb, 6), in, reply);
-            case REQUEST_SENSE -> give(data, Reply.sense(data, Reply.ILLEGAL_REQUEST, Reply.LOGICAL_UNIT_NOT_SUPPORTED, (cdb[1] & 1) != 0), u8(cdb, 4), in, reply);
+            case REQUEST_SENSE ->
+                give(
+                        data,
+                        Reply.sense(data, Reply.ILLEGAL_REQUEST, Reply.LOGICAL_UNIT_NOT_SUPPORTED, (cdb[1] & 1) != 0),
+                        u8(cdb, 4),
+                        in,
+                        reply);
             default -> reply.check(Reply.ILLEGAL_REQUEST, Reply.LOGICAL_UNIT_NOT_SUPPORTED);
         }
     }
@@ -46,13 +59,14 @@ final class LogicalUnits {
     /** A command for the well-known unit: SPC-4, 9.2. */
     static void executeWellKnown(byte[] cdb, byte[] data, IoVector in, Reply reply) {
         switch (u8(cdb, 0)) {
-            case TEST_UNIT_READY -> { }
+            case TEST_UNIT_READY -> {}
             case INQUIRY -> {
                 if ((cdb[1] & 1) != 0 || cdb[2] != 0) reply.invalidField(2);
                 else give(data, CdData.inquiry(data, CdData.WELL_KNOWN_TYPE), u16(cdb, 3), in, reply);
             }
             case REPORT_LUNS -> report(data, u8(cdb, 2), u32(cdb, 6), in, reply);
-            case REQUEST_SENSE -> give(data, Reply.sense(data, Reply.NO_SENSE, 0, (cdb[1] & 1) != 0), u8(cdb, 4), in, reply);
+            case REQUEST_SENSE ->
+                give(data, Reply.sense(data, Reply.NO_SENSE, 0, (cdb[1] & 1) != 0), u8(cdb, 4), in, reply);
             default -> reply.check(Reply.ILLEGAL_REQUEST, Reply.INVALID_COMMAND);
         }
     }
@@ -65,7 +79,7 @@ final class LogicalUnits {
         }
         Arrays.fill(data, 0, HEADER + 2 * ENTRY, (byte) 0);
         int at = HEADER;
-        if (select != 1) at += ENTRY;                                // unit 0
+        if (select != 1) at += ENTRY; // unit 0
         if (select != 0) {
             put32(data, at, 0xc1010000L);
             at += ENTRY;

@@ -11,6 +11,5 @@ public interface Medium {
     void read(long offset, IoVector into) throws IOException;
 
     /** The drive was closed with this in it. Whoever ejects a medium closes it himself. */
-    default void close() throws IOException {
-    }
+    default void close() throws IOException {}
 }

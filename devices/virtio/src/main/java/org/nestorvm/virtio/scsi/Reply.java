@@ -5,16 +5,26 @@ final class Reply {
     static final int GOOD = 0x00, CHECK_CONDITION = 0x02;
     static final int NO_SENSE = 0, NOT_READY = 2, MEDIUM_ERROR = 3, ILLEGAL_REQUEST = 5, UNIT_ATTENTION = 6;
     // Additional sense code and its qualifier.
-    static final int UNRECOVERED_READ_ERROR = 0x1100, INVALID_COMMAND = 0x2000, LBA_OUT_OF_RANGE = 0x2100, INVALID_FIELD_IN_CDB = 0x2400, LOGICAL_UNIT_NOT_SUPPORTED = 0x2500,
-        MEDIUM_MAY_HAVE_CHANGED = 0x2800, POWER_ON_OR_RESET = 0x2900, BUS_DEVICE_RESET = 0x2903, SAVING_NOT_SUPPORTED = 0x3900, MEDIUM_NOT_PRESENT_TRAY_CLOSED = 0x3a01,
-        MEDIUM_NOT_PRESENT_TRAY_OPEN = 0x3a02, MEDIUM_REMOVAL_PREVENTED = 0x5302;
+    static final int UNRECOVERED_READ_ERROR = 0x1100,
+            INVALID_COMMAND = 0x2000,
+            LBA_OUT_OF_RANGE = 0x2100,
+            INVALID_FIELD_IN_CDB = 0x2400,
+            LOGICAL_UNIT_NOT_SUPPORTED = 0x2500,
+            MEDIUM_MAY_HAVE_CHANGED = 0x2800,
+            POWER_ON_OR_RESET = 0x2900,
+            BUS_DEVICE_RESET = 0x2903,
+            SAVING_NOT_SUPPORTED = 0x3900,
+            MEDIUM_NOT_PRESENT_TRAY_CLOSED = 0x3a01,
+            MEDIUM_NOT_PRESENT_TRAY_OPEN = 0x3a02,
+            MEDIUM_REMOVAL_PREVENTED = 0x5302;
     /** Fixed format, and descriptor format without descriptors. */
     static final int SENSE_BYTES = 18, DESCRIPTOR_SENSE_BYTES = 8;
-    private static final int FIXED_CURRENT = 0x70, DESCRIPTOR_CURRENT = 0x72, VALID = 0x80, FIELD_POINTER_IN_CDB = 0xc0;
 
+    private static final int FIXED_CURRENT = 0x70, DESCRIPTOR_CURRENT = 0x72, VALID = 0x80, FIELD_POINTER_IN_CDB = 0xc0;
     int status, key, code;
     /** The CDB wants more bytes than there are buffers for. */
     boolean overrun;
+
     long transferred;
     private int field;
     private long information;

@@ -6,8 +6,9 @@ import java.util.ArrayDeque;
 import org.nestorvm.memory.sys.IoVector;
 
 /**
- * Bytes of one connection that the guest has sent and the host's program has not taken: copied out of the guest's buffers, which would be held up otherwise, into chunks of a pool that all connections
- * share. Never more than the connection's window, since the guest may not send more.
+ * Bytes of one connection that the guest has sent and the host's program has not taken: copied out of the guest's
+ * buffers, which would be held up otherwise, into chunks of a pool that all connections share. Never more than the
+ * connection's window, since the guest may not send more.
  */
 final class Backlog {
     static final int CHUNK = 16 << 10;
@@ -29,7 +30,7 @@ final class Backlog {
 
     private final Pool pool;
     private final ArrayDeque<MemorySegment> chunks = new ArrayDeque<>(2);
-    private int start, end;                                          // in the first chunk, in the last one
+    private int start, end; // in the first chunk, in the last one
     private long bytes;
 
     Backlog(Pool pool) {

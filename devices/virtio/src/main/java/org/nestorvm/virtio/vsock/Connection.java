@@ -9,10 +9,12 @@ import org.nestorvm.memory.sys.Sockets;
 import org.nestorvm.virtio.queue.QueueViolation;
 
 /**
- * One stream between a port of the guest and a program of the host: virtio 1.2, 5.10.6.6, with the flow control of 5.10.6.3. Bytes go from the guest's buffers to the socket and back without a copy, except
- * what the program does not take at once ({@link Backlog}). All on the device's loop.
+ * One stream between a port of the guest and a program of the host: virtio 1.2, 5.10.6.6, with the flow control of
+ * 5.10.6.3. Bytes go from the guest's buffers to the socket and back without a copy, except what the program does not
+ * take at once ({@link Backlog}). All on the device's loop.
  *
- * <p>Each direction ends by itself. The program's end (read gives 0) becomes SHUTDOWN with SEND, the guest's becomes shutdown(2) once all is written. Who has shut both is answered with RST.
+ * <p>Each direction ends by itself. The program's end (read gives 0) becomes SHUTDOWN with SEND, the guest's becomes
+ * shutdown(2) once all is written. Who has shut both is answered with RST.
  */
 final class Connection {
     enum State {
@@ -28,6 +30,7 @@ final class Connection {
 
     /** What waits to be sent, in this order; RST stands alone. */
     private static final int REQUEST = 1, RESPONSE = 2, CREDIT_UPDATE = 4, CREDIT_REQUEST = 8, SHUTDOWN = 16, RST = 32;
+
     private static final int ABSENT = -1;
     /** Bytes from one socket before others get their turn. */
     private static final long TURN = 64 << 10;
@@ -49,8 +52,8 @@ final class Connection {
     private int pending;
     private boolean readable, starved;
     private boolean guestSends = true, guestReceives = true, hostSends = true, hostReceives = true;
-    private int received, forwarded, toldForwarded;                  // rx_cnt, fwd_cnt
-    private int sent, peerForwarded, peerWindow;                     // tx_cnt, peer_fwd_cnt, peer_buf_alloc
+    private int received, forwarded, toldForwarded; // rx_cnt, fwd_cnt
+    private int sent, peerForwarded, peerWindow; // tx_cnt, peer_fwd_cnt, peer_buf_alloc
 
     /** @param window bytes the guest may send before some have gone on, buf_alloc */
     Connection(VsockDevice device, int hostPort, int guestPort, int socket, int window, State state) {
@@ -92,7 +95,7 @@ final class Connection {
 
     /** A packet of the guest. */
     void packet(Header header, IoVector payload) {
-        if (state == State.DEAD) return;                             // RST is on its way
+        if (state == State.DEAD) return; // RST is on its way
         if (header.op == Header.OP_RST) {
             end();
             return;
@@ -106,8 +109,8 @@ final class Connection {
             case Header.OP_SHUTDOWN -> guestShuts(header.flags);
             case Header.OP_RW -> data(payload);
             case Header.OP_CREDIT_REQUEST -> send(CREDIT_UPDATE);
-            case Header.OP_CREDIT_UPDATE -> { }
-            default -> reset();                                      // REQUEST for what exists, or no operation at all
+            case Header.OP_CREDIT_UPDATE -> {}
+            default -> reset(); // REQUEST for what exists, or no operation at all
         }
         watch();
     }
@@ -116,7 +119,7 @@ final class Connection {
     private boolean peer(Header header) {
         int more = header.fwdCnt - peerForwarded;
         if (more > sent - peerForwarded) return false;
-        if (more >= 0) {                                             // else a packet that another one has overtaken in the guest
+        if (more >= 0) { // else a packet that another one has overtaken in the guest
             peerForwarded = header.fwdCnt;
             peerWindow = header.bufAlloc;
         }
@@ -143,7 +146,7 @@ final class Connection {
 
     private void data(IoVector payload) {
         long bytes = payload.totalBytes();
-        if (state == State.CLOSING) return;                          // sent before our SHUTDOWN arrived
+        if (state == State.CLOSING) return; // sent before our SHUTDOWN arrived
         if (state != State.OPEN || !guestSends || (received - forwarded) + bytes > window) {
             reset();
             return;
@@ -155,7 +158,9 @@ final class Connection {
         tellCredit();
     }
 
-    /** Writes as much as the socket takes, and cuts the vector. @return false when the program takes no more for ever */
+    /**
+     * Writes as much as the socket takes, and cuts the vector. @return false when the program takes no more for ever
+     */
     private boolean write(IoVector from) {
         while (!from.isEmpty()) {
             long count = Descriptors.tryWritev(socket, from.address(), Math.min(from.count(), IoVector.KERNEL_LIMIT));
@@ -228,7 +233,8 @@ final class Connection {
 
     /** Asks again: the event may be that of a socket which had the same number a moment ago. */
     private boolean isHungUp(int events) {
-        return (events & (Events.EPOLLHUP | Events.EPOLLERR)) != 0 && (Events.tryPoll(socket, 0, 0) & (Events.POLLHUP | Events.POLLERR)) != 0;
+        return (events & (Events.EPOLLHUP | Events.EPOLLERR)) != 0
+                && (Events.tryPoll(socket, 0, 0) & (Events.POLLHUP | Events.POLLERR)) != 0;
     }
 
     /** Nobody takes what the guest sends; it is dropped from now on. */
@@ -241,7 +247,9 @@ final class Connection {
         passShutdown();
     }
 
-    /** Sends what waits for receive buffers, and one turn of data. @return false when there was no buffer for all of it */
+    /**
+     * Sends what waits for receive buffers, and one turn of data. @return false when there was no buffer for all of it
+     */
     boolean transmit(Receiver receiver, Header header) throws QueueViolation {
         do {
             while (pending != 0) {
@@ -263,15 +271,18 @@ final class Connection {
 
     private void control(Receiver receiver, Header header, int what) {
         pending &= ~what;
-        fill(header, switch (what) {
-            case REQUEST -> Header.OP_REQUEST;
-            case RESPONSE -> Header.OP_RESPONSE;
-            case CREDIT_UPDATE -> Header.OP_CREDIT_UPDATE;
-            case CREDIT_REQUEST -> Header.OP_CREDIT_REQUEST;
-            case SHUTDOWN -> Header.OP_SHUTDOWN;
-            default -> Header.OP_RST;
-        });
-        if (what == SHUTDOWN) header.flags = (hostReceives ? 0 : Header.SHUTDOWN_RECEIVE) | (hostSends ? 0 : Header.SHUTDOWN_SEND);
+        fill(
+                header,
+                switch (what) {
+                    case REQUEST -> Header.OP_REQUEST;
+                    case RESPONSE -> Header.OP_RESPONSE;
+                    case CREDIT_UPDATE -> Header.OP_CREDIT_UPDATE;
+                    case CREDIT_REQUEST -> Header.OP_CREDIT_REQUEST;
+                    case SHUTDOWN -> Header.OP_SHUTDOWN;
+                    default -> Header.OP_RST;
+                });
+        if (what == SHUTDOWN)
+            header.flags = (hostReceives ? 0 : Header.SHUTDOWN_RECEIVE) | (hostSends ? 0 : Header.SHUTDOWN_SEND);
         receiver.send(header);
         if (what == RST) end();
         else if (what == SHUTDOWN && header.flags == Header.SHUTDOWN_BOTH) {
@@ -296,7 +307,7 @@ final class Connection {
     private boolean receive(Receiver receiver, Header header) throws QueueViolation {
         IoVector vector = device.vector;
         if (!receiver.gather(vector, Math.min(credit(), TURN))) return false;
-        readable = false;                                            // if there is more the loop says so, after the others' turns
+        readable = false; // if there is more the loop says so, after the others' turns
         long count;
         do {
             count = Descriptors.tryReadv(socket, vector.address(), Math.min(vector.count(), IoVector.KERNEL_LIMIT));
@@ -332,7 +343,7 @@ final class Connection {
 
     private int wanted() {
         if (socket < 0) return ABSENT;
-        if (state == State.REQUESTED) return 0;                      // a hang-up is told without being asked for
+        if (state == State.REQUESTED) return 0; // a hang-up is told without being asked for
         boolean reads = hostSends && guestReceives;
         int events = (reads && !starved && !readable ? Events.EPOLLIN : 0) | (backlog.isEmpty() ? 0 : Events.EPOLLOUT);
         // A hang-up, too, would be told again and again, and means nothing before all is read.

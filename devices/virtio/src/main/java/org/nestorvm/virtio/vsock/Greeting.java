@@ -10,7 +10,10 @@ import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.HostMemory;
 
-/** A program of the host has connected and has yet to say which port of the guest it wants: {@code CONNECT port}, one line. What follows the line is the guest's. */
+/**
+ * A program of the host has connected and has yet to say which port of the guest it wants: {@code CONNECT port}, one
+ * line. What follows the line is the guest's.
+ */
 final class Greeting {
     private static final Pattern LINE = Pattern.compile("(?i:CONNECT) ([0-9]{1,10})\r?");
     private static final int LONGEST = 32;
@@ -37,7 +40,7 @@ final class Greeting {
     private void read() {
         try (Arena arena = Arena.ofConfined()) {
             long at = arena.allocate(1).address();
-            for (;;) {
+            for (; ; ) {
                 long count = Descriptors.tryRead(socket, at, 1);
                 if (count == -Errno.EINTR) continue;
                 if (count == -Errno.EAGAIN) return;

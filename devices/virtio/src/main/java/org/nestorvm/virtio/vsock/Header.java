@@ -4,18 +4,37 @@ import java.lang.foreign.Arena;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.memory.sys.IoVector;
 
-/** struct virtio_vsock_hdr, virtio 1.2, 5.10.6: one packet's, taken out of a guest's buffers once or put into them. Reused; allocates nothing. */
+/**
+ * struct virtio_vsock_hdr, virtio 1.2, 5.10.6: one packet's, taken out of a guest's buffers once or put into them.
+ * Reused; allocates nothing.
+ */
 final class Header {
     static final int BYTES = 44;
     static final int TYPE_STREAM = 1;
-    static final int OP_REQUEST = 1, OP_RESPONSE = 2, OP_RST = 3, OP_SHUTDOWN = 4, OP_RW = 5, OP_CREDIT_UPDATE = 6, OP_CREDIT_REQUEST = 7;
+    static final int OP_REQUEST = 1,
+            OP_RESPONSE = 2,
+            OP_RST = 3,
+            OP_SHUTDOWN = 4,
+            OP_RW = 5,
+            OP_CREDIT_UPDATE = 6,
+            OP_CREDIT_REQUEST = 7;
     /** The sender of SHUTDOWN will not receive, or not send, any more. */
     static final int SHUTDOWN_RECEIVE = 1, SHUTDOWN_SEND = 2, SHUTDOWN_BOTH = 3;
 
-    private static final int SRC_CID = 0, DST_CID = 8, SRC_PORT = 16, DST_PORT = 20, LEN = 24, TYPE = 28, OP = 30, FLAGS = 32, BUF_ALLOC = 36, FWD_CNT = 40;
+    private static final int SRC_CID = 0,
+            DST_CID = 8,
+            SRC_PORT = 16,
+            DST_PORT = 20,
+            LEN = 24,
+            TYPE = 28,
+            OP = 30,
+            FLAGS = 32,
+            BUF_ALLOC = 36,
+            FWD_CNT = 40;
 
-    @SuppressWarnings("unused")                                      // keeps the memory
+    @SuppressWarnings("unused") // keeps the memory
     private final Arena arena = Arena.ofAuto();
+
     private final long at = arena.allocate(BYTES, Long.BYTES).address();
 
     long srcCid, dstCid;

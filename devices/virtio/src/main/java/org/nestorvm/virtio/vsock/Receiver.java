@@ -7,7 +7,8 @@ import org.nestorvm.virtio.queue.QueueViolation;
 import org.nestorvm.virtio.queue.Virtqueue;
 
 /**
- * The rx queue: buffers that the guest has given for packets to it. Some are held in stock, so that one readv(2) fills several of them with what a socket has, each behind the place of its header.
+ * The rx queue: buffers that the guest has given for packets to it. Some are held in stock, so that one readv(2) fills
+ * several of them with what a socket has, each behind the place of its header.
  */
 final class Receiver {
     /** Buffers filled by one call. Linux' have 4 KiB. */
@@ -40,7 +41,9 @@ final class Receiver {
             if (chain == null) return false;
         }
         stock.add(chain);
-        if (room(chain) <= 0) throw new QueueViolation("rx buffer of " + chain.writable().totalBytes() + " bytes: a packet's header has " + Header.BYTES + ", and data follows");
+        if (room(chain) <= 0)
+            throw new QueueViolation("rx buffer of " + chain.writable().totalBytes() + " bytes: a packet's header has "
+                    + Header.BYTES + ", and data follows");
         return true;
     }
 

@@ -1,6 +1,9 @@
 package org.nestorvm.virtio.vsock;
 
-/** RST packets that belong to no connection and wait for a receive buffer: a ring of fixed size. While it is full the guest's packets are not looked at. */
+/**
+ * RST packets that belong to no connection and wait for a receive buffer: a ring of fixed size. While it is full the
+ * guest's packets are not looked at.
+ */
 final class Resets {
     private static final int SIZE = 128;
     private final long[] srcCid = new long[SIZE], dstCid = new long[SIZE], ports = new long[SIZE];

@@ -25,11 +25,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Socket device: virtio 1.2, section 5.10, stream sockets. The host's side are Unix sockets, in the way that Firecracker and Cloud Hypervisor have them: a program that connects to PATH and writes
- * {@code CONNECT port} is connected to the guest's listener at that port, and reads {@code OK hostport} when it has answered; what the guest connects to at CID 2 is the program that listens at PATH_port.
+ * Socket device: virtio 1.2, section 5.10, stream sockets. The host's side are Unix sockets, in the way that
+ * Firecracker and Cloud Hypervisor have them: a program that connects to PATH and writes {@code CONNECT port} is
+ * connected to the guest's listener at that port, and reads {@code OK hostport} when it has answered; what the guest
+ * connects to at CID 2 is the program that listens at PATH_port.
  *
- * <p>What a guest can make the host hold is bounded: sockets by the option {@code connections}, bytes by the windows that the connections are given from one budget, replies by what is
- * left of each connection's state, and by a ring of RSTs after which the guest's packets wait (5.10.6.1).
+ * <p>What a guest can make the host hold is bounded: sockets by the option {@code connections}, bytes by the windows
+ * that the connections are given from one budget, replies by what is left of each connection's state, and by a ring of
+ * RSTs after which the guest's packets wait (5.10.6.1).
  */
 public final class VsockDevice extends RingDevice {
     public static final int TYPE = 19;
@@ -42,19 +45,31 @@ public final class VsockDevice extends RingDevice {
     private static final int EVENT_BYTES = 4;
     /** Packets served before other handlers and a stop get their turn; no less than the queue has. */
     private static final int SHARE = 256;
+
     private static final int ACCEPT_SHARE = 16;
-    /** After a connection could not be accepted: for want of descriptors, say, of which nobody tells when there are some again. */
+    /**
+     * After a connection could not be accepted: for want of descriptors, say, of which nobody tells when there are some
+     * again.
+     */
     private static final long RETRY_NS = 500_000_000;
-    /** For a program that has connected to say which port of the guest it wants: until then it takes a place that another could have. */
+    /**
+     * For a program that has connected to say which port of the guest it wants: until then it takes a place that
+     * another could have.
+     */
     static final long GREETING_NS = 10_000_000_000L;
     /** Ports above these are given to programs of the host that connect. */
     private static final int FIRST_HOST_PORT = 1 << 30;
+
     private static final int LARGEST_WINDOW = 256 << 10, SMALLEST_WINDOW = 16 << 10;
-    /** Bytes that windows are given from; each takes a small part of what is left, so that the first ones are large and it lasts. */
+    /**
+     * Bytes that windows are given from; each takes a small part of what is left, so that the first ones are large and
+     * it lasts.
+     */
     private static final long BUDGET = 64 << 20;
 
     /** For one call at a time. */
     final IoVector vector = new IoVector(64);
+
     final Backlog.Pool pool = new Backlog.Pool();
     private final LimitedLog log = new LimitedLog(LOG);
     private final VsockOptions options;
@@ -63,7 +78,7 @@ public final class VsockDevice extends RingDevice {
     private final int retry, silence;
     private final long greetingNs;
     private final ConnectionTable table;
-    private final Set<Greeting> greetings = new LinkedHashSet<>();         // the oldest first
+    private final Set<Greeting> greetings = new LinkedHashSet<>(); // the oldest first
     private final ArrayDeque<Connection> waiting = new ArrayDeque<>();
     private final Receiver receiver = new Receiver();
     private final Resets resets = new Resets();
@@ -72,7 +87,10 @@ public final class VsockDevice extends RingDevice {
     private long windows;
     private boolean delivering, senderWaits, listenerWaits, acceptFails, eventPending, closed;
 
-    /** Listens at the path from now on; who connects is answered when a driver is there. @throws IOException when another program listens at the path, for instance */
+    /**
+     * Listens at the path from now on; who connects is answered when a driver is there. @throws IOException when
+     * another program listens at the path, for instance
+     */
     public VsockDevice(String name, VsockOptions options) throws IOException {
         this(name, options, UnixListener.listen("vsock", options.path()), HostPorts.of(options));
     }
@@ -86,8 +104,17 @@ public final class VsockDevice extends RingDevice {
         this(name, options, listener, ports, GREETING_NS);
     }
 
-    VsockDevice(String name, VsockOptions options, UnixListener listener, HostPorts ports, long greetingNs) throws IOException {
-        super(TYPE, name, F_STREAM, new ConfigSpace(CONFIG_BYTES).set(GUEST_CID, 8, options.cid()), 1, QUEUE_SIZE, QUEUE_SIZE, EVENT_QUEUE_SIZE);
+    VsockDevice(String name, VsockOptions options, UnixListener listener, HostPorts ports, long greetingNs)
+            throws IOException {
+        super(
+                TYPE,
+                name,
+                F_STREAM,
+                new ConfigSpace(CONFIG_BYTES).set(GUEST_CID, 8, options.cid()),
+                1,
+                QUEUE_SIZE,
+                QUEUE_SIZE,
+                EVENT_QUEUE_SIZE);
         this.options = options;
         this.listener = listener;
         this.ports = ports;
@@ -146,7 +173,10 @@ public final class VsockDevice extends RingDevice {
         senderWaits = false;
     }
 
-    /** Connections are gone: the guest is told that its transport was reset (5.10.6.8), and programs find their sockets ended. For who moves or restores a guest. */
+    /**
+     * Connections are gone: the guest is told that its transport was reset (5.10.6.8), and programs find their sockets
+     * ended. For who moves or restores a guest.
+     */
     public void transportReset() {
         EventLoop loop = loop();
         if (loop == null) return;
@@ -180,8 +210,10 @@ public final class VsockDevice extends RingDevice {
         if (!eventPending) return;
         Chain chain = queue.poll();
         if (chain == null) return;
-        if (chain.writable().totalBytes() < EVENT_BYTES) throw new QueueViolation("event buffer of " + chain.writable().totalBytes() + " bytes: an event has " + EVENT_BYTES);
-        chain.writable().fill(0, EVENT_BYTES, (byte) 0);             // TRANSPORT_RESET
+        if (chain.writable().totalBytes() < EVENT_BYTES)
+            throw new QueueViolation(
+                    "event buffer of " + chain.writable().totalBytes() + " bytes: an event has " + EVENT_BYTES);
+        chain.writable().fill(0, EVENT_BYTES, (byte) 0); // TRANSPORT_RESET
         queue.push(chain, EVENT_BYTES);
         eventPending = false;
         interrupt(queue);
@@ -230,12 +262,14 @@ public final class VsockDevice extends RingDevice {
     // --- from the guest
 
     private void accept(Virtqueue queue) throws QueueViolation {
-        boolean own = !hasKick(TX);                                  // the driver's thread: finds done what it has offered
+        boolean own = !hasKick(TX); // the driver's thread: finds done what it has offered
         int left = SHARE;
         senderWaits = false;
         do {
             queue.disableNotifications();
-            for (Chain chain; left > 0 && resets.hasRoom() && (chain = queue.poll()) != null; left = !own && loop().isWanted() ? 0 : left - 1) {
+            for (Chain chain;
+                    left > 0 && resets.hasRoom() && (chain = queue.poll()) != null;
+                    left = !own && loop().isWanted() ? 0 : left - 1) {
                 packet(chain.readable());
                 queue.push(chain, 0);
             }
@@ -250,7 +284,8 @@ public final class VsockDevice extends RingDevice {
     /** What is no packet at all is dropped: there is nobody to answer. */
     private void packet(IoVector payload) {
         if (!in.take(payload)) return;
-        Connection connection = in.srcCid == guestCid() && in.dstCid == HOST_CID ? table.find(in.dstPort, in.srcPort) : null;
+        Connection connection =
+                in.srcCid == guestCid() && in.dstCid == HOST_CID ? table.find(in.dstPort, in.srcPort) : null;
         boolean whole = in.length <= payload.totalBytes() - Header.BYTES;
         if (in.type != Header.TYPE_STREAM || connection == null || !whole) {
             if (connection != null) connection.reset();
@@ -308,7 +343,8 @@ public final class VsockDevice extends RingDevice {
 
     /** Ends a connection that waits for nothing but the guest's last word. */
     private boolean evict() {
-        Connection closing = resets.hasRoom() ? table.findFirst(connection -> connection.state() == Connection.State.CLOSING) : null;
+        Connection closing =
+                resets.hasRoom() ? table.findFirst(connection -> connection.state() == Connection.State.CLOSING) : null;
         if (closing == null) return false;
         resets.add(HOST_CID, closing.hostPort, guestCid(), closing.guestPort, Header.TYPE_STREAM);
         closing.end();
@@ -362,7 +398,11 @@ public final class VsockDevice extends RingDevice {
         for (Greeting each : List.copyOf(greetings)) {
             left = each.deadlineNs() - now;
             if (left > 0) break;
-            log.warn("{}: a program that connected to {} has not said CONNECT PORT within {} ms; its connection ends", name(), options.path(), TimeUnit.NANOSECONDS.toMillis(greetingNs));
+            log.warn(
+                    "{}: a program that connected to {} has not said CONNECT PORT within {} ms; its connection ends",
+                    name(),
+                    options.path(),
+                    TimeUnit.NANOSECONDS.toMillis(greetingNs));
             refuse(each);
         }
         if (!greetings.isEmpty()) Events.trySetTimer(silence, Math.max(1, left));
@@ -398,7 +438,8 @@ public final class VsockDevice extends RingDevice {
     /** A program wants a port of the guest. */
     void wanted(Greeting greeting, int guestPort) {
         greetings.remove(greeting);
-        open(freeHostPort(guestPort), guestPort, greeting.release(), Connection.State.REQUESTED).request();
+        open(freeHostPort(guestPort), guestPort, greeting.release(), Connection.State.REQUESTED)
+                .request();
         deliver();
     }
 

@@ -9,7 +9,8 @@ import org.nestorvm.memory.sys.Sockets;
  * What the user says of a vsock device.
  *
  * @param cid the guest's address
- * @param path the Unix socket at which programs of the host connect; those that the guest connects to listen at this path with {@code _PORT} behind it
+ * @param path the Unix socket at which programs of the host connect; those that the guest connects to listen at this
+ *     path with {@code _PORT} behind it
  * @param connections the most at a time
  */
 public record VsockOptions(long cid, Path path, int connections) {
@@ -18,11 +19,16 @@ public record VsockOptions(long cid, Path path, int connections) {
     private static final int MOST_CONNECTIONS = 16384;
     /** Others are reserved: virtio 1.2, 5.10.4. */
     private static final long LEAST_CID = 3, MOST_CID = 0xfffffffeL;
+
     private static final int LONGEST_PATH = Sockets.PATH_MAX_BYTES - "_4294967295".length();
 
     /** @throws IllegalArgumentException for what {@link #parse} would not give */
     public VsockOptions {
-        if (cid < LEAST_CID || cid > MOST_CID || connections < 1 || connections > MOST_CONNECTIONS || !fits(HostText.text(path))) {
+        if (cid < LEAST_CID
+                || cid > MOST_CID
+                || connections < 1
+                || connections > MOST_CONNECTIONS
+                || !fits(HostText.text(path))) {
             throw new IllegalArgumentException("vsock: cid=" + cid + " connections=" + connections + " path=" + path);
         }
     }
@@ -35,15 +41,20 @@ public record VsockOptions(long cid, Path path, int connections) {
         Path path = null;
         for (String part : text.split(",")) {
             int equals = part.indexOf('=');
-            String key = equals < 0 ? part : part.substring(0, equals), value = equals < 0 ? "" : part.substring(equals + 1);
+            String key = equals < 0 ? part : part.substring(0, equals),
+                    value = equals < 0 ? "" : part.substring(equals + 1);
             switch (key) {
                 case "cid" -> cid = number("cid", value, LEAST_CID, MOST_CID);
                 case "path" -> path = path(value);
                 case "connections" -> connections = (int) number("connections", value, 1, MOST_CONNECTIONS);
-                default -> throw new IOException("vsock option \"" + part + "\" is not known: write cid=N, path=PATH or connections=N, with commas between");
+                default ->
+                    throw new IOException("vsock option \"" + part
+                            + "\" is not known: write cid=N, path=PATH or connections=N, with commas between");
             }
         }
-        if (path == null) throw new IOException("vsock \"" + text + "\" has no path: add path=PATH, the Unix socket at which programs of the host connect");
+        if (path == null)
+            throw new IOException("vsock \"" + text
+                    + "\" has no path: add path=PATH, the Unix socket at which programs of the host connect");
         return new VsockOptions(cid, path, connections);
     }
 
@@ -59,7 +70,8 @@ public record VsockOptions(long cid, Path path, int connections) {
 
     private static Path path(String value) throws IOException {
         if (!fits(value)) {
-            throw new IOException("vsock path \"" + value + "\" has " + bytes(value) + " bytes: a path of a Unix socket, with _PORT behind it, leaves 1 to " + LONGEST_PATH);
+            throw new IOException("vsock path \"" + value + "\" has " + bytes(value)
+                    + " bytes: a path of a Unix socket, with _PORT behind it, leaves 1 to " + LONGEST_PATH);
         }
         return HostText.path(value);
     }

@@ -10,10 +10,12 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Words for C structures: the members in the header's order, padded as the System V x86-64 ABI pads them. Little endian, as every host of KVM on x86 is. */
+/**
+ * Words for C structures: the members in the header's order, padded as the System V x86-64 ABI pads them. Little
+ * endian, as every host of KVM on x86 is.
+ */
 final class CStruct {
-    private CStruct() {
-    }
+    private CStruct() {}
 
     static StructLayout struct(String name, MemoryLayout... members) {
         List<MemoryLayout> padded = new ArrayList<>();

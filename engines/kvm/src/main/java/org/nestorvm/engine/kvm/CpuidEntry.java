@@ -5,17 +5,28 @@ import static org.nestorvm.engine.kvm.CStruct.offset;
 import java.util.List;
 import org.nestorvm.memory.sys.HostMemory;
 
-/** One answer of CPUID: struct kvm_cpuid_entry2. {@code indexed}: the answer depends on ECX, and this one is for {@code index}. */
+/**
+ * One answer of CPUID: struct kvm_cpuid_entry2. {@code indexed}: the answer depends on ECX, and this one is for
+ * {@code index}.
+ */
 record CpuidEntry(int function, int index, boolean indexed, int eax, int ebx, int ecx, int edx) {
-    private static final long FUNCTION = offset(KvmStructs.CPUID_ENTRY2, "function"), INDEX = offset(KvmStructs.CPUID_ENTRY2, "index");
+    private static final long FUNCTION = offset(KvmStructs.CPUID_ENTRY2, "function"),
+            INDEX = offset(KvmStructs.CPUID_ENTRY2, "index");
     private static final long FLAGS = offset(KvmStructs.CPUID_ENTRY2, "flags");
-    private static final long EAX = offset(KvmStructs.CPUID_ENTRY2, "eax"), EBX = offset(KvmStructs.CPUID_ENTRY2, "ebx");
-    private static final long ECX = offset(KvmStructs.CPUID_ENTRY2, "ecx"), EDX = offset(KvmStructs.CPUID_ENTRY2, "edx");
+    private static final long EAX = offset(KvmStructs.CPUID_ENTRY2, "eax"),
+            EBX = offset(KvmStructs.CPUID_ENTRY2, "ebx");
+    private static final long ECX = offset(KvmStructs.CPUID_ENTRY2, "ecx"),
+            EDX = offset(KvmStructs.CPUID_ENTRY2, "edx");
 
     static CpuidEntry read(long address) {
-        return new CpuidEntry(HostMemory.getInt(address + FUNCTION), HostMemory.getInt(address + INDEX),
-                (HostMemory.getInt(address + FLAGS) & Kvm.CPUID_FLAG_SIGNIFCANT_INDEX) != 0, HostMemory.getInt(address + EAX), HostMemory.getInt(address + EBX),
-                HostMemory.getInt(address + ECX), HostMemory.getInt(address + EDX));
+        return new CpuidEntry(
+                HostMemory.getInt(address + FUNCTION),
+                HostMemory.getInt(address + INDEX),
+                (HostMemory.getInt(address + FLAGS) & Kvm.CPUID_FLAG_SIGNIFCANT_INDEX) != 0,
+                HostMemory.getInt(address + EAX),
+                HostMemory.getInt(address + EBX),
+                HostMemory.getInt(address + ECX),
+                HostMemory.getInt(address + EDX));
     }
 
     CpuidEntry with(int newEax, int newEbx, int newEcx, int newEdx) {

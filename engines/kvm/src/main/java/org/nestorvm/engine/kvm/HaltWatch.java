@@ -4,9 +4,10 @@ import java.util.List;
 import org.nestorvm.vmm.VmClock;
 
 /**
- * Finds processors that have halted with interrupts disabled (P26). With local APICs in the kernel HLT does not leave the guest, and such a machine would hang without a word. Twice
- * a second each processor that has not come back since the last look is asked, in its own thread. Whether another one can still wake it is for the
- * machine to find out, which knows them all.
+ * Finds processors that have halted with interrupts disabled (P26). With local APICs in the kernel HLT does not leave
+ * the guest, and such a machine would hang without a word. Twice a second each processor that has not come back since
+ * the last look is asked, in its own thread. Whether another one can still wake it is for the machine to find out,
+ * which knows them all.
  */
 final class HaltWatch implements AutoCloseable {
     static final long INTERVAL_NS = 500_000_000L;
@@ -35,7 +36,8 @@ final class HaltWatch implements AutoCloseable {
         timer.arm(clock.nowNs() + INTERVAL_NS);
     }
 
-    @Override public synchronized void close() {
+    @Override
+    public synchronized void close() {
         closed = true;
         timer.disarm();
     }

@@ -4,8 +4,8 @@ import java.lang.foreign.MemoryLayout;
 import org.nestorvm.memory.sys.Ioctl;
 
 /**
- * The numbers of linux/kvm.h: requests, capabilities, exit reasons, flags, with the names of that header less the prefix KVM_. Requests are composed as the header composes them,
- * from the size of the structure.
+ * The numbers of linux/kvm.h: requests, capabilities, exit reasons, flags, with the names of that header less the
+ * prefix KVM_. Requests are composed as the header composes them, from the size of the structure.
  */
 final class Kvm {
     private static final int KVMIO = 0xae;
@@ -127,19 +127,29 @@ final class Kvm {
     static final int EXIT_DIRTY_RING_FULL = 31;
     static final int EXIT_MEMORY_FAULT = 39;
 
-    static final int INTERNAL_ERROR_EMULATION = 1, INTERNAL_ERROR_SIMUL_EX = 2, INTERNAL_ERROR_DELIVERY_EV = 3, INTERNAL_ERROR_UNEXPECTED_EXIT_REASON = 4;
+    static final int INTERNAL_ERROR_EMULATION = 1,
+            INTERNAL_ERROR_SIMUL_EX = 2,
+            INTERNAL_ERROR_DELIVERY_EV = 3,
+            INTERNAL_ERROR_UNEXPECTED_EXIT_REASON = 4;
 
     // flags
     static final int PMU_CAP_DISABLE = 1;
     static final int MEM_LOG_DIRTY_PAGES = 1, MEM_READONLY = 2;
     static final int SYNC_X86_REGS = 1, SYNC_X86_SREGS = 2, SYNC_X86_EVENTS = 4;
-    static final int MP_STATE_RUNNABLE = 0, MP_STATE_UNINITIALIZED = 1, MP_STATE_INIT_RECEIVED = 2, MP_STATE_HALTED = 3, MP_STATE_SIPI_RECEIVED = 4;
+    static final int MP_STATE_RUNNABLE = 0,
+            MP_STATE_UNINITIALIZED = 1,
+            MP_STATE_INIT_RECEIVED = 2,
+            MP_STATE_HALTED = 3,
+            MP_STATE_SIPI_RECEIVED = 4;
     static final int IRQ_ROUTING_IRQCHIP = 1, IRQ_ROUTING_MSI = 2;
     static final int IRQFD_FLAG_DEASSIGN = 1, IRQFD_FLAG_RESAMPLE = 2;
     static final int IOEVENTFD_FLAG_DATAMATCH = 1, IOEVENTFD_FLAG_PIO = 2, IOEVENTFD_FLAG_DEASSIGN = 4;
     static final int X86_SHADOW_INT_MOV_SS = 1, X86_SHADOW_INT_STI = 2;
     static final int VCPUEVENT_VALID_NMI_PENDING = 1, VCPUEVENT_VALID_SIPI_VECTOR = 2, VCPUEVENT_VALID_SHADOW = 4;
-    static final int GUESTDBG_ENABLE = 1, GUESTDBG_SINGLESTEP = 2, GUESTDBG_USE_SW_BP = 0x10000, GUESTDBG_USE_HW_BP = 0x20000;
+    static final int GUESTDBG_ENABLE = 1,
+            GUESTDBG_SINGLESTEP = 2,
+            GUESTDBG_USE_SW_BP = 0x10000,
+            GUESTDBG_USE_HW_BP = 0x20000;
     static final int MSR_FILTER_READ = 1, MSR_FILTER_WRITE = 2;
     static final int CPUID_FLAG_SIGNIFCANT_INDEX = 1;
     static final int DIRTY_LOG_MANUAL_PROTECT_ENABLE = 1, DIRTY_LOG_INITIALLY_SET = 2;
@@ -148,8 +158,7 @@ final class Kvm {
     /** Pages into a processor's mapping: the ring of coalesced writes and the ring of dirty frames. */
     static final int COALESCED_MMIO_PAGE_OFFSET = 2, DIRTY_LOG_PAGE_OFFSET = 64;
 
-    private Kvm() {
-    }
+    private Kvm() {}
 
     private static int io(int number) {
         return Ioctl.io(KVMIO, number);

@@ -5,8 +5,7 @@ import org.nestorvm.vmm.GuestBus;
 
 /** Port and memory-mapped accesses, between the page shared with the kernel and the bus. Allocates nothing. */
 final class KvmAccess {
-    private KvmAccess() {
-    }
+    private KvmAccess() {}
 
     /** INS and OUTS with a repeat prefix come as several accesses in one exit, one after the other in memory. */
     static void port(KvmRun run, GuestBus bus) {
@@ -36,7 +35,10 @@ final class KvmAccess {
         }
     }
 
-    /** The kernel cuts at eight bytes and at pages, so lengths other than 1, 2, 4 and 8 occur: such an access is made of the largest pieces that fit. */
+    /**
+     * The kernel cuts at eight bytes and at pages, so lengths other than 1, 2, 4 and 8 occur: such an access is made of
+     * the largest pieces that fit.
+     */
     static void mmio(KvmRun run, GuestBus bus) {
         long gpa = run.mmioGpa();
         long data = run.mmioData();

@@ -6,15 +6,25 @@ import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.vmm.InterruptPins;
 
-/** State of the chips that KVM emulates in a machine whose whole interrupt controller is the kernel's ({@link KvmVm.Irqchip#KERNEL}). */
+/**
+ * State of the chips that KVM emulates in a machine whose whole interrupt controller is the kernel's
+ * ({@link KvmVm.Irqchip#KERNEL}).
+ */
 final class KvmChips {
     /** The order is that of the header's KVM_IRQCHIP_ numbers; the 8254 has calls of its own. */
-    enum Chip { PIC_MASTER, PIC_SLAVE, IOAPIC, PIT }
+    enum Chip {
+        PIC_MASTER,
+        PIC_SLAVE,
+        IOAPIC,
+        PIT
+    }
 
-    private static final long CHIP_ID = offset(KvmStructs.IRQCHIP, "chip_id"), CHIP = offset(KvmStructs.IRQCHIP, "chip");
-    private static final int CHIP_BYTES = (int) CStruct.size(KvmStructs.IRQCHIP, "chip"), PIT_BYTES = (int) KvmStructs.PIT_STATE2.byteSize();
-
-    private static final int ELCR = (int) offset(KvmStructs.PIC_STATE, "elcr"), IOAPIC_ID = (int) offset(KvmStructs.IOAPIC_STATE, "id");
+    private static final long CHIP_ID = offset(KvmStructs.IRQCHIP, "chip_id"),
+            CHIP = offset(KvmStructs.IRQCHIP, "chip");
+    private static final int CHIP_BYTES = (int) CStruct.size(KvmStructs.IRQCHIP, "chip"),
+            PIT_BYTES = (int) KvmStructs.PIT_STATE2.byteSize();
+    private static final int ELCR = (int) offset(KvmStructs.PIC_STATE, "elcr"),
+            IOAPIC_ID = (int) offset(KvmStructs.IOAPIC_STATE, "id");
 
     private final KvmFile vm;
 

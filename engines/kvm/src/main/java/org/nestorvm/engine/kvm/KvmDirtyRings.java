@@ -6,24 +6,32 @@ import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.ErrnoException;
 
 /**
- * The dirty log of a machine whose processors report the pages they write in rings ({@link DirtyRing}); the kernel then keeps no bitmap of a slot. The rings say when a page was first written, not
- * for whom, so what is taken from them is noted here for each slot until somebody collects it.
+ * The dirty log of a machine whose processors report the pages they write in rings ({@link DirtyRing}); the kernel then
+ * keeps no bitmap of a slot. The rings say when a page was first written, not for whom, so what is taken from them is
+ * noted here for each slot until somebody collects it.
  *
- * <p>A page that was taken from a ring and reset is protected again at once. It is noted before that, and what is noted is told before its reader looks at the page: a write before the
- * reset is in what the reader sees, one after it makes a new entry.
+ * <p>A page that was taken from a ring and reset is protected again at once. It is noted before that, and what is noted
+ * is told before its reader looks at the page: a write before the reset is in what the reader sees, one after it makes
+ * a new entry.
  *
- * <p>Hardware may keep what a running processor writes in a buffer of its own until the processor leaves the guest (page modification log, SDM vol. 3C, 29.3.6). Such a page is told by
- * a later collection, at the latest by the one after the processor has stopped.
+ * <p>Hardware may keep what a running processor writes in a buffer of its own until the processor leaves the guest
+ * (page modification log, SDM vol. 3C, 29.3.6). Such a page is told by a later collection, at the latest by the one
+ * after the processor has stopped.
  *
- * <p>A processor whose ring is nearly full leaves the guest. It empties all rings itself and goes on, so a guest that writes much runs slower and neither waits for a collector nor loses a page.
+ * <p>A processor whose ring is nearly full leaves the guest. It empties all rings itself and goes on, so a guest that
+ * writes much runs slower and neither waits for a collector nor loses a page.
  *
- * <p>The kernel leaves room for what is written until the processor is out. KVM without hardware (kvm_pvm, Linux 6.18) serves page faults without looking whether the ring is nearly full, and writes
- * over entries that nobody has read. A ring without an empty place is the sign of that; pages may be lost then, so the log fails instead of telling too few. Hence {@link KvmEngine} offers no rings there.
+ * <p>The kernel leaves room for what is written until the processor is out. KVM without hardware (kvm_pvm, Linux 6.18)
+ * serves page faults without looking whether the ring is nearly full, and writes over entries that nobody has read. A
+ * ring without an empty place is the sign of that; pages may be lost then, so the log fails instead of telling too few.
+ * Hence {@link KvmEngine} offers no rings there.
  */
 final class KvmDirtyRings {
     /** 4,096 entries, as QEMU's documentation advises. */
     static final int DEFAULT_BYTES = 4096 * (int) KvmStructs.DIRTY_GFN.byteSize();
-    /** Address space 0 in the upper half; the other one is that of system management mode, which no guest of ours has. */
+    /**
+     * Address space 0 in the upper half; the other one is that of system management mode, which no guest of ours has.
+     */
     private static final int SLOT_MASK = 0xffff;
 
     private static final int ENOBUFS = 105;
@@ -32,6 +40,7 @@ final class KvmDirtyRings {
     private final List<DirtyRing> rings = new ArrayList<>();
     /** One bit a page; null: the slot is not logged. */
     private final long[][] noted;
+
     private int timesFull;
 
     KvmDirtyRings(KvmFile vm, int slots) {
@@ -49,7 +58,10 @@ final class KvmDirtyRings {
         rings.remove(ring);
     }
 
-    /** Before the kernel starts to log the slot; entries of an earlier log are not for this one. @param words of the slot's bitmap */
+    /**
+     * Before the kernel starts to log the slot; entries of an earlier log are not for this one. @param words of the
+     * slot's bitmap
+     */
     synchronized void start(int slot, int words) throws ErrnoException {
         empty();
         noted[slot] = new long[words];
@@ -80,7 +92,9 @@ final class KvmDirtyRings {
         int taken = 0;
         for (DirtyRing ring : rings) {
             int ofOne = ring.harvest(this::note);
-            if (ofOne == ring.entries()) throw new ErrnoException("dirty ring", vm + ", overrun by the kernel: use " + KvmEngine.DIRTY_LOG + "=bitmap", ENOBUFS);
+            if (ofOne == ring.entries())
+                throw new ErrnoException(
+                        "dirty ring", vm + ", overrun by the kernel: use " + KvmEngine.DIRTY_LOG + "=bitmap", ENOBUFS);
             taken += ofOne;
         }
         if (taken > 0) reset();

@@ -6,11 +6,19 @@ import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.vmm.EventWiring.Doorbell;
 
-/** eventfds that the kernel serves itself: a guest's write that signals one without leaving to the monitor, and one whose signal is a guest's interrupt. */
+/**
+ * eventfds that the kernel serves itself: a guest's write that signals one without leaving to the monitor, and one
+ * whose signal is a guest's interrupt.
+ */
 final class KvmEvents {
-    private static final long IRQFD_FD = offset(KvmStructs.IRQFD, "fd"), IRQFD_GSI = offset(KvmStructs.IRQFD, "gsi"), IRQFD_FLAGS = offset(KvmStructs.IRQFD, "flags");
-    private static final long MATCH = offset(KvmStructs.IOEVENTFD, "datamatch"), ADDRESS = offset(KvmStructs.IOEVENTFD, "addr"), LENGTH = offset(KvmStructs.IOEVENTFD, "len");
-    private static final long IO_FD = offset(KvmStructs.IOEVENTFD, "fd"), IO_FLAGS = offset(KvmStructs.IOEVENTFD, "flags");
+    private static final long IRQFD_FD = offset(KvmStructs.IRQFD, "fd"),
+            IRQFD_GSI = offset(KvmStructs.IRQFD, "gsi"),
+            IRQFD_FLAGS = offset(KvmStructs.IRQFD, "flags");
+    private static final long MATCH = offset(KvmStructs.IOEVENTFD, "datamatch"),
+            ADDRESS = offset(KvmStructs.IOEVENTFD, "addr"),
+            LENGTH = offset(KvmStructs.IOEVENTFD, "len");
+    private static final long IO_FD = offset(KvmStructs.IOEVENTFD, "fd"),
+            IO_FLAGS = offset(KvmStructs.IOEVENTFD, "flags");
 
     private final KvmFile vm;
 
@@ -32,7 +40,11 @@ final class KvmEvents {
         HostMemory.putLong(request + ADDRESS, doorbell.address());
         HostMemory.putInt(request + LENGTH, doorbell.sizeBytes());
         HostMemory.putInt(request + IO_FD, eventfd);
-        HostMemory.putInt(request + IO_FLAGS, flags | (doorbell.port() ? Kvm.IOEVENTFD_FLAG_PIO : 0) | (doorbell.value() != null ? Kvm.IOEVENTFD_FLAG_DATAMATCH : 0));
+        HostMemory.putInt(
+                request + IO_FLAGS,
+                flags
+                        | (doorbell.port() ? Kvm.IOEVENTFD_FLAG_PIO : 0)
+                        | (doorbell.value() != null ? Kvm.IOEVENTFD_FLAG_DATAMATCH : 0));
         vm.ioctl("KVM_IOEVENTFD", Kvm.IOEVENTFD, request);
     }
 

@@ -4,42 +4,37 @@ import java.util.HexFormat;
 import org.nestorvm.vmm.Exit;
 
 /**
- * What KVM_RUN answered, as a value, so that the decision what to do can be tested with answers that no machine gives on request. The exits of a
- * running guest (ports, memory-mapped registers, interrupt window, end of interrupt) do not come here: {@link KvmVcpu} serves them without an object.
+ * What KVM_RUN answered, as a value, so that the decision what to do can be tested with answers that no machine gives
+ * on request. The exits of a running guest (ports, memory-mapped registers, interrupt window, end of interrupt) do not
+ * come here: {@link KvmVcpu} serves them without an object.
  */
 sealed interface KvmExit {
     /** HLT without a local APIC in the kernel. */
-    record Hlt(boolean interruptsEnabled) implements KvmExit {
-    }
+    record Hlt(boolean interruptsEnabled) implements KvmExit {}
 
-    record Shutdown() implements KvmExit {
-    }
+    record Shutdown() implements KvmExit {}
 
-    record Debug(long pc) implements KvmExit {
-    }
+    record Debug(long pc) implements KvmExit {}
 
-    record FailEntry(long hardwareReason) implements KvmExit {
-    }
+    record FailEntry(long hardwareReason) implements KvmExit {}
 
-    record InternalError(int suberror, long[] data) implements KvmExit {
-    }
+    record InternalError(int suberror, long[] data) implements KvmExit {}
 
-    record SystemEvent(int type) implements KvmExit {
-    }
+    record SystemEvent(int type) implements KvmExit {}
 
     /** Everything that no x86 guest of ours can cause; {@code hardwareReason} belongs to KVM_EXIT_UNKNOWN. */
-    record Other(int reason, long hardwareReason) implements KvmExit {
-    }
+    record Other(int reason, long hardwareReason) implements KvmExit {}
 
     /** The call itself failed. {@code gpa} is where, with EFAULT and EXIT_MEMORY_FAULT, else -1. */
-    record Failed(int errno, long gpa) implements KvmExit {
-    }
+    record Failed(int errno, long gpa) implements KvmExit {}
 
     int EINTR = 4, EAGAIN = 11, ENOMEM = 12, EFAULT = 14;
 
     /** @param errno 0 when KVM_RUN succeeded */
     static KvmExit decode(KvmRun run, int errno) {
-        if (errno != 0) return new Failed(errno, errno == EFAULT && run.exitReason() == Kvm.EXIT_MEMORY_FAULT ? run.memoryFaultGpa() : -1);
+        if (errno != 0)
+            return new Failed(
+                    errno, errno == EFAULT && run.exitReason() == Kvm.EXIT_MEMORY_FAULT ? run.memoryFaultGpa() : -1);
         return switch (run.exitReason()) {
             case Kvm.EXIT_HLT -> new Hlt(run.interruptFlag());
             case Kvm.EXIT_SHUTDOWN -> new Shutdown();
@@ -52,7 +47,10 @@ sealed interface KvmExit {
         };
     }
 
-    /** What the monitor is told. Null: nothing, enter the guest again. EINTR is not decided here: only the processor knows who interrupted it. */
+    /**
+     * What the monitor is told. Null: nothing, enter the guest again. EINTR is not decided here: only the processor
+     * knows who interrupted it.
+     */
     default Exit toMonitor() {
         return switch (this) {
             case Hlt hlt -> hlt.interruptsEnabled() ? new Exit.Halt() : new Exit.HaltForever();
@@ -61,12 +59,16 @@ sealed interface KvmExit {
             case FailEntry fail -> new Exit.FailEntry(fail.hardwareReason());
             case InternalError error -> new Exit.InternalError(error.suberror(), describe(error));
             case SystemEvent event -> new Exit.InternalError(event.type(), "system event " + event.type());
-            case Other other -> new Exit.Unknown(other.reason() == Kvm.EXIT_UNKNOWN ? (int) other.hardwareReason() : other.reason());
+            case Other other ->
+                new Exit.Unknown(other.reason() == Kvm.EXIT_UNKNOWN ? (int) other.hardwareReason() : other.reason());
             case Failed failed -> failed(failed);
         };
     }
 
-    /** EAGAIN is the answer of a processor that woke while it waits for its start message; the kernel asks for another call. */
+    /**
+     * EAGAIN is the answer of a processor that woke while it waits for its start message; the kernel asks for another
+     * call.
+     */
     private static Exit failed(Failed failed) {
         if (failed.errno() == EAGAIN) return null;
         String where = failed.gpa() == -1 ? "" : " at gpa=0x" + Long.toHexString(failed.gpa());
@@ -83,7 +85,8 @@ sealed interface KvmExit {
             case Kvm.INTERNAL_ERROR_EMULATION -> "cannot emulate the instruction" + instruction(error.data());
             case Kvm.INTERNAL_ERROR_SIMUL_EX -> "an exception while another was delivered";
             case Kvm.INTERNAL_ERROR_DELIVERY_EV -> "an exit while an event was delivered" + words(error.data());
-            case Kvm.INTERNAL_ERROR_UNEXPECTED_EXIT_REASON -> "an exit of the hardware that KVM does not know" + words(error.data());
+            case Kvm.INTERNAL_ERROR_UNEXPECTED_EXIT_REASON ->
+                "an exit of the hardware that KVM does not know" + words(error.data());
             default -> "internal error " + error.suberror() + words(error.data());
         };
     }
@@ -93,7 +96,8 @@ sealed interface KvmExit {
         if (data.length < 3 || (data[0] & 1) == 0) return words(data);
         StringBuilder bytes = new StringBuilder(": bytes");
         int size = Math.clamp((int) (data[1] & 0xff), 0, 15);
-        for (int i = 1; i <= size; i++) bytes.append(' ').append(HexFormat.of().toHexDigits((byte) (data[1 + i / 8] >>> i % 8 * 8)));
+        for (int i = 1; i <= size; i++)
+            bytes.append(' ').append(HexFormat.of().toHexDigits((byte) (data[1 + i / 8] >>> i % 8 * 8)));
         return bytes.toString();
     }
 

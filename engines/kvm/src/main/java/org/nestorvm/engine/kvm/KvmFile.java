@@ -44,11 +44,13 @@ final class KvmFile implements AutoCloseable {
         return descriptor;
     }
 
-    @Override public void close() {
+    @Override
+    public void close() {
         if (closed.compareAndSet(false, true)) Descriptors.close(descriptor);
     }
 
-    @Override public String toString() {
+    @Override
+    public String toString() {
         return name;
     }
 }

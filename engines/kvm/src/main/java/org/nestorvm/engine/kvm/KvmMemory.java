@@ -8,16 +8,22 @@ import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * Guest memory as KVM sees it: each slot is one mapping of a memory object. What lies in no slot leaves the guest as a memory-mapped access, so holes and MMIO ranges need
- * nothing here. KVM follows the host's page tables: a page taken from an object is gone from the guest when the call that took it returns.
+ * Guest memory as KVM sees it: each slot is one mapping of a memory object. What lies in no slot leaves the guest as a
+ * memory-mapped access, so holes and MMIO ranges need nothing here. KVM follows the host's page tables: a page taken
+ * from an object is gone from the guest when the call that took it returns.
  */
 final class KvmMemory {
-    private static final long SLOT = offset(KvmStructs.USERSPACE_MEMORY_REGION2, "slot"), FLAGS = offset(KvmStructs.USERSPACE_MEMORY_REGION2, "flags");
-    private static final long GPA = offset(KvmStructs.USERSPACE_MEMORY_REGION2, "guest_phys_addr"), SIZE = offset(KvmStructs.USERSPACE_MEMORY_REGION2, "memory_size");
+    private static final long SLOT = offset(KvmStructs.USERSPACE_MEMORY_REGION2, "slot"),
+            FLAGS = offset(KvmStructs.USERSPACE_MEMORY_REGION2, "flags");
+    private static final long GPA = offset(KvmStructs.USERSPACE_MEMORY_REGION2, "guest_phys_addr"),
+            SIZE = offset(KvmStructs.USERSPACE_MEMORY_REGION2, "memory_size");
     private static final long ADDRESS = offset(KvmStructs.USERSPACE_MEMORY_REGION2, "userspace_addr");
-    private static final long LOG_SLOT = offset(KvmStructs.DIRTY_LOG, "slot"), LOG_BITMAP = offset(KvmStructs.DIRTY_LOG, "dirty_bitmap");
-    private static final long CLEAR_SLOT = offset(KvmStructs.CLEAR_DIRTY_LOG, "slot"), CLEAR_PAGES = offset(KvmStructs.CLEAR_DIRTY_LOG, "num_pages");
-    private static final long CLEAR_FIRST = offset(KvmStructs.CLEAR_DIRTY_LOG, "first_page"), CLEAR_BITMAP = offset(KvmStructs.CLEAR_DIRTY_LOG, "dirty_bitmap");
+    private static final long LOG_SLOT = offset(KvmStructs.DIRTY_LOG, "slot"),
+            LOG_BITMAP = offset(KvmStructs.DIRTY_LOG, "dirty_bitmap");
+    private static final long CLEAR_SLOT = offset(KvmStructs.CLEAR_DIRTY_LOG, "slot"),
+            CLEAR_PAGES = offset(KvmStructs.CLEAR_DIRTY_LOG, "num_pages");
+    private static final long CLEAR_FIRST = offset(KvmStructs.CLEAR_DIRTY_LOG, "first_page"),
+            CLEAR_BITMAP = offset(KvmStructs.CLEAR_DIRTY_LOG, "dirty_bitmap");
 
     /** @param readOnly writes leave the guest as memory-mapped accesses, for firmware */
     record Slot(long gpa, long sizeBytes, long hostAddress, boolean readOnly) {
@@ -45,7 +51,10 @@ final class KvmMemory {
         for (int i = 0; i < slots.size(); i++) set(i, 0);
     }
 
-    /** Version 2 of the call takes the same fields and more, zero here; kernels before 6.8 have only version 1, which reads the first half. */
+    /**
+     * Version 2 of the call takes the same fields and more, zero here; kernels before 6.8 have only version 1, which
+     * reads the first half.
+     */
     private void set(int index, int flags) throws ErrnoException {
         Slot slot = slots.get(index);
         long region = Scratch.zeroed(KvmStructs.USERSPACE_MEMORY_REGION2.byteSize());
@@ -64,8 +73,8 @@ final class KvmMemory {
     }
 
     /**
-     * The pages of a slot written since they were last cleared: bit n of word n/64 is page n. Clears too, unless the machine clears by hand
-     * ({@link KvmVm#clearDirtyByHand}). A slot that cannot be written has none.
+     * The pages of a slot written since they were last cleared: bit n of word n/64 is page n. Clears too, unless the
+     * machine clears by hand ({@link KvmVm#clearDirtyByHand}). A slot that cannot be written has none.
      */
     long[] dirtyPages(int slot) throws ErrnoException {
         if (slots.get(slot).readOnly()) return new long[slots.get(slot).bitmapWords()];

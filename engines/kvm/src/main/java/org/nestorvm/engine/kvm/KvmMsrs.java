@@ -11,13 +11,16 @@ import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.vmm.CpuState;
 
-/** The model-specific registers that {@link CpuState} names, with the manual's numbers (SDM vol. 4), and how they travel. */
+/**
+ * The model-specific registers that {@link CpuState} names, with the manual's numbers (SDM vol. 4), and how they
+ * travel.
+ */
 final class KvmMsrs {
-    private static final long INDEX = offset(KvmStructs.MSR_ENTRY, "index"), DATA = offset(KvmStructs.MSR_ENTRY, "data");
+    private static final long INDEX = offset(KvmStructs.MSR_ENTRY, "index"),
+            DATA = offset(KvmStructs.MSR_ENTRY, "data");
 
     /** @param get null: read by nobody */
-    private record Msr(int index, ToLongFunction<CpuState> get, ObjLongConsumer<CpuState> set) {
-    }
+    private record Msr(int index, ToLongFunction<CpuState> get, ObjLongConsumer<CpuState> set) {}
 
     /** The time stamp comes last, so that as little as possible passes between writing it and running. */
     private static final List<Msr> NAMED = List.of(
@@ -45,26 +48,33 @@ final class KvmMsrs {
     void read(KvmFile vcpu, CpuState into) throws ErrnoException {
         long table = table();
         count("KVM_GET_MSRS", vcpu, vcpu.ioctl("KVM_GET_MSRS", Kvm.GET_MSRS, table), present.size());
-        for (int i = 0; i < present.size(); i++) present.get(i).set().accept(into, HostMemory.getLong(entry(table, i) + DATA));
+        for (int i = 0; i < present.size(); i++)
+            present.get(i).set().accept(into, HostMemory.getLong(entry(table, i) + DATA));
     }
 
     /** @param tsc whether to write the time stamp counter, which comes last */
     void write(CpuState from, KvmFile vcpu, boolean tsc) throws ErrnoException {
         long table = table();
         if (!tsc) HostMemory.putInt(table, present.size() - 1);
-        for (int i = 0; i < present.size(); i++) HostMemory.putLong(entry(table, i) + DATA, present.get(i).get().applyAsLong(from));
+        for (int i = 0; i < present.size(); i++)
+            HostMemory.putLong(entry(table, i) + DATA, present.get(i).get().applyAsLong(from));
         count("KVM_SET_MSRS", vcpu, vcpu.ioctl("KVM_SET_MSRS", Kvm.SET_MSRS, table), HostMemory.getInt(table));
     }
 
     /** The kernel stops at the first register it does not accept and answers how many it took. */
     private void count(String call, KvmFile vcpu, int done, int asked) throws ErrnoException {
-        if (done < asked) throw new ErrnoException(call, vcpu + " MSR 0x" + Integer.toHexString(present.get(done).index()), 22);
+        if (done < asked)
+            throw new ErrnoException(
+                    call,
+                    vcpu + " MSR 0x" + Integer.toHexString(present.get(done).index()),
+                    22);
     }
 
     private long table() {
         long table = Scratch.zeroed(entry(0, present.size()));
         HostMemory.putInt(table, present.size());
-        for (int i = 0; i < present.size(); i++) HostMemory.putInt(entry(table, i) + INDEX, present.get(i).index());
+        for (int i = 0; i < present.size(); i++)
+            HostMemory.putInt(entry(table, i) + INDEX, present.get(i).index());
         return table;
     }
 
@@ -79,7 +89,8 @@ final class KvmMsrs {
             long table = Scratch.zeroed(entry(0, 1));
             HostMemory.putInt(table, 1);
             HostMemory.putInt(entry(table, 0) + INDEX, indices[i]);
-            if (vcpu.ioctl("KVM_GET_MSRS", Kvm.GET_MSRS, table) != 1) throw new ErrnoException("KVM_GET_MSRS", vcpu + " MSR 0x" + Integer.toHexString(indices[i]), 22);
+            if (vcpu.ioctl("KVM_GET_MSRS", Kvm.GET_MSRS, table) != 1)
+                throw new ErrnoException("KVM_GET_MSRS", vcpu + " MSR 0x" + Integer.toHexString(indices[i]), 22);
             values[i] = HostMemory.getLong(entry(table, 0) + DATA);
         }
         return values;

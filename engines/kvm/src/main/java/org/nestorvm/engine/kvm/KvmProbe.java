@@ -17,17 +17,16 @@ final class KvmProbe {
     private static final int CODE = 0x1000, PORT = 0x19, VALUE = 0x33;
     private static final long MEMORY_BYTES = 0x10000;
     private static final byte[] PROGRAM = {
-        (byte) 0xb0, VALUE,                                  // mov al, 0x33
-        (byte) 0xe6, PORT,                                   // out 0x19, al
-        (byte) 0xf4,                                         // hlt
+        (byte) 0xb0, VALUE, // mov al, 0x33
+        (byte) 0xe6, PORT, // out 0x19, al
+        (byte) 0xf4, // hlt
     };
 
     private static final class Holder {
         static final String ANSWER = probe();
     }
 
-    private KvmProbe() {
-    }
+    private KvmProbe() {}
 
     /** Null when it does. */
     static String unavailableBecause() {
@@ -54,16 +53,26 @@ final class KvmProbe {
 
     private static String runProgram() throws IOException {
         String name = "KVM probe";
-        long memory = MemoryCalls.mmap(name, MEMORY_BYTES, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0);
+        long memory = MemoryCalls.mmap(
+                name,
+                MEMORY_BYTES,
+                MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE,
+                MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS,
+                -1,
+                0);
         try (HostClock clock = new HostClock();
-             KvmVm vm = KvmVm.create(name, List.of(new KvmMemory.Slot(0, MEMORY_BYTES, memory, false)), KvmSettings.of(EngineOptions.bare(clock), 1));
-             KvmVcpu vcpu = vm.createVcpu(0)) {
+                KvmVm vm = KvmVm.create(
+                        name,
+                        List.of(new KvmMemory.Slot(0, MEMORY_BYTES, memory, false)),
+                        KvmSettings.of(EngineOptions.bare(clock), 1));
+                KvmVcpu vcpu = vm.createVcpu(0)) {
             HostMemory.copyIn(PROGRAM, 0, memory + CODE, PROGRAM.length);
             vcpu.writeState(start());
             int[] seen = {-1};
             Exit exit = vcpu.run(recorder(seen));
             if (exit instanceof Exit.HaltForever && seen[0] == VALUE) return null;
-            return "a guest of three instructions ended with " + exit + (seen[0] == VALUE ? "" : " and without its output");
+            return "a guest of three instructions ended with " + exit
+                    + (seen[0] == VALUE ? "" : " and without its output");
         } finally {
             MemoryCalls.tryMunmap(memory, MEMORY_BYTES);
         }
@@ -79,20 +88,23 @@ final class KvmProbe {
 
     private static GuestBus recorder(int[] seen) {
         return new GuestBus() {
-            @Override public int portRead(int port, int size) {
+            @Override
+            public int portRead(int port, int size) {
                 return -1;
             }
 
-            @Override public void portWrite(int port, int size, int value) {
+            @Override
+            public void portWrite(int port, int size, int value) {
                 if (port == PORT) seen[0] = value;
             }
 
-            @Override public long mmioRead(long gpa, int size) {
+            @Override
+            public long mmioRead(long gpa, int size) {
                 return -1;
             }
 
-            @Override public void mmioWrite(long gpa, int size, long value) {
-            }
+            @Override
+            public void mmioWrite(long gpa, int size, long value) {}
         };
     }
 }

@@ -6,34 +6,57 @@ import java.lang.foreign.MemoryLayout;
 import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.vmm.CpuState;
 
-/** Copies between {@link CpuState} and the kernel's register structures. Every address is that of a structure in this process. */
+/**
+ * Copies between {@link CpuState} and the kernel's register structures. Every address is that of a structure in this
+ * process.
+ */
 final class KvmRegisters {
     /** In the encoding's order, as {@link CpuState#gpr}. */
-    private static final long[] GPR = offsets(KvmStructs.REGS, "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15");
+    private static final long[] GPR =
+            offsets(KvmStructs.REGS, "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15");
+
     private static final long RIP = offset(KvmStructs.REGS, "rip"), RFLAGS = offset(KvmStructs.REGS, "rflags");
 
     /** In the order of {@link CpuState#selector}. */
     private static final long[] SEGMENTS = offsets(KvmStructs.SREGS, "es cs ss ds fs gs ldt tr");
+
     private static final long GDT = offset(KvmStructs.SREGS, "gdt"), IDT = offset(KvmStructs.SREGS, "idt");
-    private static final long CR0 = offset(KvmStructs.SREGS, "cr0"), CR2 = offset(KvmStructs.SREGS, "cr2"), CR3 = offset(KvmStructs.SREGS, "cr3");
-    private static final long CR4 = offset(KvmStructs.SREGS, "cr4"), CR8 = offset(KvmStructs.SREGS, "cr8"), EFER = offset(KvmStructs.SREGS, "efer");
+    private static final long CR0 = offset(KvmStructs.SREGS, "cr0"),
+            CR2 = offset(KvmStructs.SREGS, "cr2"),
+            CR3 = offset(KvmStructs.SREGS, "cr3");
+    private static final long CR4 = offset(KvmStructs.SREGS, "cr4"),
+            CR8 = offset(KvmStructs.SREGS, "cr8"),
+            EFER = offset(KvmStructs.SREGS, "efer");
     static final long APIC_BASE = offset(KvmStructs.SREGS, "apic_base");
 
-    private static final long BASE = segment("base"), LIMIT = segment("limit"), SELECTOR = segment("selector"), TYPE = segment("type"), PRESENT = segment("present");
-    private static final long DPL = segment("dpl"), DB = segment("db"), S = segment("s"), L = segment("l"), G = segment("g"), AVL = segment("avl"), UNUSABLE = segment("unusable");
-    private static final long TABLE_BASE = offset(KvmStructs.DTABLE, "base"), TABLE_LIMIT = offset(KvmStructs.DTABLE, "limit");
-
-    private static final long DB0 = offset(KvmStructs.DEBUGREGS, "db"), DR6 = offset(KvmStructs.DEBUGREGS, "dr6"), DR7 = offset(KvmStructs.DEBUGREGS, "dr7");
+    private static final long BASE = segment("base"),
+            LIMIT = segment("limit"),
+            SELECTOR = segment("selector"),
+            TYPE = segment("type"),
+            PRESENT = segment("present");
+    private static final long DPL = segment("dpl"),
+            DB = segment("db"),
+            S = segment("s"),
+            L = segment("l"),
+            G = segment("g"),
+            AVL = segment("avl"),
+            UNUSABLE = segment("unusable");
+    private static final long TABLE_BASE = offset(KvmStructs.DTABLE, "base"),
+            TABLE_LIMIT = offset(KvmStructs.DTABLE, "limit");
+    private static final long DB0 = offset(KvmStructs.DEBUGREGS, "db"),
+            DR6 = offset(KvmStructs.DEBUGREGS, "dr6"),
+            DR7 = offset(KvmStructs.DEBUGREGS, "dr7");
     private static final long NR_XCRS = offset(KvmStructs.XCRS, "nr_xcrs"), XCR = offset(KvmStructs.XCRS, "xcrs");
     private static final long XCR_INDEX = offset(KvmStructs.XCR, "xcr"), XCR_VALUE = offset(KvmStructs.XCR, "value");
 
     static final long INT_FLAG = 1 << 9;
 
-    private KvmRegisters() {
-    }
+    private KvmRegisters() {}
 
     private static long[] offsets(MemoryLayout layout, String names) {
-        return java.util.Arrays.stream(names.split(" ")).mapToLong(name -> offset(layout, name)).toArray();
+        return java.util.Arrays.stream(names.split(" "))
+                .mapToLong(name -> offset(layout, name))
+                .toArray();
     }
 
     private static long segment(String name) {
@@ -91,8 +114,15 @@ final class KvmRegisters {
         into.base[s] = HostMemory.getLong(segment + BASE);
         into.limit[s] = HostMemory.getInt(segment + LIMIT);
         into.selector[s] = HostMemory.getShort(segment + SELECTOR) & 0xffff;
-        into.access[s] = HostMemory.getByte(segment + TYPE) & 15 | bit(segment + S, 4) | (HostMemory.getByte(segment + DPL) & 3) << 5 | bit(segment + PRESENT, 7)
-                | bit(segment + AVL, 12) | bit(segment + L, 13) | bit(segment + DB, 14) | bit(segment + G, 15) | bit(segment + UNUSABLE, 16);
+        into.access[s] = HostMemory.getByte(segment + TYPE) & 15
+                | bit(segment + S, 4)
+                | (HostMemory.getByte(segment + DPL) & 3) << 5
+                | bit(segment + PRESENT, 7)
+                | bit(segment + AVL, 12)
+                | bit(segment + L, 13)
+                | bit(segment + DB, 14)
+                | bit(segment + G, 15)
+                | bit(segment + UNUSABLE, 16);
     }
 
     private static int bit(long address, int position) {

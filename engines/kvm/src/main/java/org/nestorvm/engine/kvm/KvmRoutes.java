@@ -9,26 +9,35 @@ import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * The table that tells KVM what a global interrupt number (GSI) stands for: an interrupt message, or a pin of a chip in the kernel. Numbers from {@link #FIRST_MESSAGE} on are messages that belong to irqfds.
+ * The table that tells KVM what a global interrupt number (GSI) stands for: an interrupt message, or a pin of a chip in
+ * the kernel. Numbers from {@link #FIRST_MESSAGE} on are messages that belong to irqfds.
  *
- * <p>In a machine whose chips are all in the kernel the first numbers are their pins, one number a pin ({@link KvmPins}). Installing routes replaces the whole table, so these are in it each time.
+ * <p>In a machine whose chips are all in the kernel the first numbers are their pins, one number a pin
+ * ({@link KvmPins}). Installing routes replaces the whole table, so these are in it each time.
  *
- * <p>In a machine with the split interrupt controller the first {@link #FIRST_MESSAGE} numbers serve one purpose: KVM leaves the guest at the end of a level-triggered interrupt only for vectors that one of these routes
- * names. The I/O APIC sends its messages by {@link KvmVm#signalMsi}; the first time that a level-triggered message is seen it gets a route. A
- * route of a redirection entry that was programmed anew since costs at worst an exit without effect, until its place is taken.
+ * <p>In a machine with the split interrupt controller the first {@link #FIRST_MESSAGE} numbers serve one purpose: KVM
+ * leaves the guest at the end of a level-triggered interrupt only for vectors that one of these routes names. The I/O
+ * APIC sends its messages by {@link KvmVm#signalMsi}; the first time that a level-triggered message is seen it gets a
+ * route. A route of a redirection entry that was programmed anew since costs at worst an exit without effect, until its
+ * place is taken.
  */
 final class KvmRoutes {
     /** With chips in the kernel: the number of the 8259 pair's line 0, and of the I/O APIC's pin 0. */
     static final int PIC_FIRST = 0, IOAPIC_FIRST = 16;
+
     private static final int PIC_LINES = 16, IOAPIC_PINS = 24;
     /** More than the pins of two I/O APICs, so that no live entry of theirs loses its route in a split controller. */
     static final int FIRST_MESSAGE = 64;
+
     private static final int DATA_LEVEL = 1 << 15;
 
-    private static final long GSI = offset(KvmStructs.IRQ_ROUTING_ENTRY, "gsi"), TYPE = offset(KvmStructs.IRQ_ROUTING_ENTRY, "type");
-    private static final long ADDRESS_LO = offset(KvmStructs.IRQ_ROUTING_ENTRY, "u.msi.address_lo"), ADDRESS_HI = offset(KvmStructs.IRQ_ROUTING_ENTRY, "u.msi.address_hi");
+    private static final long GSI = offset(KvmStructs.IRQ_ROUTING_ENTRY, "gsi"),
+            TYPE = offset(KvmStructs.IRQ_ROUTING_ENTRY, "type");
+    private static final long ADDRESS_LO = offset(KvmStructs.IRQ_ROUTING_ENTRY, "u.msi.address_lo"),
+            ADDRESS_HI = offset(KvmStructs.IRQ_ROUTING_ENTRY, "u.msi.address_hi");
     private static final long DATA = offset(KvmStructs.IRQ_ROUTING_ENTRY, "u.msi.data");
-    private static final long CHIP = offset(KvmStructs.IRQ_ROUTING_ENTRY, "u.irqchip.irqchip"), PIN = offset(KvmStructs.IRQ_ROUTING_ENTRY, "u.irqchip.pin");
+    private static final long CHIP = offset(KvmStructs.IRQ_ROUTING_ENTRY, "u.irqchip.irqchip"),
+            PIN = offset(KvmStructs.IRQ_ROUTING_ENTRY, "u.irqchip.pin");
 
     /** @param address the message's; 0 for a number that is free */
     private record Route(long address, int data) {
@@ -38,8 +47,12 @@ final class KvmRoutes {
     private final KvmFile vm;
     private final Route[] pins = new Route[FIRST_MESSAGE];
     private final List<Route> messages = new ArrayList<>();
-    /** The pins' messages, address and data packed, for the check that every level-triggered interrupt makes without a lock. */
+    /**
+     * The pins' messages, address and data packed, for the check that every level-triggered interrupt makes without a
+     * lock.
+     */
     private volatile long[] known = {};
+
     private int nextPin;
     private final boolean chips;
 
@@ -67,7 +80,10 @@ final class KvmRoutes {
         pins[nextPin] = new Route(address, data);
         nextPin = (nextPin + 1) % FIRST_MESSAGE;
         install();
-        known = java.util.Arrays.stream(pins).filter(java.util.Objects::nonNull).mapToLong(r -> key(r.address(), r.data())).toArray();
+        known = java.util.Arrays.stream(pins)
+                .filter(java.util.Objects::nonNull)
+                .mapToLong(r -> key(r.address(), r.data()))
+                .toArray();
     }
 
     /** @return a number that {@link KvmVm#irqfd} takes */
@@ -96,14 +112,17 @@ final class KvmRoutes {
     synchronized void install() throws ErrnoException {
         long entryBytes = KvmStructs.IRQ_ROUTING_ENTRY.byteSize();
         try (Arena arena = Arena.ofConfined()) {
-            long table = arena.allocate(KvmStructs.IRQ_ROUTING.byteSize() + (FIRST_MESSAGE + messages.size()) * entryBytes, 8).address();
+            long table = arena.allocate(
+                            KvmStructs.IRQ_ROUTING.byteSize() + (FIRST_MESSAGE + messages.size()) * entryBytes, 8)
+                    .address();
             long entries = table + KvmStructs.IRQ_ROUTING.byteSize();
             int count = chips ? writeChips(entries) : 0;
             for (int pin = 0; pin < pins.length; pin++) {
                 if (pins[pin] != null) write(entries + count++ * entryBytes, pin, pins[pin]);
             }
             for (int i = 0; i < messages.size(); i++) {
-                if (messages.get(i) != Route.FREE) write(entries + count++ * entryBytes, FIRST_MESSAGE + i, messages.get(i));
+                if (messages.get(i) != Route.FREE)
+                    write(entries + count++ * entryBytes, FIRST_MESSAGE + i, messages.get(i));
             }
             HostMemory.putInt(table, count);
             vm.ioctl("KVM_SET_GSI_ROUTING", Kvm.SET_GSI_ROUTING, table);
@@ -113,8 +132,15 @@ final class KvmRoutes {
     /** @return how many entries */
     private static int writeChips(long entries) {
         int count = 0;
-        for (int line = 0; line < PIC_LINES; line++) writeChip(entries, count++, PIC_FIRST + line, line < 8 ? KvmChips.Chip.PIC_MASTER : KvmChips.Chip.PIC_SLAVE, line & 7);
-        for (int pin = 0; pin < IOAPIC_PINS; pin++) writeChip(entries, count++, IOAPIC_FIRST + pin, KvmChips.Chip.IOAPIC, pin);
+        for (int line = 0; line < PIC_LINES; line++)
+            writeChip(
+                    entries,
+                    count++,
+                    PIC_FIRST + line,
+                    line < 8 ? KvmChips.Chip.PIC_MASTER : KvmChips.Chip.PIC_SLAVE,
+                    line & 7);
+        for (int pin = 0; pin < IOAPIC_PINS; pin++)
+            writeChip(entries, count++, IOAPIC_FIRST + pin, KvmChips.Chip.IOAPIC, pin);
         return count;
     }
 

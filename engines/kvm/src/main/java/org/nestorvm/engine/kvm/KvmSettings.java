@@ -8,7 +8,8 @@ import org.nestorvm.vmm.VmClock;
  * @param vcpus how many processors the machine will have; CPUID tells the guest
  * @param dirtyRingBytes size of a processor's ring of dirty pages, a power of two; 0: the dirty log is a bitmap
  */
-record KvmSettings(KvmVm.Irqchip irqchip, InterruptController controller, VmClock clock, int vcpus, int dirtyRingBytes) {
+record KvmSettings(
+        KvmVm.Irqchip irqchip, InterruptController controller, VmClock clock, int vcpus, int dirtyRingBytes) {
     static KvmSettings of(EngineOptions options, int vcpus) {
         KvmVm.Irqchip irqchip = switch (options.interrupts()) {
             case NONE -> KvmVm.Irqchip.NONE;

@@ -19,14 +19,16 @@ import org.nestorvm.vmm.InterruptController;
 /**
  * A virtual processor of KVM. {@link #run} belongs to one platform thread at a time.
  *
- * <p><b>Kicking.</b> Another thread sets {@code immediate_exit} in the shared page and, only if the processor is inside KVM_RUN, sends its thread a signal. Whichever comes first, none is lost: either
- * the kernel reads the flag when it enters and leaves at once, or it had entered before and the signal ends the call. No lock, no system call while the
- * processor is outside, no signal mask to change around every run as KVM_SET_SIGNAL_MASK would. Firecracker and crosvm do the same; their handlers set the flag, ours is a function of the C library
- * ({@link ThreadSignal}), so the kicker sets it. KVM offers no way out of guest mode without a signal. One signal is enough for an entry, and more are not sent: they would queue while the thread waits for a
- * processor of the host, and all be taken at once on its stack.
+ * <p><b>Kicking.</b> Another thread sets {@code immediate_exit} in the shared page and, only if the processor is inside
+ * KVM_RUN, sends its thread a signal. Whichever comes first, none is lost: either the kernel reads the flag when it
+ * enters and leaves at once, or it had entered before and the signal ends the call. No lock, no system call while the
+ * processor is outside, no signal mask to change around every run as KVM_SET_SIGNAL_MASK would. Firecracker and crosvm
+ * do the same; their handlers set the flag, ours is a function of the C library ({@link ThreadSignal}), so the kicker
+ * sets it. KVM offers no way out of guest mode without a signal. One signal is enough for an entry, and more are not
+ * sent: they would queue while the thread waits for a processor of the host, and all be taken at once on its stack.
  *
- * <p>When the kernel enters it first completes the access that the last exit began. So a run ends only with EINTR or an exit that leaves nothing
- * half done, and the registers read afterwards are those of an instruction boundary (P19).
+ * <p>When the kernel enters it first completes the access that the last exit began. So a run ends only with EINTR or an
+ * exit that leaves nothing half done, and the registers read afterwards are those of an instruction boundary (P19).
  */
 final class KvmVcpu implements EngineVcpu {
     private static final int OUTSIDE = 0, IN_RUN = 1, IN_GUEST = 2, CLOSED = 3;
@@ -52,6 +54,7 @@ final class KvmVcpu implements EngineVcpu {
     private final KvmVcpuState registers;
     /** The 8259s, for the boot processor; the others have none. */
     private final InterruptController controller;
+
     private final InterruptController ioapics;
     private final boolean syncs;
     /** Null when the dirty log is a bitmap. */
@@ -61,11 +64,13 @@ final class KvmVcpu implements EngineVcpu {
     private volatile boolean kicked;
     /** A signal is on its way to the thread, or was taken by it since it entered last. */
     private volatile boolean signalled;
+
     private volatile boolean askedWhetherStopped;
     private int quickAnswers;
-    private volatile int timesAsked;                         // written by the processor's thread only
+    private volatile int timesAsked; // written by the processor's thread only
     /** Moves with every return from the kernel; read by other threads only to see whether it moved. */
     private int returns;
+
     private int returnsSeen;
     private Thread owner;
     private volatile int ownerId;
@@ -94,7 +99,13 @@ final class KvmVcpu implements EngineVcpu {
         KvmFile file = vm.file().create("KVM_CREATE_VCPU", Kvm.CREATE_VCPU, index, name);
         try {
             setCpuid(vm, index, file);
-            long address = MemoryCalls.mmap(name, vm.host().runBytes(), MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_SHARED, file.descriptor(), 0);
+            long address = MemoryCalls.mmap(
+                    name,
+                    vm.host().runBytes(),
+                    MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE,
+                    MemoryCalls.MAP_SHARED,
+                    file.descriptor(),
+                    0);
             try {
                 return new KvmVcpu(vm, index, file, address, mapRing(vm, file));
             } catch (Throwable t) {
@@ -112,15 +123,23 @@ final class KvmVcpu implements EngineVcpu {
     }
 
     private static void setCpuid(KvmVm vm, int index, KvmFile file) throws ErrnoException {
-        List<CpuidEntry> entries = new KvmCpuid(vm.vcpuCount(), vm.irqchip() != KvmVm.Irqchip.NONE, vm.host().emulates()).forVcpu(vm.host().cpuid(), index);
+        List<CpuidEntry> entries = new KvmCpuid(
+                        vm.vcpuCount(),
+                        vm.irqchip() != KvmVm.Irqchip.NONE,
+                        vm.host().emulates())
+                .forVcpu(vm.host().cpuid(), index);
         try (Arena arena = Arena.ofConfined()) {
-            long table = arena.allocate(CpuidEntry.tableBytes(entries.size()), 8).address();
+            long table =
+                    arena.allocate(CpuidEntry.tableBytes(entries.size()), 8).address();
             CpuidEntry.write(entries, table);
             file.ioctl("KVM_SET_CPUID2", Kvm.SET_CPUID2, table);
         }
         // Else a guest may use asynchronous page faults, say, though CPUID does not show them.
         if (vm.host().enforcesParavirtual()) {
-            file.ioctl("KVM_ENABLE_CAP(KVM_CAP_ENFORCE_PV_FEATURE_CPUID)", Kvm.ENABLE_CAP, KvmVm.capability(Kvm.CAP_ENFORCE_PV_FEATURE_CPUID, 1));
+            file.ioctl(
+                    "KVM_ENABLE_CAP(KVM_CAP_ENFORCE_PV_FEATURE_CPUID)",
+                    Kvm.ENABLE_CAP,
+                    KvmVm.capability(Kvm.CAP_ENFORCE_PV_FEATURE_CPUID, 1));
         }
     }
 
@@ -128,7 +147,8 @@ final class KvmVcpu implements EngineVcpu {
         return index;
     }
 
-    @Override public Exit run(GuestBus bus) {
+    @Override
+    public Exit run(GuestBus bus) {
         begin();
         try {
             if (stillStopped()) return new Exit.HaltForever();
@@ -144,7 +164,8 @@ final class KvmVcpu implements EngineVcpu {
     }
 
     private void begin() {
-        if (!STATE.compareAndSet(this, OUTSIDE, IN_RUN)) throw new IllegalStateException(file + (state == CLOSED ? " is closed" : " runs already"));
+        if (!STATE.compareAndSet(this, OUTSIDE, IN_RUN))
+            throw new IllegalStateException(file + (state == CLOSED ? " is closed" : " runs already"));
         Thread thread = Thread.currentThread();
         if (owner != thread) {
             if (thread.isVirtual()) {
@@ -161,7 +182,7 @@ final class KvmVcpu implements EngineVcpu {
 
     private int enterGuest() {
         signalled = false;
-        state = IN_GUEST;                                    // a volatile write: whoever kicks sees it, or we see immediate_exit
+        state = IN_GUEST; // a volatile write: whoever kicks sees it, or we see immediate_exit
         int result = file.tryIoctl(Kvm.RUN, 0);
         state = IN_RUN;
         returns++;
@@ -187,7 +208,7 @@ final class KvmVcpu implements EngineVcpu {
     }
 
     private Exit emptyRing() {
-        if (ring == null) return rare();                     // a kernel that says so without being asked for rings
+        if (ring == null) return rare(); // a kernel that says so without being asked for rings
         try {
             vm.dirtyRings().full();
             return null;
@@ -199,13 +220,15 @@ final class KvmVcpu implements EngineVcpu {
     private Exit rare() {
         synced = syncs;
         KvmExit exit = KvmExit.decode(run, 0);
-        if (exit instanceof KvmExit.Hlt hlt && (hlt.interruptsEnabled() && controller.interruptPending() || registers.exceptionQueued(synced ? run : null))) return null;
+        if (exit instanceof KvmExit.Hlt hlt
+                && (hlt.interruptsEnabled() && controller.interruptPending()
+                        || registers.exceptionQueued(synced ? run : null))) return null;
         return exit.toMonitor();
     }
 
     private Exit failed(int errno) {
         if (errno != Errno.EINTR) return KvmExit.decode(run, errno).toMonitor();
-        run.setImmediateExit(false);                         // before kicked is read: a kick from now on sets it again
+        run.setImmediateExit(false); // before kicked is read: a kick from now on sets it again
         VarHandle.fullFence();
         synced = syncs;
         if ((boolean) KICKED.getAndSet(this, false)) return new Exit.Interrupted();
@@ -213,8 +236,9 @@ final class KvmVcpu implements EngineVcpu {
     }
 
     /**
-     * The 8259s' interrupt enters when the guest can take it; until then the kernel is asked to come back at that moment. In the split controller the kernel also
-     * respects the local APIC's LINT0, so that a guest which has switched to the I/O APIC is never asked.
+     * The 8259s' interrupt enters when the guest can take it; until then the kernel is asked to come back at that
+     * moment. In the split controller the kernel also respects the local APIC's LINT0, so that a guest which has
+     * switched to the I/O APIC is never asked.
      */
     private void deliverExternalInterrupt() {
         if (controller == InterruptController.NONE || !controller.interruptPending()) return;
@@ -224,11 +248,12 @@ final class KvmVcpu implements EngineVcpu {
         }
         long interrupt = Scratch.zeroed(KvmStructs.INTERRUPT.byteSize());
         HostMemory.putInt(interrupt, controller.acknowledge());
-        file.tryIoctl(Kvm.INTERRUPT, interrupt);             // cannot fail when ready: EEXIST is excluded by that
+        file.tryIoctl(Kvm.INTERRUPT, interrupt); // cannot fail when ready: EEXIST is excluded by that
         run.requestInterruptWindow(controller.interruptPending());
     }
 
-    @Override public void kick() {
+    @Override
+    public void kick() {
         kicked = true;
         poke();
     }
@@ -239,13 +264,14 @@ final class KvmVcpu implements EngineVcpu {
             if (kicked) run.setImmediateExit(true);
             return;
         }
-        synchronized (this) {                                // with close(): the page must be there
+        synchronized (this) { // with close(): the page must be there
             if (state == CLOSED) return;
             run.setImmediateExit(true);
             VarHandle.fullFence();
             if (state != IN_GUEST || signalled) return;
-            signalled = true;                                // before it is sent: an entry from now on may take it, and clears this first
-            if (!ThreadSignal.interrupt(ownerId)) signalled = false;       // the halt watch, or who waits for the kick, comes again
+            signalled = true; // before it is sent: an entry from now on may take it, and clears this first
+            if (!ThreadSignal.interrupt(ownerId))
+                signalled = false; // the halt watch, or who waits for the kick, comes again
         }
     }
 
@@ -255,7 +281,7 @@ final class KvmVcpu implements EngineVcpu {
         if (now == returnsSeen && state == IN_GUEST) {
             askedWhetherStopped = true;
             poke();
-            now++;                                           // for the return that this causes
+            now++; // for the return that this causes
         }
         returnsSeen = now;
     }
@@ -273,27 +299,34 @@ final class KvmVcpu implements EngineVcpu {
         return timesAsked;
     }
 
-    /** The machine asks a stopped processor a few times in a row, to know that no other has woken it. Then it is left to the watch again. */
+    /**
+     * The machine asks a stopped processor a few times in a row, to know that no other has woken it. Then it is left to
+     * the watch again.
+     */
     private boolean stillStopped() {
         if (quickAnswers == 0) return false;
         quickAnswers = registers.haltedForEver() ? quickAnswers - 1 : 0;
         return quickAnswers != 0;
     }
 
-    @Override public void inject(Event event) {
+    @Override
+    public void inject(Event event) {
         disturb();
         registers.inject(event);
     }
 
-    @Override public boolean interruptible() {
+    @Override
+    public boolean interruptible() {
         return registers.interruptible(synced ? run : null);
     }
 
-    @Override public void readState(CpuState into) {
+    @Override
+    public void readState(CpuState into) {
         registers.read(into);
     }
 
-    @Override public void writeState(CpuState from) {
+    @Override
+    public void writeState(CpuState from) {
         disturb();
         registers.write(from);
     }
@@ -311,7 +344,8 @@ final class KvmVcpu implements EngineVcpu {
     }
 
     /** KVM does not count: performance counters would, where the host has any. */
-    @Override public long instructionCount() {
+    @Override
+    public long instructionCount() {
         return -1;
     }
 
@@ -325,10 +359,12 @@ final class KvmVcpu implements EngineVcpu {
     }
 
     /** @throws IllegalStateException when it runs: {@link #kick} and wait first */
-    @Override public void close() {
+    @Override
+    public void close() {
         synchronized (this) {
             if (state == CLOSED) return;
-            if (!STATE.compareAndSet(this, OUTSIDE, CLOSED)) throw new IllegalStateException(file + " is closed while it runs");
+            if (!STATE.compareAndSet(this, OUTSIDE, CLOSED))
+                throw new IllegalStateException(file + " is closed while it runs");
         }
         vm.forget(this);
         if (ring != null) {

@@ -11,13 +11,18 @@ import org.nestorvm.vmm.CpuidPolicy;
 import org.nestorvm.vmm.EngineVcpu;
 
 /**
- * The state of one processor of KVM, as {@link CpuState} and structure by structure. Used by the thread that runs the processor, between runs.
+ * The state of one processor of KVM, as {@link CpuState} and structure by structure. Used by the thread that runs the
+ * processor, between runs.
  *
- * <p>An event whose delivery was cut short (an injected exception that met a missing page) belongs to the instruction the processor stands at and is no part of {@link CpuState}. It stays queued
- * when a state is written that stands at the same place, as a debugger does, and is dropped by one that stands elsewhere, as after a reset.
+ * <p>An event whose delivery was cut short (an injected exception that met a missing page) belongs to the instruction
+ * the processor stands at and is no part of {@link CpuState}. It stays queued when a state is written that stands at
+ * the same place, as a debugger does, and is dropped by one that stands elsewhere, as after a reset.
  */
 final class KvmVcpuState {
-    /** Everything of a processor that has a pair of calls; in an order in which it can be written. SREGS2 is what CR3 in PAE mode needs. */
+    /**
+     * Everything of a processor that has a pair of calls; in an order in which it can be written. SREGS2 is what CR3 in
+     * PAE mode needs.
+     */
     enum Item {
         SREGS2("SREGS2", Kvm.GET_SREGS2, Kvm.SET_SREGS2, KvmStructs.SREGS2.byteSize()),
         REGS("REGS", Kvm.GET_REGS, Kvm.SET_REGS, KvmStructs.REGS.byteSize()),
@@ -41,12 +46,17 @@ final class KvmVcpuState {
         }
     }
 
-    private static final long EXCEPTION = offset(KvmStructs.VCPU_EVENTS, "exception"), INTERRUPT = offset(KvmStructs.VCPU_EVENTS, "interrupt");
-    private static final long EXCEPTION_INJECTED = offset(KvmStructs.VCPU_EVENTS, "exception.injected"), EXCEPTION_NR = offset(KvmStructs.VCPU_EVENTS, "exception.nr");
+    private static final long EXCEPTION = offset(KvmStructs.VCPU_EVENTS, "exception"),
+            INTERRUPT = offset(KvmStructs.VCPU_EVENTS, "interrupt");
+    private static final long EXCEPTION_INJECTED = offset(KvmStructs.VCPU_EVENTS, "exception.injected"),
+            EXCEPTION_NR = offset(KvmStructs.VCPU_EVENTS, "exception.nr");
     private static final long EXCEPTION_PENDING = offset(KvmStructs.VCPU_EVENTS, "exception.pending");
-    private static final long HAS_ERROR = offset(KvmStructs.VCPU_EVENTS, "exception.has_error_code"), ERROR_CODE = offset(KvmStructs.VCPU_EVENTS, "exception.error_code");
-    private static final long SHADOW = offset(KvmStructs.VCPU_EVENTS, "interrupt.shadow"), NMI = offset(KvmStructs.VCPU_EVENTS, "nmi");
-    private static final long NMI_PENDING = offset(KvmStructs.VCPU_EVENTS, "nmi.pending"), NMI_MASKED = offset(KvmStructs.VCPU_EVENTS, "nmi.masked");
+    private static final long HAS_ERROR = offset(KvmStructs.VCPU_EVENTS, "exception.has_error_code"),
+            ERROR_CODE = offset(KvmStructs.VCPU_EVENTS, "exception.error_code");
+    private static final long SHADOW = offset(KvmStructs.VCPU_EVENTS, "interrupt.shadow"),
+            NMI = offset(KvmStructs.VCPU_EVENTS, "nmi");
+    private static final long NMI_PENDING = offset(KvmStructs.VCPU_EVENTS, "nmi.pending"),
+            NMI_MASKED = offset(KvmStructs.VCPU_EVENTS, "nmi.masked");
     private static final long EVENT_FLAGS = offset(KvmStructs.VCPU_EVENTS, "flags");
     private static final long APIC_BASE_BSP = 1 << 8, APIC_BASE_ENABLED = 1 << 11;
 
@@ -60,7 +70,8 @@ final class KvmVcpuState {
         boot = index == 0;
         localApic = vm.irqchip() != KvmVm.Irqchip.NONE;
         CpuidPolicy.Feature feature = CpuidPolicy.feature("xsave");
-        xsave = vm.host().cpuid().stream().anyMatch(e -> e.function() == feature.leaf() && (e.ecx() >>> feature.bit() & 1) != 0);
+        xsave = vm.host().cpuid().stream()
+                .anyMatch(e -> e.function() == feature.leaf() && (e.ecx() >>> feature.bit() & 1) != 0);
         msrs = new KvmMsrs(vm.host().msrs());
     }
 
@@ -89,7 +100,10 @@ final class KvmVcpuState {
         into.nmiBlocked = HostMemory.getByte(events + NMI_MASKED) != 0;
     }
 
-    /** The time stamp counter stays as it runs when {@code from} has the value last read: a debugger's stop does not turn time back. */
+    /**
+     * The time stamp counter stays as it runs when {@code from} has the value last read: a debugger's stop does not
+     * turn time back.
+     */
     void write(CpuState from) {
         try {
             boolean samePlace = standsAt(from);
@@ -122,7 +136,10 @@ final class KvmVcpuState {
         return now.rip == state.rip && now.base[CpuState.CS] == state.base[CpuState.CS];
     }
 
-    /** The boot processor is the one with index 0, whatever the state says. Without local APIC it is disabled here, since from this the kernel makes the CPUID bit. */
+    /**
+     * The boot processor is the one with index 0, whatever the state says. Without local APIC it is disabled here,
+     * since from this the kernel makes the CPUID bit.
+     */
     private void writeSregs(CpuState from) throws ErrnoException {
         long sregs = Scratch.zeroed(KvmStructs.SREGS.byteSize());
         KvmRegisters.writeSregs(from, sregs);
@@ -132,8 +149,10 @@ final class KvmVcpuState {
     }
 
     private void writeMpState(CpuState from) throws ErrnoException {
-        int mp = from.waitForSipi ? Kvm.MP_STATE_UNINITIALIZED : from.halted ? Kvm.MP_STATE_HALTED : Kvm.MP_STATE_RUNNABLE;
-        if (!localApic) return;                              // the kernel knows only RUNNABLE there
+        int mp = from.waitForSipi
+                ? Kvm.MP_STATE_UNINITIALIZED
+                : from.halted ? Kvm.MP_STATE_HALTED : Kvm.MP_STATE_RUNNABLE;
+        if (!localApic) return; // the kernel knows only RUNNABLE there
         long state = Scratch.zeroed(Item.MP_STATE.sizeBytes);
         HostMemory.putInt(state, mp);
         set(Item.MP_STATE, state);
@@ -146,9 +165,11 @@ final class KvmVcpuState {
             HostMemory.fill(events + INTERRUPT, 4, (byte) 0);
             HostMemory.fill(events + NMI, 4, (byte) 0);
         }
-        HostMemory.putByte(events + SHADOW, (byte) ((from.stiShadow ? Kvm.X86_SHADOW_INT_STI : 0) | (from.movSsShadow ? Kvm.X86_SHADOW_INT_MOV_SS : 0)));
+        HostMemory.putByte(events + SHADOW, (byte)
+                ((from.stiShadow ? Kvm.X86_SHADOW_INT_STI : 0) | (from.movSsShadow ? Kvm.X86_SHADOW_INT_MOV_SS : 0)));
         HostMemory.putByte(events + NMI_MASKED, (byte) (from.nmiBlocked ? 1 : 0));
-        int flags = HostMemory.getInt(events + EVENT_FLAGS) | Kvm.VCPUEVENT_VALID_SHADOW | Kvm.VCPUEVENT_VALID_NMI_PENDING;
+        int flags =
+                HostMemory.getInt(events + EVENT_FLAGS) | Kvm.VCPUEVENT_VALID_SHADOW | Kvm.VCPUEVENT_VALID_NMI_PENDING;
         HostMemory.putInt(events + EVENT_FLAGS, flags & ~Kvm.VCPUEVENT_VALID_SIPI_VECTOR);
         set(Item.EVENTS, events);
     }
@@ -189,11 +210,15 @@ final class KvmVcpuState {
         }
     }
 
-    /** An exception is to be delivered before the next instruction: after a HLT that was stepped over, its #DB. @param current as for {@link #interruptible} */
+    /**
+     * An exception is to be delivered before the next instruction: after a HLT that was stepped over, its #DB. @param
+     * current as for {@link #interruptible}
+     */
     boolean exceptionQueued(KvmRun current) {
         try {
             long events = current != null ? current.events() : get(Item.EVENTS);
-            return (HostMemory.getByte(events + EXCEPTION_INJECTED) | HostMemory.getByte(events + EXCEPTION_PENDING)) != 0;
+            return (HostMemory.getByte(events + EXCEPTION_INJECTED) | HostMemory.getByte(events + EXCEPTION_PENDING))
+                    != 0;
         } catch (ErrnoException e) {
             throw new UncheckedIOException(e);
         }
@@ -202,7 +227,8 @@ final class KvmVcpuState {
     /** In HLT with interrupts disabled and no NMI on its way. Only another processor can change that. */
     boolean haltedForEver() {
         try {
-            if (mpState() != Kvm.MP_STATE_HALTED || (KvmRegisters.rflags(get(Item.REGS)) & KvmRegisters.INT_FLAG) != 0) return false;
+            if (mpState() != Kvm.MP_STATE_HALTED || (KvmRegisters.rflags(get(Item.REGS)) & KvmRegisters.INT_FLAG) != 0)
+                return false;
             return HostMemory.getByte(get(Item.EVENTS) + NMI_PENDING) == 0;
         } catch (ErrnoException e) {
             throw new UncheckedIOException(e);
@@ -237,7 +263,8 @@ final class KvmVcpuState {
     }
 
     void restore(Item item, byte[] bytes) throws ErrnoException {
-        if (bytes.length != item.sizeBytes) throw new IllegalArgumentException(item + " has " + item.sizeBytes + " bytes: given " + bytes.length);
+        if (bytes.length != item.sizeBytes)
+            throw new IllegalArgumentException(item + " has " + item.sizeBytes + " bytes: given " + bytes.length);
         long address = Scratch.zeroed(item.sizeBytes);
         HostMemory.copyIn(bytes, 0, address, bytes.length);
         set(item, address);

@@ -20,22 +20,35 @@ import org.nestorvm.vmm.VmClock;
 import org.nestorvm.vmm.VmConfig;
 import org.nestorvm.vmm.Vmm;
 
-/** A machine of KVM for tests, with a bus that remembers: RAM from 0 to 16 MiB, nothing above. Skips the test where KVM does not run. */
+/**
+ * A machine of KVM for tests, with a bus that remembers: RAM from 0 to 16 MiB, nothing above. Skips the test where KVM
+ * does not run.
+ */
 final class Guest implements GuestBus, AutoCloseable {
     static final int CODE = 0x1000, STACK = 0x8000, PML4 = 0x10000, GDT = 0x5000, IDT = 0x6000;
     static final long RAM_BYTES = 16 << 20;
 
     /** A bus access: {@code "out 0x19 1 0x33"}, {@code "read 0xd0000000 4"}. */
     final List<String> accesses = new ArrayList<>();
+
     final HostClock clock = new HostClock();
     final VirtualMachine vm;
     /** What IN and memory-mapped reads give. */
     long answer = -1;
     /** Called in the middle of every access. */
-    Runnable onAccess = () -> { };
+    Runnable onAccess = () -> {};
 
-    private Guest(KvmEngine engine, VmClock time, int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, MemoryMap map) throws IOException {
-        VmConfig config = VmConfig.of("test", map).withVcpus(vcpus).withEngine(engine, new EngineOptions(interrupts, controller, time == null ? clock : time));
+    private Guest(
+            KvmEngine engine,
+            VmClock time,
+            int vcpus,
+            EngineOptions.Interrupts interrupts,
+            InterruptController controller,
+            MemoryMap map)
+            throws IOException {
+        VmConfig config = VmConfig.of("test", map)
+                .withVcpus(vcpus)
+                .withEngine(engine, new EngineOptions(interrupts, controller, time == null ? clock : time));
         vm = new Vmm().create(config);
     }
 
@@ -49,11 +62,25 @@ final class Guest implements GuestBus, AutoCloseable {
         return with(1, EngineOptions.Interrupts.NONE, InterruptController.NONE, code);
     }
 
-    static Guest with(int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, int... code) throws IOException {
-        return on(new KvmEngine(), MemoryMap.of(new MemoryRange(0, RAM_BYTES, MemoryRange.Type.RAM)), vcpus, interrupts, controller, code);
+    static Guest with(int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, int... code)
+            throws IOException {
+        return on(
+                new KvmEngine(),
+                MemoryMap.of(new MemoryRange(0, RAM_BYTES, MemoryRange.Type.RAM)),
+                vcpus,
+                interrupts,
+                controller,
+                code);
     }
 
-    static Guest on(KvmEngine engine, MemoryMap map, int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, int... code) throws IOException {
+    static Guest on(
+            KvmEngine engine,
+            MemoryMap map,
+            int vcpus,
+            EngineOptions.Interrupts interrupts,
+            InterruptController controller,
+            int... code)
+            throws IOException {
         return make(engine, null, map, vcpus, interrupts, controller, code);
     }
 
@@ -63,14 +90,29 @@ final class Guest implements GuestBus, AutoCloseable {
     }
 
     static Guest at(HandClock time, EngineOptions.Interrupts interrupts, int vcpus, int... code) throws IOException {
-        return make(new KvmEngine(), time, MemoryMap.of(new MemoryRange(0, RAM_BYTES, MemoryRange.Type.RAM)), vcpus, interrupts, InterruptController.NONE, code);
+        return make(
+                new KvmEngine(),
+                time,
+                MemoryMap.of(new MemoryRange(0, RAM_BYTES, MemoryRange.Type.RAM)),
+                vcpus,
+                interrupts,
+                InterruptController.NONE,
+                code);
     }
 
-    private static Guest make(KvmEngine engine, VmClock time, MemoryMap map, int vcpus, EngineOptions.Interrupts interrupts, InterruptController controller, int... code) throws IOException {
+    private static Guest make(
+            KvmEngine engine,
+            VmClock time,
+            MemoryMap map,
+            int vcpus,
+            EngineOptions.Interrupts interrupts,
+            InterruptController controller,
+            int... code)
+            throws IOException {
         assumeKvm();
         Guest guest = new Guest(engine, time, vcpus, interrupts, controller, map);
         guest.code(CODE, code);
-        guest.realMode(state -> { });
+        guest.realMode(state -> {});
         return guest;
     }
 
@@ -140,7 +182,10 @@ final class Guest implements GuestBus, AutoCloseable {
         return this;
     }
 
-    /** 64-bit mode with flat code (8) and data (16) segments, 256 empty gates at {@link #IDT}, and RBX at the local APIC. */
+    /**
+     * 64-bit mode with flat code (8) and data (16) segments, 256 empty gates at {@link #IDT}, and RBX at the local
+     * APIC.
+     */
     Guest withInterrupts() {
         code(GDT + 8, 0xff, 0xff, 0, 0, 0, 0x9b, 0xaf, 0, 0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0);
         return longMode(state -> {
@@ -171,19 +216,23 @@ final class Guest implements GuestBus, AutoCloseable {
         return state;
     }
 
-    @Override public int portRead(int port, int size) {
+    @Override
+    public int portRead(int port, int size) {
         return (int) access("in 0x%x %d", port, size);
     }
 
-    @Override public void portWrite(int port, int size, int value) {
+    @Override
+    public void portWrite(int port, int size, int value) {
         access("out 0x%x %d 0x%x", port, size, value);
     }
 
-    @Override public long mmioRead(long gpa, int size) {
+    @Override
+    public long mmioRead(long gpa, int size) {
         return access("read 0x%x %d", gpa, size);
     }
 
-    @Override public void mmioWrite(long gpa, int size, long value) {
+    @Override
+    public void mmioWrite(long gpa, int size, long value) {
         access("write 0x%x %d 0x%x", gpa, size, value);
     }
 
@@ -193,7 +242,8 @@ final class Guest implements GuestBus, AutoCloseable {
         return answer;
     }
 
-    @Override public void close() {
+    @Override
+    public void close() {
         vm.close();
         clock.close();
     }

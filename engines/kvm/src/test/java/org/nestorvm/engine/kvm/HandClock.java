@@ -17,11 +17,13 @@ final class HandClock implements VmClock {
             this.callback = callback;
         }
 
-        @Override public synchronized void arm(long newDeadlineNs) {
+        @Override
+        public synchronized void arm(long newDeadlineNs) {
             deadlineNs = newDeadlineNs;
         }
 
-        @Override public synchronized void disarm() {
+        @Override
+        public synchronized void disarm() {
             deadlineNs = Long.MAX_VALUE;
         }
 
@@ -32,15 +34,18 @@ final class HandClock implements VmClock {
         }
     }
 
-    @Override public long nowNs() {
+    @Override
+    public long nowNs() {
         return nowNs;
     }
 
-    @Override public long wallClockAtZeroNs() {
+    @Override
+    public long wallClockAtZeroNs() {
         return 0;
     }
 
-    @Override public synchronized Timer newTimer(Runnable callback) {
+    @Override
+    public synchronized Timer newTimer(Runnable callback) {
         HandTimer timer = new HandTimer(callback);
         timers.add(timer);
         return timer;

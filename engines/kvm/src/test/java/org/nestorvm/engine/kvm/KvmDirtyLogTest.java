@@ -29,17 +29,26 @@ final class KvmDirtyLogTest {
     /** mov [edi], eax; add edi, 1000h; loop; hlt: writes ECX pages from EDI on. */
     private static final int[] WRITE_PAGES = {0x89, 0x07, 0x81, 0xc7, 0x00, 0x10, 0, 0, 0xe2, 0xf6, 0xf4};
     /** again: mov edi, ebx; mov ecx, esi; next: inc dword [edi]; add edi, 1000h; loop next; jmp again. */
-    private static final int[] COUNT_FOR_EVER = {0x89, 0xdf, 0x89, 0xf1, 0xff, 0x07, 0x81, 0xc7, 0x00, 0x10, 0, 0, 0xe2, 0xf6, 0xeb, 0xf0};
+    private static final int[] COUNT_FOR_EVER = {
+        0x89, 0xdf, 0x89, 0xf1, 0xff, 0x07, 0x81, 0xc7, 0x00, 0x10, 0, 0, 0xe2, 0xf6, 0xeb, 0xf0
+    };
 
-    enum Log { BITMAP, RING }
+    enum Log {
+        BITMAP,
+        RING
+    }
 
     private static Guest guest(Log log, int vcpus, int... code) throws Exception {
         Guest.assumeKvm();
         int ringBytes = log == Log.RING ? RING_BYTES : 0;
-        if (ringBytes > KvmHost.get().dirtyRingBytes()) System.out.println("skipped: this host's KVM has no dirty ring");
+        if (ringBytes > KvmHost.get().dirtyRingBytes())
+            System.out.println("skipped: this host's KVM has no dirty ring");
         assumeTrue(ringBytes <= KvmHost.get().dirtyRingBytes(), "skipped: no dirty ring");
-        MemoryMap map = MemoryMap.of(new MemoryRange(0, Guest.RAM_BYTES, MemoryRange.Type.RAM), new MemoryRange(0x2000000, 0x100000, MemoryRange.Type.RAM));
-        return Guest.on(new KvmEngine(false, ringBytes, true), map, vcpus, Interrupts.NONE, InterruptController.NONE, code);
+        MemoryMap map = MemoryMap.of(
+                new MemoryRange(0, Guest.RAM_BYTES, MemoryRange.Type.RAM),
+                new MemoryRange(0x2000000, 0x100000, MemoryRange.Type.RAM));
+        return Guest.on(
+                new KvmEngine(false, ringBytes, true), map, vcpus, Interrupts.NONE, InterruptController.NONE, code);
     }
 
     private static void write(Guest guest, int firstPage, int pages) {
@@ -60,7 +69,9 @@ final class KvmDirtyLogTest {
         return pages(guest.vm.collectDirty(slot));
     }
 
-    @ParameterizedTest @EnumSource void whatGuestAndHostWriteIsToldOnce(Log log) throws Exception {
+    @ParameterizedTest
+    @EnumSource
+    void whatGuestAndHostWriteIsToldOnce(Log log) throws Exception {
         try (Guest guest = guest(log, 1, WRITE_PAGES)) {
             MemorySlot slot = guest.vm.slots().get(0);
             write(guest, FIRST, 1);
@@ -69,14 +80,19 @@ final class KvmDirtyLogTest {
                 write(guest, FIRST, 1);
                 write(guest, 0x445, 2);
                 guest.vm.memory().putInt(0x300000, round);
-                assertThat(collect(guest, slot)).as("round " + round).contains(FIRST, 0x300, 0x445, 0x446).doesNotContain(FIRST + 1, 0x301, 0x447);
+                assertThat(collect(guest, slot))
+                        .as("round " + round)
+                        .contains(FIRST, 0x300, 0x445, 0x446)
+                        .doesNotContain(FIRST + 1, 0x301, 0x447);
                 assertThat(collect(guest, slot)).doesNotContain(FIRST, 0x300, 0x445);
             }
             guest.vm.stopDirtyLog(slot);
         }
     }
 
-    @ParameterizedTest @EnumSource void eachSlotHasItsOwnLog(Log log) throws Exception {
+    @ParameterizedTest
+    @EnumSource
+    void eachSlotHasItsOwnLog(Log log) throws Exception {
         try (Guest guest = guest(log, 1, WRITE_PAGES)) {
             MemorySlot low = guest.vm.slots().get(0), high = guest.vm.slots().get(1);
             guest.vm.startDirtyLog(high);
@@ -97,8 +113,13 @@ final class KvmDirtyLogTest {
         }
     }
 
-    /** The invariant that a migration lives by: whoever copies the pages that were told, and after the end those of a last collection, has the memory. */
-    @ParameterizedTest @EnumSource void aCopyKeptByTheLogIsTheMemory(Log log) throws Exception {
+    /**
+     * The invariant that a migration lives by: whoever copies the pages that were told, and after the end those of a
+     * last collection, has the memory.
+     */
+    @ParameterizedTest
+    @EnumSource
+    void aCopyKeptByTheLogIsTheMemory(Log log) throws Exception {
         int count = 700;
         try (Guest guest = guest(log, 1, COUNT_FOR_EVER)) {
             MemorySlot slot = guest.vm.slots().get(0);
@@ -124,7 +145,8 @@ final class KvmDirtyLogTest {
                 run.get();
                 return;
             }
-            for (int page = FIRST; page < FIRST + count; page++) assertEquals(guest.vm.memory().getInt((long) page * PAGE), copy[page], "page " + page);
+            for (int page = FIRST; page < FIRST + count; page++)
+                assertEquals(guest.vm.memory().getInt((long) page * PAGE), copy[page], "page " + page);
         }
     }
 
@@ -140,20 +162,33 @@ final class KvmDirtyLogTest {
     }
 
     /** The guest leaves for the bus after each page, so that every kernel looks at the ring in time. */
-    @Test void aFullRingIsEmptiedAndTheGuestGoesOn() throws Exception {
-        try (Guest guest = guest(Log.RING, 1, 0x89, 0x07, 0xe6, 0x01, 0x81, 0xc7, 0x00, 0x10, 0, 0, 0xe2, 0xf4, 0xf4)) {      // as WRITE_PAGES, with out 1, al
+    @Test
+    void aFullRingIsEmptiedAndTheGuestGoesOn() throws Exception {
+        try (Guest guest = guest(
+                Log.RING, 1, 0x89, 0x07, 0xe6, 0x01, 0x81, 0xc7, 0x00, 0x10, 0, 0, 0xe2, 0xf4,
+                0xf4)) { // as WRITE_PAGES, with out 1, al
             MemorySlot slot = guest.vm.slots().get(0);
             guest.vm.startDirtyLog(slot);
             write(guest, FIRST, 3000);
-            assertThat(guest.kvm().dirtyRings().timesFull()).as("a ring has 1,024 entries").isGreaterThanOrEqualTo(2);
-            assertThat(collect(guest, slot)).containsAll(IntStream.range(FIRST, FIRST + 3000).boxed().toList());
+            assertThat(guest.kvm().dirtyRings().timesFull())
+                    .as("a ring has 1,024 entries")
+                    .isGreaterThanOrEqualTo(2);
+            assertThat(collect(guest, slot))
+                    .containsAll(IntStream.range(FIRST, FIRST + 3000).boxed().toList());
             write(guest, FIRST, 1);
-            assertThat(collect(guest, slot)).as("protected again").contains(FIRST).doesNotContain(FIRST + 1);
+            assertThat(collect(guest, slot))
+                    .as("protected again")
+                    .contains(FIRST)
+                    .doesNotContain(FIRST + 1);
         }
     }
 
-    /** A guest that only writes fills a ring faster than some kernels look at it: the log is whole or fails, and nothing hangs. */
-    @Test void aRingThatWasOverrunFailsInsteadOfTellingTooLittle() throws Exception {
+    /**
+     * A guest that only writes fills a ring faster than some kernels look at it: the log is whole or fails, and nothing
+     * hangs.
+     */
+    @Test
+    void aRingThatWasOverrunFailsInsteadOfTellingTooLittle() throws Exception {
         try (Guest guest = guest(Log.RING, 1, WRITE_PAGES)) {
             MemorySlot slot = guest.vm.slots().get(0);
             guest.vm.startDirtyLog(slot);
@@ -166,21 +201,30 @@ final class KvmDirtyLogTest {
             List<Integer> told;
             try {
                 told = collect(guest, slot);
-            } catch (UncheckedIOException e) {                // by the last pages, after the processor's last look at its ring
+            } catch (UncheckedIOException e) { // by the last pages, after the processor's last look at its ring
                 assertThat(e).hasMessageContaining("overrun");
                 return;
             }
-            assertThat(told).containsAll(IntStream.range(FIRST, FIRST + 3000).boxed().toList());
+            assertThat(told)
+                    .containsAll(IntStream.range(FIRST, FIRST + 3000).boxed().toList());
         }
     }
 
-    @Test void ringsLargerThanTheHostAllowsAreRefused() throws Exception {
+    @Test
+    void ringsLargerThanTheHostAllowsAreRefused() throws Exception {
         Guest.assumeKvm();
-        assertThatThrownBy(() -> Guest.on(new KvmEngine(false, 1 << 30, true), MemoryMap.of(new MemoryRange(0, 1 << 20, MemoryRange.Type.RAM)), 1, Interrupts.NONE, InterruptController.NONE))
-                .hasMessageContaining("1073741824").hasMessageContaining(KvmEngine.DIRTY_LOG);
+        assertThatThrownBy(() -> Guest.on(
+                        new KvmEngine(false, 1 << 30, true),
+                        MemoryMap.of(new MemoryRange(0, 1 << 20, MemoryRange.Type.RAM)),
+                        1,
+                        Interrupts.NONE,
+                        InterruptController.NONE))
+                .hasMessageContaining("1073741824")
+                .hasMessageContaining(KvmEngine.DIRTY_LOG);
     }
 
-    @Test void theBitmapCanBeClearedPieceByPiece() throws Exception {
+    @Test
+    void theBitmapCanBeClearedPieceByPiece() throws Exception {
         try (Guest guest = guest(Log.BITMAP, 1, WRITE_PAGES)) {
             KvmMemory memory = guest.kvm().memory();
             guest.kvm().clearDirtyByHand();

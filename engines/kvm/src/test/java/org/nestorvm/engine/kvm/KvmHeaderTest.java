@@ -23,18 +23,24 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Every layout and every number against kvm-header.txt, which src/test/c/kvm-header.c printed from the kernel's own header. */
+/**
+ * Every layout and every number against kvm-header.txt, which src/test/c/kvm-header.c printed from the kernel's own
+ * header.
+ */
 final class KvmHeaderTest {
-    private static final Map<String, StructLayout> LAYOUTS = KvmStructs.ALL.stream().collect(Collectors.toMap(l -> l.name().orElseThrow(), Function.identity()));
+    private static final Map<String, StructLayout> LAYOUTS =
+            KvmStructs.ALL.stream().collect(Collectors.toMap(l -> l.name().orElseThrow(), Function.identity()));
 
-    @Test void numbersMatchTheHeader() {
+    @Test
+    void numbersMatchTheHeader() {
         assertEquals(0x4020AE46, Kvm.SET_USER_MEMORY_REGION);
         assertEquals(0x40A0AE49, Kvm.SET_USER_MEMORY_REGION2);
         assertEquals(0xAE80, Kvm.RUN);
         assertEquals(0x8090AE81, Kvm.GET_REGS);
     }
 
-    @Test void everyNumberMatchesTheHeader() throws Exception {
+    @Test
+    void everyNumberMatchesTheHeader() throws Exception {
         Set<String> seen = new HashSet<>();
         for (String line : header()) {
             String[] words = line.split(" ");
@@ -44,11 +50,13 @@ final class KvmHeaderTest {
             seen.add(words[1]);
         }
         for (Field field : Kvm.class.getDeclaredFields()) {
-            if (!Modifier.isPrivate(field.getModifiers()) && !field.isSynthetic()) assertThat(seen).contains(field.getName());
+            if (!Modifier.isPrivate(field.getModifiers()) && !field.isSynthetic())
+                assertThat(seen).contains(field.getName());
         }
     }
 
-    @Test void everyStructureHasTheHeadersSize() throws IOException {
+    @Test
+    void everyStructureHasTheHeadersSize() throws IOException {
         Set<String> seen = new HashSet<>();
         for (String line : header()) {
             String[] words = line.split(" ");
@@ -59,7 +67,8 @@ final class KvmHeaderTest {
         assertThat(seen).isEqualTo(LAYOUTS.keySet());
     }
 
-    @Test void everyFieldIsWhereTheHeaderPutsIt() throws IOException {
+    @Test
+    void everyFieldIsWhereTheHeaderPutsIt() throws IOException {
         int fields = 0;
         for (String line : header()) {
             String[] words = line.split(" ");
@@ -75,12 +84,19 @@ final class KvmHeaderTest {
     }
 
     /** The committed numbers are what a compiler makes of this machine's header. */
-    @Test void theNumbersCanBeMadeAgain(@TempDir Path directory) throws Exception {
+    @Test
+    void theNumbersCanBeMadeAgain(@TempDir Path directory) throws Exception {
         Path source = Path.of("src/test/c/kvm-header.c");
-        assumeTrue(Files.exists(Path.of("/usr/include/linux/kvm.h")) && Files.isExecutable(Path.of("/usr/bin/cc")), "skipped: no C compiler with the kernel's headers");
+        assumeTrue(
+                Files.exists(Path.of("/usr/include/linux/kvm.h")) && Files.isExecutable(Path.of("/usr/bin/cc")),
+                "skipped: no C compiler with the kernel's headers");
         Path program = directory.resolve("kvm-header");
-        Process compile = new ProcessBuilder("/usr/bin/cc", "-o", program.toString(), source.toString()).inheritIO().start();
-        assumeTrue(compile.waitFor() == 0, "skipped: the kernel's header here is older than the one the numbers come from");
+        Process compile = new ProcessBuilder("/usr/bin/cc", "-o", program.toString(), source.toString())
+                .inheritIO()
+                .start();
+        assumeTrue(
+                compile.waitFor() == 0,
+                "skipped: the kernel's header here is older than the one the numbers come from");
         Process run = new ProcessBuilder(program.toString()).start();
         String printed = new String(run.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(printed.lines().toList()).isEqualTo(header());
@@ -94,7 +110,8 @@ final class KvmHeaderTest {
 
     private static List<String> header() throws IOException {
         List<String> lines = new ArrayList<>();
-        try (BufferedReader in = new BufferedReader(new InputStreamReader(KvmHeaderTest.class.getResourceAsStream("kvm-header.txt"), StandardCharsets.UTF_8))) {
+        try (BufferedReader in = new BufferedReader(new InputStreamReader(
+                KvmHeaderTest.class.getResourceAsStream("kvm-header.txt"), StandardCharsets.UTF_8))) {
             for (String line = in.readLine(); line != null; line = in.readLine()) lines.add(line);
         }
         return lines;

@@ -21,7 +21,10 @@ import org.nestorvm.vmm.HostClock;
 import org.nestorvm.vmm.InterruptController;
 import org.nestorvm.vmm.InterruptPins;
 
-/** All interrupt controllers in the kernel: devices drive pins, and nothing about an interrupt comes back to the monitor. */
+/**
+ * All interrupt controllers in the kernel: devices drive pins, and nothing about an interrupt comes back to the
+ * monitor.
+ */
 @Timeout(60)
 final class KvmKernelChipsTest {
     private static final int LEVEL = 1 << 15, ACPI_IRQ = 9, IO_APIC_ID = 3;
@@ -34,28 +37,59 @@ final class KvmKernelChipsTest {
 
     /** Software-enables the local APIC, with LINT0 as the 8259s' input. */
     private static int[] localApic() {
-        return new int[] {0xc7, 0x83, 0xf0, 0, 0, 0, 0xff, 0x01, 0, 0,                  // mov dword [rbx + 0xf0], 0x1ff
-                          0xc7, 0x83, 0x50, 0x03, 0, 0, 0x00, 0x07, 0, 0};              // mov dword [rbx + 0x350], 0x700: ExtINT
+        return new int[] {
+            0xc7, 0x83, 0xf0, 0, 0, 0, 0xff, 0x01, 0, 0, // mov dword [rbx + 0xf0], 0x1ff
+            0xc7, 0x83, 0x50, 0x03, 0, 0, 0x00, 0x07, 0, 0
+        }; // mov dword [rbx + 0x350], 0x700: ExtINT
     }
 
     private static int[] out(int port, int value) {
-        return new int[] {0xb0, value, 0xe6, port};          // mov al, value; out port, al
+        return new int[] {0xb0, value, 0xe6, port}; // mov al, value; out port, al
     }
 
     /** Vectors 20h and 28h on, automatic ends of interrupt, all lines open. */
     private static int[] pics() {
-        return program(out(0x20, 0x11), out(0xa0, 0x11), out(0x21, 0x20), out(0xa1, 0x28), out(0x21, 4), out(0xa1, 2), out(0x21, 3), out(0xa1, 3), out(0x21, 0), out(0xa1, 0));
+        return program(
+                out(0x20, 0x11),
+                out(0xa0, 0x11),
+                out(0x21, 0x20),
+                out(0xa1, 0x28),
+                out(0x21, 4),
+                out(0xa1, 2),
+                out(0x21, 3),
+                out(0xa1, 3),
+                out(0x21, 0),
+                out(0xa1, 0));
     }
 
     private static int[] redirection(int pin, int low) {
-        return new int[] {0xb9, 0, 0, 0xc0, 0xfe,            // mov ecx, 0xfec00000
-                          0xc7, 0x01, 0x10 + 2 * pin, 0, 0, 0,
-                          0xc7, 0x41, 0x10, low, low >>> 8, low >>> 16, low >>> 24};
+        return new int[] {
+            0xb9,
+            0,
+            0,
+            0xc0,
+            0xfe, // mov ecx, 0xfec00000
+            0xc7,
+            0x01,
+            0x10 + 2 * pin,
+            0,
+            0,
+            0,
+            0xc7,
+            0x41,
+            0x10,
+            low,
+            low >>> 8,
+            low >>> 16,
+            low >>> 24
+        };
     }
 
     private static Guest guest(int... code) throws Exception {
-        Guest guest = Guest.with(1, Interrupts.ALL, InterruptController.NONE, code).withInterrupts();
-        for (int vector = 0x20; vector < 0x40; vector++) guest.handler(vector, 0x2000 + vector * 0x20, KvmInterruptTest.reporting(vector));
+        Guest guest =
+                Guest.with(1, Interrupts.ALL, InterruptController.NONE, code).withInterrupts();
+        for (int vector = 0x20; vector < 0x40; vector++)
+            guest.handler(vector, 0x2000 + vector * 0x20, KvmInterruptTest.reporting(vector));
         return guest;
     }
 
@@ -69,25 +103,28 @@ final class KvmKernelChipsTest {
         return runner;
     }
 
-    @Test void aLineOfThe8259sInterruptsOnceForEachEdge() throws Exception {
+    @Test
+    void aLineOfThe8259sInterruptsOnceForEachEdge() throws Exception {
         try (Guest guest = guest(program(localApic(), pics(), new int[] {0xb0, 0}, READY))) {
             InterruptPins pins = guest.kvm().pins();
             Runner runner = ready(guest);
             for (int i = 1; i <= 20; i++) {
                 pins.setPic(4, true);
                 runner.await(report(0x24), i);
-                pins.setPic(4, true);                        // the level it has
+                pins.setPic(4, true); // the level it has
                 pins.setPic(4, false);
                 pins.setPic(12, true);
                 runner.await(report(0x2c), i);
                 pins.setPic(12, false);
             }
             runner.stop();
-            assertEquals(20, guest.accesses.stream().filter(report(0x24)::equals).count());
+            assertEquals(
+                    20, guest.accesses.stream().filter(report(0x24)::equals).count());
         }
     }
 
-    @Test void aPinOfTheIoApicInterruptsOnceForEachEdge() throws Exception {
+    @Test
+    void aPinOfTheIoApicInterruptsOnceForEachEdge() throws Exception {
         try (Guest guest = guest(program(localApic(), redirection(20, 0x30), new int[] {0xb0, 0}, READY))) {
             InterruptPins pins = guest.kvm().pins();
             Runner runner = ready(guest);
@@ -97,12 +134,14 @@ final class KvmKernelChipsTest {
                 pins.setIoApic(20, false);
             }
             runner.stop();
-            assertEquals(50, guest.accesses.stream().filter(report(0x30)::equals).count());
+            assertEquals(
+                    50, guest.accesses.stream().filter(report(0x30)::equals).count());
         }
     }
 
     /** The guest ends the interrupt, the line is still asserted, it interrupts again: until the device lowers it. */
-    @Test void aLevelInterruptsUntilItIsLowered() throws Exception {
+    @Test
+    void aLevelInterruptsUntilItIsLowered() throws Exception {
         try (Guest guest = guest(program(localApic(), redirection(16, LEVEL | 0x31), new int[] {0xb0, 0}, READY))) {
             InterruptPins pins = guest.kvm().pins();
             Runner runner = ready(guest);
@@ -112,16 +151,19 @@ final class KvmKernelChipsTest {
             runner.stop();
             long times = guest.accesses.size();
             runner = new Runner(guest);
-            pins.setIoApic(17, true);                        // masked
+            pins.setIoApic(17, true); // masked
             guest.kvm().signalMsi(0xfee00000L, 0x35);
             runner.await(report(0x35), 1);
             runner.stop();
-            assertThat(guest.accesses.size() - times).as("at most one that was under way").isBetween(1L, 2L);
+            assertThat(guest.accesses.size() - times)
+                    .as("at most one that was under way")
+                    .isBetween(1L, 2L);
         }
     }
 
     /** A route for a message is a new table in the kernel, with the pins in it. */
-    @Test void messagesAndPinsLiveSideBySide() throws Exception {
+    @Test
+    void messagesAndPinsLiveSideBySide() throws Exception {
         int eventfd = Events.eventfd("test", 0, Events.EFD_NONBLOCK);
         try (Guest guest = guest(program(localApic(), redirection(2, 0x32), pics(), new int[] {0xb0, 0}, READY))) {
             int route = guest.kvm().addMessage(0xfee00000L, 0x33);
@@ -146,22 +188,29 @@ final class KvmKernelChipsTest {
         }
     }
 
-    @Test void firmwaresWorkIsSeenByTheGuest() throws Exception {
-        int[] code = program(new int[] {0x66, 0xba, 0xd1, 0x04, 0xec, 0xe6, 0x02},        // mov dx, 0x4d1; in al, dx; out 2, al
-                             new int[] {0xb9, 0, 0, 0xc0, 0xfe, 0xc7, 0x01, 0, 0, 0, 0, 0x8b, 0x41, 0x10, 0xc1, 0xe8, 0x18, 0xe6, 0x03, 0xfa, 0xf4});   // select the id; mov eax, [rcx + 16]; shr eax, 24; out 3, al
+    @Test
+    void firmwaresWorkIsSeenByTheGuest() throws Exception {
+        int[] code = program(
+                new int[] {0x66, 0xba, 0xd1, 0x04, 0xec, 0xe6, 0x02}, // mov dx, 0x4d1; in al, dx; out 2, al
+                new int[] {
+                    0xb9, 0, 0, 0xc0, 0xfe, 0xc7, 0x01, 0, 0, 0, 0, 0x8b, 0x41, 0x10, 0xc1, 0xe8, 0x18, 0xe6, 0x03,
+                    0xfa, 0xf4
+                }); // select the id; mov eax, [rcx + 16]; shr eax, 24; out 3, al
         try (Guest guest = guest(code)) {
             guest.kvm().prepareChips(1 << ACPI_IRQ | 1 << 10 | 1 << 1 | 1 << 8, IO_APIC_ID);
             Runner runner = new Runner(guest);
             runner.await("out 0x3 1 0x3", 1);
-            assertThat(guest.accesses).containsExactly("out 0x2 1 0x6", "out 0x3 1 0x3");         // 8 can only be an edge
+            assertThat(guest.accesses).containsExactly("out 0x2 1 0x6", "out 0x3 1 0x3"); // 8 can only be an edge
             runner.stop();
         }
     }
 
-    @Test void everyChipsStateCanBeSavedAndRestored() throws Exception {
+    @Test
+    void everyChipsStateCanBeSavedAndRestored() throws Exception {
         try (Guest guest = guest(0xf4)) {
             KvmChips chips = guest.kvm().chips();
-            for (KvmChips.Chip chip : new KvmChips.Chip[] {KvmChips.Chip.PIC_MASTER, KvmChips.Chip.PIC_SLAVE, KvmChips.Chip.IOAPIC}) {
+            for (KvmChips.Chip chip :
+                    new KvmChips.Chip[] {KvmChips.Chip.PIC_MASTER, KvmChips.Chip.PIC_SLAVE, KvmChips.Chip.IOAPIC}) {
                 byte[] state = chips.save(chip);
                 chips.restore(chip, state);
                 assertArrayEquals(state, chips.save(chip), chip.name());
@@ -174,11 +223,21 @@ final class KvmKernelChipsTest {
         }
     }
 
-    @Test void the8254OfKvmHasItsStateToo() throws Exception {
+    @Test
+    void the8254OfKvmHasItsStateToo() throws Exception {
         Guest.assumeKvm();
-        long address = MemoryCalls.mmap("test", 1 << 20, MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0);
+        long address = MemoryCalls.mmap(
+                "test",
+                1 << 20,
+                MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE,
+                MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS,
+                -1,
+                0);
         try (HostClock clock = new HostClock();
-             KvmVm vm = KvmVm.create("pit", List.of(new KvmMemory.Slot(0, 1 << 20, address, false)), KvmSettings.of(new EngineOptions(Interrupts.ALL, InterruptController.NONE, clock), 1))) {
+                KvmVm vm = KvmVm.create(
+                        "pit",
+                        List.of(new KvmMemory.Slot(0, 1 << 20, address, false)),
+                        KvmSettings.of(new EngineOptions(Interrupts.ALL, InterruptController.NONE, clock), 1))) {
             vm.createPit();
             byte[] state = vm.chips().save(KvmChips.Chip.PIT);
             vm.chips().restore(KvmChips.Chip.PIT, state);
@@ -188,7 +247,8 @@ final class KvmKernelChipsTest {
         }
     }
 
-    @Test void p26_aHaltWithoutInterruptsIsNoticedHereToo() throws Exception {
+    @Test
+    void p26_aHaltWithoutInterruptsIsNoticedHereToo() throws Exception {
         HandClock clock = new HandClock();
         try (Guest guest = Guest.at(clock, Interrupts.ALL, 1, 0xfa, 0xf4)) {
             Runner runner = new Runner(guest);
@@ -196,9 +256,12 @@ final class KvmKernelChipsTest {
         }
     }
 
-    @Test void aSplitControllerHasNoPins() throws Exception {
+    @Test
+    void aSplitControllerHasNoPins() throws Exception {
         try (Guest guest = Guest.with(1, Interrupts.LOCAL_APIC, InterruptController.NONE, 0xf4)) {
-            assertThatThrownBy(() -> guest.vm.engine().pins()).isInstanceOf(IllegalStateException.class).hasMessageContaining("machine's own");
+            assertThatThrownBy(() -> guest.vm.engine().pins())
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("machine's own");
         }
     }
 }

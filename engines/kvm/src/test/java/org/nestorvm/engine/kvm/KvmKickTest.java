@@ -28,7 +28,7 @@ import org.nestorvm.vmm.VmTerminatedException;
 /** Kicks, and what two threads may do to one machine: P18 to P22, P24. */
 @Timeout(60)
 final class KvmKickTest {
-    private static final int[] SPIN = {0xe6, 0x01, 0xeb, 0xfe};                        // out 1, al; jmp $
+    private static final int[] SPIN = {0xe6, 0x01, 0xeb, 0xfe}; // out 1, al; jmp $
 
     private static FutureTask<Exit> start(Guest guest) throws InterruptedException {
         CountDownLatch inside = new CountDownLatch(1);
@@ -39,7 +39,8 @@ final class KvmKickTest {
         return run;
     }
 
-    @Test void aSpinningGuestIsKicked() throws Exception {
+    @Test
+    void aSpinningGuestIsKicked() throws Exception {
         try (Guest guest = Guest.bare(SPIN)) {
             FutureTask<Exit> run = start(guest);
             guest.vcpu().kick();
@@ -47,8 +48,10 @@ final class KvmKickTest {
         }
     }
 
-    @Test void aHaltedGuestIsKicked() throws Exception {
-        try (Guest guest = Guest.with(1, Interrupts.LOCAL_APIC, InterruptController.NONE, 0xfb, 0xe6, 0x01, 0xf4, 0xe6, 0x02)) {
+    @Test
+    void aHaltedGuestIsKicked() throws Exception {
+        try (Guest guest =
+                Guest.with(1, Interrupts.LOCAL_APIC, InterruptController.NONE, 0xfb, 0xe6, 0x01, 0xf4, 0xe6, 0x02)) {
             AtomicInteger thread = new AtomicInteger();
             CountDownLatch inside = new CountDownLatch(1);
             guest.onAccess = inside::countDown;
@@ -65,13 +68,17 @@ final class KvmKickTest {
         }
     }
 
-    /** The kernel's state of a thread, third word of its stat after the name in parentheses: in HLT, KVM waits inside KVM_RUN. */
+    /**
+     * The kernel's state of a thread, third word of its stat after the name in parentheses: in HLT, KVM waits inside
+     * KVM_RUN.
+     */
     private static boolean asleep(int thread) throws IOException {
         String stat = Files.readString(Path.of("/proc/self/task/" + thread + "/stat"));
         return stat.charAt(stat.lastIndexOf(')') + 2) == 'S';
     }
 
-    @Test void aKickBeforeTheRunEndsIt() throws Exception {
+    @Test
+    void aKickBeforeTheRunEndsIt() throws Exception {
         try (Guest guest = Guest.bare(SPIN)) {
             guest.vcpu().kick();
             assertEquals(new Exit.Interrupted(), guest.run());
@@ -79,8 +86,9 @@ final class KvmKickTest {
         }
     }
 
-    @Test void everyKickIsSeenOnce() throws Exception {
-        try (Guest guest = Guest.bare(0xfb, 0x90, 0xf4, 0xeb, 0xfc)) {                 // sti; again: nop; hlt; jmp again
+    @Test
+    void everyKickIsSeenOnce() throws Exception {
+        try (Guest guest = Guest.bare(0xfb, 0x90, 0xf4, 0xeb, 0xfc)) { // sti; again: nop; hlt; jmp again
             AtomicInteger interrupted = new AtomicInteger();
             FutureTask<Integer> runs = new FutureTask<>(() -> {
                 int halts = 0;
@@ -104,9 +112,10 @@ final class KvmKickTest {
         }
     }
 
-    @Test void p19_anAccessInProgressIsCompletedFirst() throws Exception {
-        try (Guest guest = Guest.bare(0xa1, 0x00, 0x00, 0x00, 0xd0, 0x90, 0xf4)) {     // mov eax, [0xd0000000]; nop; hlt
-            guest.protectedMode(state -> { });
+    @Test
+    void p19_anAccessInProgressIsCompletedFirst() throws Exception {
+        try (Guest guest = Guest.bare(0xa1, 0x00, 0x00, 0x00, 0xd0, 0x90, 0xf4)) { // mov eax, [0xd0000000]; nop; hlt
+            guest.protectedMode(state -> {});
             guest.answer = 0x1234;
             guest.onAccess = () -> guest.vcpu().kick();
             assertEquals(new Exit.Interrupted(), guest.run());
@@ -118,10 +127,11 @@ final class KvmKickTest {
         }
     }
 
-    @Test void p18_anAccessWhoseDeviceFailsLeavesTheProcessorRunnable() throws Exception {
+    @Test
+    void p18_anAccessWhoseDeviceFailsLeavesTheProcessorRunnable() throws Exception {
         try (Guest guest = Guest.bare(0xe6, 0x01, 0xe6, 0x02, 0xf4)) {
             guest.onAccess = () -> {
-                guest.onAccess = () -> { };
+                guest.onAccess = () -> {};
                 throw new IllegalStateException("device");
             };
             assertThatThrownBy(guest::run).hasMessage("device");
@@ -130,13 +140,15 @@ final class KvmKickTest {
         }
     }
 
-    @Test void p20_p24_aSecondUserIsToldAtOnce() throws Exception {
+    @Test
+    void p20_p24_aSecondUserIsToldAtOnce() throws Exception {
         try (Guest guest = Guest.bare(SPIN)) {
             FutureTask<Exit> run = start(guest);
             assertTimeoutPreemptively(Duration.ofSeconds(1), () -> {
                 assertThatThrownBy(guest::run).isInstanceOf(VcpuBusyException.class);
                 assertThatThrownBy(guest::state).isInstanceOf(VcpuBusyException.class);
-                assertThatThrownBy(() -> guest.vcpu().writeState(new CpuState())).isInstanceOf(VcpuBusyException.class);
+                assertThatThrownBy(() -> guest.vcpu().writeState(new CpuState()))
+                        .isInstanceOf(VcpuBusyException.class);
                 assertThatThrownBy(() -> guest.vcpu().interruptible()).isInstanceOf(VcpuBusyException.class);
             });
             guest.vcpu().kick();
@@ -145,7 +157,8 @@ final class KvmKickTest {
         }
     }
 
-    @Test void p21_terminationOfASpinningGuestIsBounded() throws Exception {
+    @Test
+    void p21_terminationOfASpinningGuestIsBounded() throws Exception {
         Guest guest = Guest.bare(SPIN);
         FutureTask<Exit> run = start(guest);
         long before = System.nanoTime();
@@ -156,7 +169,8 @@ final class KvmKickTest {
         guest.clock.close();
     }
 
-    @Test void p22_ofManyTerminationsOneSucceeds() throws Exception {
+    @Test
+    void p22_ofManyTerminationsOneSucceeds() throws Exception {
         for (int round = 0; round < 20; round++) {
             Guest guest = Guest.bare(SPIN);
             FutureTask<Exit> run = start(guest);
@@ -179,7 +193,8 @@ final class KvmKickTest {
         }
     }
 
-    @Test void aVirtualThreadIsRefused() throws Exception {
+    @Test
+    void aVirtualThreadIsRefused() throws Exception {
         try (Guest guest = Guest.bare(SPIN)) {
             FutureTask<Exit> run = new FutureTask<>(guest::run);
             Thread.ofVirtual().start(run);

@@ -39,23 +39,32 @@ final class KvmLifeCycleTest {
                 for (Path link : links.toList()) {
                     try {
                         String target = Files.readSymbolicLink(link).toString();
-                        if (target.startsWith("anon_inode:kvm") || target.startsWith("/memfd:") || target.equals("/dev/kvm")) descriptors.merge(target, 1, Integer::sum);
+                        if (target.startsWith("anon_inode:kvm")
+                                || target.startsWith("/memfd:")
+                                || target.equals("/dev/kvm")) descriptors.merge(target, 1, Integer::sum);
                     } catch (IOException e) {
-                        continue;                            // the descriptor of the listing itself
+                        continue; // the descriptor of the listing itself
                     }
                 }
             }
             try (Stream<String> maps = Files.lines(Path.of("/proc/self/maps"))) {
-                return new Host(descriptors, maps.filter(line -> line.contains("kvm") || line.contains("/memfd:")).filter(line -> !line.contains(".jar") && !line.contains(".so")).toList());
+                return new Host(
+                        descriptors,
+                        maps.filter(line -> line.contains("kvm") || line.contains("/memfd:"))
+                                .filter(line -> !line.contains(".jar") && !line.contains(".so"))
+                                .toList());
             }
         }
     }
 
     private static VmConfig config(org.nestorvm.vmm.HostClock clock) {
-        return VmConfig.of("cycle", MAP).withVcpus(2).withEngine(new KvmEngine(), new EngineOptions(Interrupts.LOCAL_APIC, InterruptController.NONE, clock));
+        return VmConfig.of("cycle", MAP)
+                .withVcpus(2)
+                .withEngine(new KvmEngine(), new EngineOptions(Interrupts.LOCAL_APIC, InterruptController.NONE, clock));
     }
 
-    @Test void aMachineLeavesNothing() throws Exception {
+    @Test
+    void aMachineLeavesNothing() throws Exception {
         Guest.assumeKvm();
         Host before = Host.now();
         for (int round = 0; round < 30; round++) {
@@ -67,10 +76,11 @@ final class KvmLifeCycleTest {
         assertEquals(before, Host.now());
     }
 
-    @Test void aCreationThatFailsAtAnyStepLeavesNothing() throws Exception {
+    @Test
+    void aCreationThatFailsAtAnyStepLeavesNothing() throws Exception {
         Guest.assumeKvm();
         try (org.nestorvm.vmm.HostClock clock = new org.nestorvm.vmm.HostClock()) {
-            new Vmm().create(config(clock)).close();         // what is made once for all is made
+            new Vmm().create(config(clock)).close(); // what is made once for all is made
             Host before = Host.now();
             for (int step = 1; ; step++) {
                 try (FaultPoints.Plan plan = FaultPoints.failAt(step, Errno.ENOMEM)) {
@@ -78,7 +88,9 @@ final class KvmLifeCycleTest {
                     boolean fired = plan.fired();
                     vm.close();
                     if (!fired) {
-                        assertThat(step).as("steps, of which KVM has at least ten").isGreaterThan(20);
+                        assertThat(step)
+                                .as("steps, of which KVM has at least ten")
+                                .isGreaterThan(20);
                         break;
                     }
                     fail(plan + " was swallowed");
@@ -90,16 +102,25 @@ final class KvmLifeCycleTest {
         }
     }
 
-    @Test void theFailedCallIsNamed() throws Exception {
+    @Test
+    void theFailedCallIsNamed() throws Exception {
         Guest.assumeKvm();
         try (Guest guest = Guest.bare(0xf4)) {
-            assertThatThrownBy(() -> guest.kvm().createVcpu(0)).isInstanceOf(IOException.class).hasMessageContaining("KVM_CREATE_VCPU").hasMessageContaining("test").hasMessageContaining("EEXIST");
+            assertThatThrownBy(() -> guest.kvm().createVcpu(0))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("KVM_CREATE_VCPU")
+                    .hasMessageContaining("test")
+                    .hasMessageContaining("EEXIST");
         }
     }
 
-    @Test void timeByInstructionsIsRefused() {
+    @Test
+    void timeByInstructionsIsRefused() {
         Guest.assumeKvm();
-        VmConfig config = VmConfig.of("counted", MemoryMap.of(new MemoryRange(0, 1 << 20, MemoryRange.Type.RAM))).withEngine(new KvmEngine(), EngineOptions.bare(new InstructionClock(0)));
-        assertThatThrownBy(() -> new Vmm().create(config)).isInstanceOf(IOException.class).hasMessageContaining("counts instructions");
+        VmConfig config = VmConfig.of("counted", MemoryMap.of(new MemoryRange(0, 1 << 20, MemoryRange.Type.RAM)))
+                .withEngine(new KvmEngine(), EngineOptions.bare(new InstructionClock(0)));
+        assertThatThrownBy(() -> new Vmm().create(config))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("counts instructions");
     }
 }

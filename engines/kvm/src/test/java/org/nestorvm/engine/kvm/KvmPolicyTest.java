@@ -27,11 +27,14 @@ final class KvmPolicyTest {
             new CpuidEntry(0x80000008, 0, false, 0x3930, 0, 0x703f, 0));
 
     private static Map<String, CpuidEntry> forVcpu(int vcpus, boolean localApic, int apicId) {
-        return new KvmCpuid(vcpus, localApic, false).forVcpu(SUPPORTED, apicId).stream()
-                .collect(Collectors.toMap(e -> Integer.toHexString(e.function()) + "." + e.index(), Function.identity()));
+        return new KvmCpuid(vcpus, localApic, false)
+                .forVcpu(SUPPORTED, apicId).stream()
+                        .collect(Collectors.toMap(
+                                e -> Integer.toHexString(e.function()) + "." + e.index(), Function.identity()));
     }
 
-    @Test void theTopologyIsTheMachinesOwn() {
+    @Test
+    void theTopologyIsTheMachinesOwn() {
         Map<String, CpuidEntry> third = forVcpu(5, true, 3);
         assertEquals(3, third.get("1.0").ebx() >>> 24);
         assertEquals(5, third.get("1.0").ebx() >>> 16 & 0xff);
@@ -45,12 +48,14 @@ final class KvmPolicyTest {
         assertEquals(4, third.get("80000008.0").ecx());
     }
 
-    @Test void onlyTheKernelSetsOsxsave() {
+    @Test
+    void onlyTheKernelSetsOsxsave() {
         assertEquals(0, forVcpu(1, true, 0).get("1.0").ecx() >>> 27 & 1);
         assertEquals(1, forVcpu(1, true, 0).get("1.0").ecx() >>> 31, "hypervisor");
     }
 
-    @Test void aMachineWithoutLocalApicShowsNone() {
+    @Test
+    void aMachineWithoutLocalApicShowsNone() {
         CpuidEntry basic = forVcpu(1, false, 0).get("1.0");
         assertEquals(0, basic.edx() >>> 9 & 1);
         assertEquals(0, basic.ecx() >>> 21 & 1);
@@ -58,28 +63,47 @@ final class KvmPolicyTest {
     }
 
     /** KVM counts the state of all that it supports itself, AMX for one. */
-    @Test void theXsaveAreaHasRoomForWhatIsOfferedAlone() {
-        List<CpuidEntry> supported = List.of(new CpuidEntry(0xd, 0, true, 0x60007, 576, 11008, 0), new CpuidEntry(0xd, 1, true, 0xf, 0, 3 << 11, 0), new CpuidEntry(0xd, 2, true, 256, 576, 0, 0),
-                new CpuidEntry(0xd, 11, true, 16, 0, 1, 0), new CpuidEntry(0xd, 18, true, 8192, 2816, 6, 0));
+    @Test
+    void theXsaveAreaHasRoomForWhatIsOfferedAlone() {
+        List<CpuidEntry> supported = List.of(
+                new CpuidEntry(0xd, 0, true, 0x60007, 576, 11008, 0),
+                new CpuidEntry(0xd, 1, true, 0xf, 0, 3 << 11, 0),
+                new CpuidEntry(0xd, 2, true, 256, 576, 0, 0),
+                new CpuidEntry(0xd, 11, true, 16, 0, 1, 0),
+                new CpuidEntry(0xd, 18, true, 8192, 2816, 6, 0));
         List<CpuidEntry> offered = new KvmCpuid(1, true, false).forVcpu(supported, 0);
-        assertThat(offered).containsExactly(new CpuidEntry(0xd, 0, true, 7, 576, 832, 0), new CpuidEntry(0xd, 1, true, 0xf, 0, 0, 0), new CpuidEntry(0xd, 2, true, 256, 576, 0, 0));
+        assertThat(offered)
+                .containsExactly(
+                        new CpuidEntry(0xd, 0, true, 7, 576, 832, 0),
+                        new CpuidEntry(0xd, 1, true, 0xf, 0, 0, 0),
+                        new CpuidEntry(0xd, 2, true, 256, 576, 0, 0));
     }
 
-    @Test void whereKvmEmulatesCmpxchg16bIsNotOffered() {
-        CpuidEntry basic = new KvmCpuid(1, true, true).forVcpu(SUPPORTED, 0).stream().filter(e -> e.function() == 1).findAny().orElseThrow();
+    @Test
+    void whereKvmEmulatesCmpxchg16bIsNotOffered() {
+        CpuidEntry basic = new KvmCpuid(1, true, true)
+                .forVcpu(SUPPORTED, 0).stream()
+                        .filter(e -> e.function() == 1)
+                        .findAny()
+                        .orElseThrow();
         assertEquals(0, basic.ecx() >>> 13 & 1);
         assertEquals(1, forVcpu(1, true, 0).get("1.0").ecx() >>> 13 & 1);
     }
 
-    @Test void registersOfHiddenFeaturesAreDenied() {
+    @Test
+    void registersOfHiddenFeaturesAreDenied() {
         assertThat(MsrPolicy.DENIED).hasSizeLessThanOrEqualTo(16);
-        for (int index : new int[] {0xc1, 0x186, 0x309, 0x345, 0x38f, 0x480, 0x492, 0x570, 0xc0010114, 0xc0010117}) assertThat(MsrPolicy.denies(index)).as(Integer.toHexString(index)).isTrue();
-        for (int index : new int[] {0x10, 0x1b, 0x174, 0x1a0, 0x277, 0x2ff, 0x6e0, 0xc0000080, 0xc0000102, 0x4b564d01, 0x800, 0x83f, 0xd90}) {
+        for (int index : new int[] {0xc1, 0x186, 0x309, 0x345, 0x38f, 0x480, 0x492, 0x570, 0xc0010114, 0xc0010117})
+            assertThat(MsrPolicy.denies(index)).as(Integer.toHexString(index)).isTrue();
+        for (int index : new int[] {
+            0x10, 0x1b, 0x174, 0x1a0, 0x277, 0x2ff, 0x6e0, 0xc0000080, 0xc0000102, 0x4b564d01, 0x800, 0x83f, 0xd90
+        }) {
             assertThat(MsrPolicy.denies(index)).as(Integer.toHexString(index)).isFalse();
         }
     }
 
-    @Test void memoryAccessesOfOddLengthBecomePieces() {
+    @Test
+    void memoryAccessesOfOddLengthBecomePieces() {
         assertEquals(List.of("write 1000 4 44332211", "write 1004 2 6655", "write 1006 1 77"), accesses(7, true));
         assertEquals(List.of("read 1000 2", "read 1002 1"), accesses(3, false));
         assertEquals(List.of("write 1000 8 8877665544332211"), accesses(8, true));
@@ -96,20 +120,24 @@ final class KvmPolicyTest {
             HostMemory.putInt(base + CStruct.offset(KvmRun.LAYOUT, "exit.mmio.len"), length);
             HostMemory.putByte(base + CStruct.offset(KvmRun.LAYOUT, "exit.mmio.is_write"), (byte) (write ? 1 : 0));
             KvmAccess.mmio(new KvmRun(base), new GuestBus() {
-                @Override public int portRead(int port, int size) {
+                @Override
+                public int portRead(int port, int size) {
                     return -1;
                 }
 
-                @Override public void portWrite(int port, int size, int value) {
+                @Override
+                public void portWrite(int port, int size, int value) {
                     seen.add("out");
                 }
 
-                @Override public long mmioRead(long gpa, int size) {
+                @Override
+                public long mmioRead(long gpa, int size) {
                     seen.add("read " + Long.toHexString(gpa) + " " + size);
                     return -1;
                 }
 
-                @Override public void mmioWrite(long gpa, int size, long value) {
+                @Override
+                public void mmioWrite(long gpa, int size, long value) {
                     seen.add("write " + Long.toHexString(gpa) + " " + size + " " + Long.toHexString(value));
                 }
             });

@@ -13,32 +13,38 @@ import org.nestorvm.vmm.Exit;
 
 /** One processor without a local APIC: instructions in each mode, accesses, exits, state. */
 final class KvmVcpuTest {
-    @Test void theEngineIsAvailableHere() {
+    @Test
+    void theEngineIsAvailableHere() {
         Guest.assumeKvm();
         assertNull(new KvmEngine().unavailableBecause());
     }
 
-    @Test void realModeOutAndHalt() throws Exception {
-        try (Guest guest = Guest.bare(0xb0, 0x33,            // mov al, 0x33
-                                      0xe6, 0x19,            // out 0x19, al
-                                      0xfb,                  // sti
-                                      0xf4)) {               // hlt
+    @Test
+    void realModeOutAndHalt() throws Exception {
+        try (Guest guest = Guest.bare(
+                0xb0, 0x33, // mov al, 0x33
+                0xe6, 0x19, // out 0x19, al
+                0xfb, // sti
+                0xf4)) { // hlt
             assertEquals(new Exit.Halt(), guest.run());
             assertEquals(List.of("out 0x19 1 0x33"), guest.accesses);
             assertEquals(Guest.CODE + 6, guest.state().rip);
         }
     }
 
-    @Test void p26_haltWithInterruptsDisabledIsForEver() throws Exception {
+    @Test
+    void p26_haltWithInterruptsDisabledIsForEver() throws Exception {
         try (Guest guest = Guest.bare(0xf4)) {
             assertEquals(new Exit.HaltForever(), guest.run());
         }
     }
 
-    @Test void inGivesWhatTheBusAnswers() throws Exception {
-        try (Guest guest = Guest.bare(0x66, 0xed,            // in eax, dx
-                                      0xe7, 0x44,            // out 0x44, ax
-                                      0xf4)) {
+    @Test
+    void inGivesWhatTheBusAnswers() throws Exception {
+        try (Guest guest = Guest.bare(
+                0x66, 0xed, // in eax, dx
+                0xe7, 0x44, // out 0x44, ax
+                0xf4)) {
             guest.realMode(state -> state.gpr[CpuState.RDX] = 0xcfc);
             guest.answer = 0x12345678;
             guest.run();
@@ -47,8 +53,9 @@ final class KvmVcpuTest {
         }
     }
 
-    @Test void p41_stringOutputIsOneAccessAnElement() throws Exception {
-        try (Guest guest = Guest.bare(0xf3, 0x6e, 0xf4)) {   // rep outsb; hlt
+    @Test
+    void p41_stringOutputIsOneAccessAnElement() throws Exception {
+        try (Guest guest = Guest.bare(0xf3, 0x6e, 0xf4)) { // rep outsb; hlt
             guest.code(0x3000, 'a', 'b', 'c');
             guest.realMode(state -> {
                 state.gpr[CpuState.RSI] = 0x3000;
@@ -61,8 +68,9 @@ final class KvmVcpuTest {
         }
     }
 
-    @Test void stringInputFillsMemory() throws Exception {
-        try (Guest guest = Guest.bare(0xf3, 0x6d, 0xf4)) {   // rep insw; hlt
+    @Test
+    void stringInputFillsMemory() throws Exception {
+        try (Guest guest = Guest.bare(0xf3, 0x6d, 0xf4)) { // rep insw; hlt
             guest.answer = 0xbeef;
             guest.realMode(state -> {
                 state.gpr[CpuState.RDI] = 0x3000;
@@ -76,23 +84,27 @@ final class KvmVcpuTest {
         }
     }
 
-    @Test void protectedModeReachesHolesAsMemoryMappedAccesses() throws Exception {
-        try (Guest guest = Guest.bare(0xa1, 0x00, 0x00, 0x00, 0xd0,                    // mov eax, [0xd0000000]
-                                      0x66, 0xa3, 0x08, 0x00, 0x00, 0xd0,              // mov [0xd0000008], ax
-                                      0xf4)) {
-            guest.protectedMode(state -> { });
+    @Test
+    void protectedModeReachesHolesAsMemoryMappedAccesses() throws Exception {
+        try (Guest guest = Guest.bare(
+                0xa1, 0x00, 0x00, 0x00, 0xd0, // mov eax, [0xd0000000]
+                0x66, 0xa3, 0x08, 0x00, 0x00, 0xd0, // mov [0xd0000008], ax
+                0xf4)) {
+            guest.protectedMode(state -> {});
             guest.answer = 0xcafe1234L;
             guest.run();
             assertEquals(List.of("read 0xd0000000 4", "write 0xd0000008 2 0x1234"), guest.accesses);
         }
     }
 
-    @Test void longModeAccessesEightBytes() throws Exception {
-        try (Guest guest = Guest.bare(0x48, 0xb8, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,        // mov rax, 0x1122334455667788
-                                      0x48, 0xa3, 0x00, 0x00, 0x00, 0xd0, 0, 0, 0, 0,                    // mov [0xd0000000], rax
-                                      0x48, 0xa1, 0x10, 0x00, 0x00, 0xd0, 0, 0, 0, 0,                    // mov rax, [0xd0000010]
-                                      0xf4)) {
-            guest.longMode(state -> { });
+    @Test
+    void longModeAccessesEightBytes() throws Exception {
+        try (Guest guest = Guest.bare(
+                0x48, 0xb8, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, // mov rax, 0x1122334455667788
+                0x48, 0xa3, 0x00, 0x00, 0x00, 0xd0, 0, 0, 0, 0, // mov [0xd0000000], rax
+                0x48, 0xa1, 0x10, 0x00, 0x00, 0xd0, 0, 0, 0, 0, // mov rax, [0xd0000010]
+                0xf4)) {
+            guest.longMode(state -> {});
             guest.answer = 0x0102030405060708L;
             guest.run();
             assertEquals(List.of("write 0xd0000000 8 0x1122334455667788", "read 0xd0000010 8"), guest.accesses);
@@ -100,14 +112,16 @@ final class KvmVcpuTest {
         }
     }
 
-    @Test void tripleFaultIsShutdown() throws Exception {
-        try (Guest guest = Guest.bare(0x0f, 0x0b)) {         // ud2, with an interrupt table of no entries
+    @Test
+    void tripleFaultIsShutdown() throws Exception {
+        try (Guest guest = Guest.bare(0x0f, 0x0b)) { // ud2, with an interrupt table of no entries
             guest.protectedMode(state -> state.idtrLimit = 0);
             assertEquals(new Exit.Shutdown(), guest.run());
         }
     }
 
-    @Test void stateRoundTrip() throws Exception {
+    @Test
+    void stateRoundTrip() throws Exception {
         try (Guest guest = Guest.bare(0xf4)) {
             long sysenterEip = intel() ? 0xffffffff81001000L : 0x81001000L;
             CpuState written = new CpuState();
@@ -127,8 +141,8 @@ final class KvmVcpuTest {
                 state.gdtrLimit = 0x3f;
                 state.idtrBase = 0x6000;
                 state.idtrLimit = 0xfff;
-                state.xsave[160] = 0x5a;                     // XMM0
-                state.xsave[512] = 3;                        // XSTATE_BV: x87 and SSE
+                state.xsave[160] = 0x5a; // XMM0
+                state.xsave[512] = 3; // XSTATE_BV: x87 and SSE
                 copy(state, written);
             });
             CpuState read = guest.state();
@@ -138,10 +152,46 @@ final class KvmVcpuTest {
             assertThat(read.access).isEqualTo(written.access);
             assertThat(read.limit).isEqualTo(written.limit);
             assertThat(read.dr).isEqualTo(written.dr);
-            assertThat(new long[] {read.rip, read.rflags, read.cr0, read.cr2, read.cr3, read.cr4, read.efer, read.kernelGsBase, read.lstar, read.star, read.sfmask, read.sysenterEip,
-                    read.gdtrBase, read.gdtrLimit, read.idtrBase, read.idtrLimit, read.pat, read.xcr0})
-                    .isEqualTo(new long[] {written.rip, written.rflags, written.cr0, written.cr2, written.cr3, written.cr4, written.efer, written.kernelGsBase, written.lstar, written.star,
-                    written.sfmask, written.sysenterEip, written.gdtrBase, written.gdtrLimit, written.idtrBase, written.idtrLimit, written.pat, written.xcr0});
+            assertThat(new long[] {
+                        read.rip,
+                        read.rflags,
+                        read.cr0,
+                        read.cr2,
+                        read.cr3,
+                        read.cr4,
+                        read.efer,
+                        read.kernelGsBase,
+                        read.lstar,
+                        read.star,
+                        read.sfmask,
+                        read.sysenterEip,
+                        read.gdtrBase,
+                        read.gdtrLimit,
+                        read.idtrBase,
+                        read.idtrLimit,
+                        read.pat,
+                        read.xcr0
+                    })
+                    .isEqualTo(new long[] {
+                        written.rip,
+                        written.rflags,
+                        written.cr0,
+                        written.cr2,
+                        written.cr3,
+                        written.cr4,
+                        written.efer,
+                        written.kernelGsBase,
+                        written.lstar,
+                        written.star,
+                        written.sfmask,
+                        written.sysenterEip,
+                        written.gdtrBase,
+                        written.gdtrLimit,
+                        written.idtrBase,
+                        written.idtrLimit,
+                        written.pat,
+                        written.xcr0
+                    });
             assertEquals(0x5a, read.xsave[160]);
         }
     }
@@ -175,14 +225,16 @@ final class KvmVcpuTest {
         to.idtrLimit = from.idtrLimit;
     }
 
-    @Test void externalInterruptEntersWhenInterruptible() throws Exception {
-        try (Guest guest = Guest.bare(0xfb,                  // sti
-                                      0xf4,                  // hlt
-                                      0xe6, 0x01,            // out 1, al
-                                      0xfa,                  // cli
-                                      0xf4)) {               // hlt
-            guest.code(0x20 * 4, 0x00, 0x20, 0, 0);          // vector 20h: 0000:2000
-            guest.code(0x2000, 0xe6, 0x20, 0xcf);            // out 0x20, al; iret
+    @Test
+    void externalInterruptEntersWhenInterruptible() throws Exception {
+        try (Guest guest = Guest.bare(
+                0xfb, // sti
+                0xf4, // hlt
+                0xe6, 0x01, // out 1, al
+                0xfa, // cli
+                0xf4)) { // hlt
+            guest.code(0x20 * 4, 0x00, 0x20, 0, 0); // vector 20h: 0000:2000
+            guest.code(0x2000, 0xe6, 0x20, 0xcf); // out 0x20, al; iret
             assertEquals(false, guest.vcpu().interruptible());
             assertEquals(new Exit.Halt(), guest.run());
             assertEquals(true, guest.vcpu().interruptible());
@@ -192,11 +244,29 @@ final class KvmVcpuTest {
         }
     }
 
-    @Test void injectedExceptionPushesItsErrorCode() throws Exception {
+    @Test
+    void injectedExceptionPushesItsErrorCode() throws Exception {
         try (Guest guest = Guest.bare(0xf4)) {
-            guest.code(0x6000 + 13 * 16, 0x00, 0x20, 8, 0, 0, 0x8e, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);        // #GP: 64-bit interrupt gate to 2000h
+            guest.code(
+                    0x6000 + 13 * 16,
+                    0x00,
+                    0x20,
+                    8,
+                    0,
+                    0,
+                    0x8e,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0); // #GP: 64-bit interrupt gate to 2000h
             guest.code(0x5008, 0xff, 0xff, 0, 0, 0, 0x9b, 0xaf, 0, 0xff, 0xff, 0, 0, 0, 0x93, 0xcf, 0);
-            guest.code(0x2000, 0x58, 0xe7, 0x0d, 0xf4);      // pop rax; out 0x0d, eax; hlt
+            guest.code(0x2000, 0x58, 0xe7, 0x0d, 0xf4); // pop rax; out 0x0d, eax; hlt
             guest.longMode(state -> {
                 state.idtrBase = 0x6000;
                 state.idtrLimit = 0xfff;
@@ -209,17 +279,19 @@ final class KvmVcpuTest {
         }
     }
 
-    @Test void nonMaskableInterruptComesWithInterruptsDisabled() throws Exception {
+    @Test
+    void nonMaskableInterruptComesWithInterruptsDisabled() throws Exception {
         try (Guest guest = Guest.bare(0xf4)) {
             guest.code(2 * 4, 0x00, 0x20, 0, 0);
-            guest.code(0x2000, 0xe6, 0x02, 0xf4);            // out 2, al; hlt
+            guest.code(0x2000, 0xe6, 0x02, 0xf4); // out 2, al; hlt
             guest.vcpu().inject(new EngineVcpu.Event(EngineVcpu.Event.Type.NMI, 2, -1));
             assertEquals(new Exit.HaltForever(), guest.run());
             assertEquals(List.of("out 0x2 1 0x0"), guest.accesses);
         }
     }
 
-    @Test void singleStepStopsAfterEachInstruction() throws Exception {
+    @Test
+    void singleStepStopsAfterEachInstruction() throws Exception {
         try (Guest guest = Guest.bare(0x90, 0x90, 0xf4)) {
             guest.engine().registers().singleStep(true);
             assertEquals(new Exit.Debug(Guest.CODE + 1), guest.run());

@@ -17,12 +17,18 @@ public final class SoftEngine implements Engine {
         this(Runtime.getRuntime().maxMemory() / 4);
     }
 
-    /** @param codeBytes how much of the Java heap the decoded code of one machine may take, in about; beyond that it is decoded anew */
+    /**
+     * @param codeBytes how much of the Java heap the decoded code of one machine may take, in about; beyond that it is
+     *     decoded anew
+     */
     public SoftEngine(long codeBytes) {
         this(codeBytes, COMPILED_BYTES);
     }
 
-    /** @param compiledBytes how much of HotSpot's metaspace and code cache the hot blocks of one machine may take, in about; beyond that they start again as cold ones */
+    /**
+     * @param compiledBytes how much of HotSpot's metaspace and code cache the hot blocks of one machine may take, in
+     *     about; beyond that they start again as cold ones
+     */
     public SoftEngine(long codeBytes, long compiledBytes) {
         this.codeBytes = codeBytes;
         this.compiledBytes = compiledBytes;
@@ -41,7 +47,9 @@ public final class SoftEngine implements Engine {
     @Override
     public EngineVm create(VirtualMachine vm, EngineOptions options) throws IOException {
         if (options.interrupts() == EngineOptions.Interrupts.ALL)
-            throw new IOException("soft cannot run \"" + vm.name() + "\" with the engine's own 8259s and I/O APIC: it has local APICs only; leave the interrupt controllers split, or use the engine kvm");
+            throw new IOException("soft cannot run \"" + vm.name()
+                    + "\" with the engine's own 8259s and I/O APIC: it has local APICs only; leave the "
+                    + "interrupt controllers split, or use the engine kvm");
         return new SoftVm(vm, options, codeBytes, compiledBytes);
     }
 }

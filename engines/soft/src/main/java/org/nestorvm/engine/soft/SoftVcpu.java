@@ -29,14 +29,18 @@ import org.nestorvm.vmm.InstructionClock;
 import org.nestorvm.vmm.InterruptController;
 
 /**
- * One virtual processor: the run loop's frame, and everything that other threads may ask of it. They set a flag, then {@link Cpu#attention}, then wake the thread; the loop answers between
- * two blocks.
+ * One virtual processor: the run loop's frame, and everything that other threads may ask of it. They set a flag, then
+ * {@link Cpu#attention}, then wake the thread; the loop answers between two blocks.
  */
 public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalApic.Processor, PvClock.Processor {
     /** Timers set to this or later do not expire: 146 years, and room for sums. */
     private static final long NEVER_NS = 1L << 62;
-    private static final Event NON_MASKABLE = new Event(Event.Type.NMI, GuestFault.NMI, -1), DEBUG = new Event(Event.Type.EXCEPTION, GuestFault.DB, -1);
-    private static final Event[] EXTERNAL = IntStream.range(0, 256).mapToObj(vector -> new Event(Event.Type.EXTERNAL_INTERRUPT, vector, -1)).toArray(Event[]::new);
+
+    private static final Event NON_MASKABLE = new Event(Event.Type.NMI, GuestFault.NMI, -1),
+            DEBUG = new Event(Event.Type.EXCEPTION, GuestFault.DB, -1);
+    private static final Event[] EXTERNAL = IntStream.range(0, 256)
+            .mapToObj(vector -> new Event(Event.Type.EXTERNAL_INTERRUPT, vector, -1))
+            .toArray(Event[]::new);
 
     final SoftVm vm;
     final int index;
@@ -44,6 +48,7 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
     final Mmu mmu;
     /** Null on a machine without. */
     final LocalApic apic;
+
     final PvClock pvclock;
     private final Interpreter interpreter;
     private final Arena arena = Arena.ofShared();
@@ -54,18 +59,23 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
 
     /** Nanoseconds that halts have skipped, and one for each exception: instruction time is retired + this. */
     private long skippedNs;
+
     private volatile long tscOffset;
     private long tscAdjust;
 
     private volatile Thread runner;
     /** In the guest, as opposed to a device's code: only then a flush must be awaited. */
     private volatile boolean inGuest;
+
     private final AtomicLong flushWanted = new AtomicLong();
     private volatile long flushDone;
     private volatile boolean kicked, nmi, init, sipi, waitForSipi;
     private volatile int sipiVector;
     private volatile Event injected;
-    /** Taken from its source and not delivered yet. A delivery that is broken off (a stop request in a shortage of the host's memory) has changed nothing and begins again at the next entry. */
+    /**
+     * Taken from its source and not delivered yet. A delivery that is broken off (a stop request in a shortage of the
+     * host's memory) has changed nothing and begins again at the next entry.
+     */
     private Event underWay;
 
     SoftVcpu(SoftVm vm, int index) {
@@ -85,7 +95,8 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
         entropy = instructions == null ? new java.security.SecureRandom() : null;
         pvclock = new PvClock(this, vm.options.clock());
         cpu.pvclock = pvclock;
-        interpreter = new Interpreter(cpu, mmu, vm.code, this, arena.allocate(64, 16).address());
+        interpreter =
+                new Interpreter(cpu, mmu, vm.code, this, arena.allocate(64, 16).address());
         waitForSipi = local && index != 0;
         new StateTransfer(this).write(new CpuState());
     }
@@ -173,7 +184,10 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
         wake();
     }
 
-    /** A start-up message from before it is void; one that comes after it, perhaps before this processor's thread has looked, is not. */
+    /**
+     * A start-up message from before it is void; one that comes after it, perhaps before this processor's thread has
+     * looked, is not.
+     */
     @Override
     public void initSignal() {
         sipi = false;
@@ -190,7 +204,7 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
 
     @Override
     public void inject(Event event) {
-        if (event.type() == Event.Type.NMI) nmi = true;             // blocked like any other
+        if (event.type() == Event.Type.NMI) nmi = true; // blocked like any other
         else injected = event;
         wake();
     }
@@ -204,11 +218,14 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
         wake();
     }
 
-    /** Waits until a flush that was requested has been done, or the processor is outside the guest and will do it first when it comes back. */
+    /**
+     * Waits until a flush that was requested has been done, or the processor is outside the guest and will do it first
+     * when it comes back.
+     */
     void awaitFlush(SoftVcpu waiter) {
         long wanted = flushWanted.get();
         while (inGuest && flushDone < wanted) {
-            if (waiter != null) waiter.flushIfAsked();              // two processors may wait for each other
+            if (waiter != null) waiter.flushIfAsked(); // two processors may wait for each other
             Thread.onSpinWait();
         }
     }
@@ -286,7 +303,10 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
         return gpa < 0 || gpa >= 1L << GuestWalk.MAXPHYADDR ? 0 : mmu.hostOf(gpa, Access.WRITE, true);
     }
 
-    /** A processor that waits for the lock is outside the guest, since the holder may wait for every processor's TLB flush. */
+    /**
+     * A processor that waits for the lock is outside the guest, since the holder may wait for every processor's TLB
+     * flush.
+     */
     @Override
     public void lockBus() {
         if (vm.splitLock.tryLock()) return;
@@ -324,7 +344,7 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
         cpu.attention = true;
         enterGuest();
         try {
-            for (;;) {
+            for (; ; ) {
                 try {
                     return interpreter.loop();
                 } catch (GuestFault f) {
@@ -340,7 +360,7 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
         } catch (MonitorError e) {
             breakOff();
             return new Exit.InternalError(1, e.getMessage() + ", rip=0x" + Long.toHexString(cpu.r[Reg.RIP]));
-        } catch (RuntimeException | Error e) {                      // out of the bus: the instruction starts again when the caller goes on
+        } catch (RuntimeException | Error e) { // out of the bus: the instruction starts again when the caller goes on
             breakOff();
             throw e;
         } finally {
@@ -386,12 +406,12 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
         }
         boolean shadow = !cpu.halted && (cpu.stiShadow || cpu.movSsShadow);
         if (!shadow && event()) return null;
-        if (cpu.halted) {                                           // what seemed to end HLT has gone
+        if (cpu.halted) { // what seemed to end HLT has gone
             cpu.attention = true;
             return null;
         }
         if (shadow || (cpu.rflags & Cpu.TF) != 0 || cpu.codeBreakpoints) single();
-        else cpu.rflags &= ~Cpu.RF;                                 // no breakpoint to pass: every return from a page fault has RF set
+        else cpu.rflags &= ~Cpu.RF; // no breakpoint to pass: every return from a page fault has RF set
         return null;
     }
 
@@ -421,7 +441,7 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
         boolean movSs = cpu.movSsShadow;
         cpu.stepping = (cpu.rflags & Cpu.TF) != 0;
         boolean branched = step();
-        if (movSs) cpu.movSsShadow = false;                         // of several in a row only the first has one
+        if (movSs) cpu.movSsShadow = false; // of several in a row only the first has one
         if (cpu.stepping && !cpu.movSsShadow && (branched || (cpu.debugCtl & Debug.BTF) == 0)) Debug.singleStepped(cpu);
     }
 
@@ -444,7 +464,7 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
             return interpreter.step();
         } catch (GuestFault f) {
             throw f;
-        } catch (RuntimeException | Error e) {                      // it will start again
+        } catch (RuntimeException | Error e) { // it will start again
             cpu.stiShadow = sti;
             cpu.movSsShadow = movSs;
             cpu.rflags |= resume;
@@ -469,7 +489,10 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
     /** Something would end HLT. */
     private boolean awake() {
         if (cpu.pendingDebug != 0) return true;
-        return nmi && !cpu.nmiBlocked || open(underWay) || open(injected) || interruptsOpen() && (apic != null && apic.pending() >= 0 || externalPending());
+        return nmi && !cpu.nmiBlocked
+                || open(underWay)
+                || open(injected)
+                || interruptsOpen() && (apic != null && apic.pending() >= 0 || externalPending());
     }
 
     /** Delivers what is pending and open. True when something was delivered. */
@@ -515,7 +538,7 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
     private boolean interrupt(int vector) {
         cpu.halted = false;
         boolean alive = Interrupts.deliver(cpu, vector, -1, Interrupts.EXTERNAL);
-        cpu.faultNotTrap = false;                                   // a fault in the delivery has set it
+        cpu.faultNotTrap = false; // a fault in the delivery has set it
         return alive;
     }
 
@@ -531,7 +554,7 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
             return new Exit.HaltForever();
         }
         if (instructions != null && instructions.nextDeadlineNs() < NEVER_NS && !deaf) {
-            skippedNs += Math.max(0, instructions.nextDeadlineNs() - nowNs());      // nothing happens until then: time jumps
+            skippedNs += Math.max(0, instructions.nextDeadlineNs() - nowNs()); // nothing happens until then: time jumps
             runTimers();
             cpu.attention = true;
             return null;
@@ -603,8 +626,11 @@ public final class SoftVcpu implements EngineVcpu, Processor, RunControl, LocalA
 
     @Override
     public String counters() {
-        return "instructions " + cpu.retired + ", TLB hits " + Math.max(0, cpu.memoryOperands - mmu.misses) + ", TLB misses " + mmu.misses + ", nested walks " + mmu.walks + ", nested faults " + mmu.nestedFaults + ", TLB flushes " + mmu.flushes + ", device accesses " + mmu.mmioAccesses
-                + ", blocks decoded " + interpreter.decoded + ", compiled " + interpreter.compiled + ", compiled KB of the machine " + (vm.code.compiledBytes() >> 10)
+        return "instructions " + cpu.retired + ", TLB hits " + Math.max(0, cpu.memoryOperands - mmu.misses)
+                + ", TLB misses " + mmu.misses + ", nested walks " + mmu.walks + ", nested faults " + mmu.nestedFaults
+                + ", TLB flushes " + mmu.flushes + ", device accesses " + mmu.mmioAccesses
+                + ", blocks decoded " + interpreter.decoded + ", compiled " + interpreter.compiled
+                + ", compiled KB of the machine " + (vm.code.compiledBytes() >> 10)
                 + ", given up " + vm.code.givenUp();
     }
 

@@ -21,6 +21,7 @@ final class SoftVm implements EngineVm, LocalApic.Bus {
     final CodeCache code;
     /** See {@link Atomics}. */
     final ReentrantLock splitLock = new ReentrantLock();
+
     private final List<SoftVcpu> vcpus = new CopyOnWriteArrayList<>();
     final PvClocks clocks = new PvClocks(vcpus);
 
@@ -55,7 +56,8 @@ final class SoftVm implements EngineVm, LocalApic.Bus {
 
     /** Delivery mode 1 (lowest priority) goes to one processor, everything else to all that the destination names. */
     @Override
-    public void deliver(LocalApic from, int shorthand, int destination, boolean logical, int mode, int vector, boolean level) {
+    public void deliver(
+            LocalApic from, int shorthand, int destination, boolean logical, int mode, int vector, boolean level) {
         LocalApic lowest = null;
         for (SoftVcpu vcpu : vcpus) {
             LocalApic apic = vcpu.apic;
@@ -108,7 +110,9 @@ final class SoftVm implements EngineVm, LocalApic.Bus {
         if (vcpus.size() > 1) flushAll(by);
     }
 
-    /** The decoded code has outgrown its share of the heap: all of it goes. Called between two blocks of {@code by}'s. */
+    /**
+     * The decoded code has outgrown its share of the heap: all of it goes. Called between two blocks of {@code by}'s.
+     */
     void forgetCode(SoftVcpu by) {
         code.clear();
         by.forgetCode();

@@ -5,10 +5,11 @@ import org.nestorvm.engine.soft.isa.Reg;
 import org.nestorvm.engine.soft.isa.Row;
 import org.nestorvm.engine.soft.isa.Table;
 
-/** Makes an encoding of a row of the instruction table, for 64-bit code: operands at random, memory at [rbx + disp8]. */
+/**
+ * Makes an encoding of a row of the instruction table, for 64-bit code: operands at random, memory at [rbx + disp8].
+ */
 final class Encoding {
-    private Encoding() {
-    }
+    private Encoding() {}
 
     /**
      * One encoding of the row.
@@ -38,7 +39,7 @@ final class Encoding {
                 out.write(0x0f);
                 out.write(0x3a);
             }
-            default -> { }
+            default -> {}
         }
         out.write(row.opcode);
         if (row.hasModrm) {

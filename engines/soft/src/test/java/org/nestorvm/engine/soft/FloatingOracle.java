@@ -52,7 +52,8 @@ final class FloatingOracle {
     void randomState() {
         MemorySegment m = MemorySegment.ofArray(before);
         Arrays.fill(before, (byte) 0);
-        // Exceptions need not be masked: they would only trap at the next instruction that waits, and none follows. But none may be pending before.
+        // Exceptions need not be masked: they would only trap at the next instruction that waits, and none follows. But
+        // none may be pending before.
         int masks = random.below(3) == 0 ? random.below(0x40) : 0x3f;
         int control = random.below(3) != 0 ? random.below(4) << 10 | new int[] {0, 2, 3}[random.below(3)] << 8 : 0x300;
         m.set(HostMemory.SHORT, 0, (short) (control | masks | 0x40));
@@ -79,21 +80,30 @@ final class FloatingOracle {
 
     private int mxcsr() {
         int flags = random.below(3) == 0 ? random.below(0x40) : random.below(2) * 0x20;
-        int controls = random.below(2) == 0 ? 0 : random.below(4) << 13 | random.below(2) * 0x40 | random.below(2) * 0x8000;
+        int controls =
+                random.below(2) == 0 ? 0 : random.below(4) << 13 | random.below(2) * 0x40 | random.below(2) * 0x8000;
         return 0x1f80 | flags | controls;
     }
 
-    /** A tolerance: registers may differ by one unit in the last place, and then in PE, UE and C1, which say how the result was rounded. */
+    /**
+     * A tolerance: registers may differ by one unit in the last place, and then in PE, UE and C1, which say how the
+     * result was rounded.
+     */
     static boolean withinOneUnit(byte[] expected, byte[] actual) {
         MemorySegment e = MemorySegment.ofArray(expected), a = MemorySegment.ofArray(actual);
         for (int at = 32; at < 160; at += 16) {
-            int signs = (expected[at + 9] ^ actual[at + 9]) & 0x80, order = (e.get(HostMemory.SHORT, at + 8L) & 0x7fff) - (a.get(HostMemory.SHORT, at + 8L) & 0x7fff);
+            int signs = (expected[at + 9] ^ actual[at + 9]) & 0x80,
+                    order = (e.get(HostMemory.SHORT, at + 8L) & 0x7fff) - (a.get(HostMemory.SHORT, at + 8L) & 0x7fff);
             long x = e.get(HostMemory.LONG, at), y = a.get(HostMemory.LONG, at);
-            boolean near = order == 0 ? Math.abs(x - y) <= 1 : order == 1 ? x == Long.MIN_VALUE && y == -1 : order == -1 && y == Long.MIN_VALUE && x == -1;
+            boolean near = order == 0
+                    ? Math.abs(x - y) <= 1
+                    : order == 1 ? x == Long.MIN_VALUE && y == -1 : order == -1 && y == Long.MIN_VALUE && x == -1;
             if (signs != 0 || !near) return false;
         }
         int status = e.get(HostMemory.SHORT, 2) ^ a.get(HostMemory.SHORT, 2);
-        return e.get(HostMemory.SHORT, 0) == a.get(HostMemory.SHORT, 0) && (status & ~(FpuState.C1 | SoftFloat.PE | SoftFloat.UE)) == 0 && expected[4] == actual[4];
+        return e.get(HostMemory.SHORT, 0) == a.get(HostMemory.SHORT, 0)
+                && (status & ~(FpuState.C1 | SoftFloat.PE | SoftFloat.UE)) == 0
+                && expected[4] == actual[4];
     }
 
     private void setMemory() {
@@ -125,17 +135,22 @@ final class FloatingOracle {
         FpuState.save(c, actual, true, 16, 3);
         List<String> differences = new ArrayList<>();
         for (int i = 0; i < 16; i++) {
-            if (i != Reg.RSP && c.r[i] != registersExpected[i]) differences.add("r" + i + " " + hex(c.r[i]) + " host " + hex(registersExpected[i]));
+            if (i != Reg.RSP && c.r[i] != registersExpected[i])
+                differences.add("r" + i + " " + hex(c.r[i]) + " host " + hex(registersExpected[i]));
         }
         if (Flags.rflags(c) != flagsExpected) differences.add("flags " + hex(c.rflags) + " host " + hex(flagsExpected));
         for (int i = 0; i < AREA; i++) {
             if (getByte(host.data + i) != memoryExpected[i]) {
-                differences.add("memory+" + i + " " + memoryHex() + " host " + HexFormat.of().formatHex(memoryExpected));
+                differences.add("memory+" + i + " " + memoryHex() + " host "
+                        + HexFormat.of().formatHex(memoryExpected));
                 break;
             }
         }
         compareImages(differences);
-        return differences.isEmpty() ? null : describe(code) + "\n  before " + state(before) + "\n  memory " + HexFormat.of().formatHex(memoryBefore, 0, 48) + "\n  " + String.join("\n  ", differences);
+        return differences.isEmpty()
+                ? null
+                : describe(code) + "\n  before " + state(before) + "\n  memory "
+                        + HexFormat.of().formatHex(memoryBefore, 0, 48) + "\n  " + String.join("\n  ", differences);
     }
 
     private String memoryHex() {
@@ -145,12 +160,18 @@ final class FloatingOracle {
     }
 
     private Op make(byte[] code) {
-        for (int i = 0; i < 16; i++) putByte(host.data + HostProcessor.DATA_SIZE - 16 + i, i < code.length ? code[i] : 0);
+        for (int i = 0; i < 16; i++)
+            putByte(host.data + HostProcessor.DATA_SIZE - 16 + i, i < code.length ? code[i] : 0);
         int result = decoder.decode(host.data + HostProcessor.DATA_SIZE - 16, 16, 0, 8, 8);
-        if (result != Decoder.OK) throw new AssertionError("decoder says " + result + " of " + HexFormat.of().formatHex(code));
-        if (decoder.insn.end != code.length) throw new AssertionError("length " + decoder.insn.end + " of " + HexFormat.of().formatHex(code));
+        if (result != Decoder.OK)
+            throw new AssertionError(
+                    "decoder says " + result + " of " + HexFormat.of().formatHex(code));
+        if (decoder.insn.end != code.length)
+            throw new AssertionError(
+                    "length " + decoder.insn.end + " of " + HexFormat.of().formatHex(code));
         Op op = Ops.make(decoder.insn);
-        if (op == null) throw new AssertionError("no operation for " + HexFormat.of().formatHex(code));
+        if (op == null)
+            throw new AssertionError("no operation for " + HexFormat.of().formatHex(code));
         return op;
     }
 
@@ -160,20 +181,28 @@ final class FloatingOracle {
 
     private void compareImages(List<String> differences) {
         MemorySegment e = MemorySegment.ofArray(expected), a = MemorySegment.ofArray(actual);
-        // Control, status, tags; not opcode and data pointer, which new processors leave alone when nothing is to be reported.
+        // Control, status, tags; not opcode and data pointer, which new processors leave alone when nothing is to be
+        // reported.
         if (!x87Tolerance.test(expected, actual)) {
-            long wordsExpected = e.get(HostMemory.LONG, 0) & 0xffffffffffL, words = a.get(HostMemory.LONG, 0) & 0xffffffffffL;
-            if (words != wordsExpected) differences.add("tags/status/control " + hex(words) + " host " + hex(wordsExpected));
+            long wordsExpected = e.get(HostMemory.LONG, 0) & 0xffffffffffL,
+                    words = a.get(HostMemory.LONG, 0) & 0xffffffffffL;
+            if (words != wordsExpected)
+                differences.add("tags/status/control " + hex(words) + " host " + hex(wordsExpected));
             for (int i = 0; i < 8; i++) {
                 int at = 32 + i * 16;
-                if (Arrays.mismatch(expected, at, at + 10, actual, at, at + 10) >= 0) differences.add("st" + i + " " + hex80(actual, at) + " host " + hex80(expected, at));
+                if (Arrays.mismatch(expected, at, at + 10, actual, at, at + 10) >= 0)
+                    differences.add("st" + i + " " + hex80(actual, at) + " host " + hex80(expected, at));
             }
         }
-        if (e.get(HostMemory.INT, 24) != a.get(HostMemory.INT, 24)) differences.add("mxcsr " + hex(a.get(HostMemory.INT, 24)) + " host " + hex(e.get(HostMemory.INT, 24)));
+        if (e.get(HostMemory.INT, 24) != a.get(HostMemory.INT, 24))
+            differences.add("mxcsr " + hex(a.get(HostMemory.INT, 24)) + " host " + hex(e.get(HostMemory.INT, 24)));
         for (int i = 0; i < 16; i++) {
             int at = 160 + i * 16;
-            if (Arrays.mismatch(expected, at, at + 16, actual, at, at + 16) >= 0 && !(nansAlike && differOnlyInNans(e, a, at)))
-                differences.add("xmm" + i + " " + hex(a.get(HostMemory.LONG, at + 8)) + ":" + hex(a.get(HostMemory.LONG, at)) + " host " + hex(e.get(HostMemory.LONG, at + 8)) + ":" + hex(e.get(HostMemory.LONG, at)));
+            if (Arrays.mismatch(expected, at, at + 16, actual, at, at + 16) >= 0
+                    && !(nansAlike && differOnlyInNans(e, a, at)))
+                differences.add("xmm" + i + " " + hex(a.get(HostMemory.LONG, at + 8)) + ":"
+                        + hex(a.get(HostMemory.LONG, at)) + " host " + hex(e.get(HostMemory.LONG, at + 8)) + ":"
+                        + hex(e.get(HostMemory.LONG, at)));
         }
     }
 
@@ -202,9 +231,16 @@ final class FloatingOracle {
 
     private static String state(byte[] image) {
         MemorySegment m = MemorySegment.ofArray(image);
-        var s = new StringBuilder("tags/status/control " + hex(m.get(HostMemory.LONG, 0) & 0xffffffffffL) + " mxcsr " + hex(m.get(HostMemory.INT, 24)));
+        var s = new StringBuilder("tags/status/control " + hex(m.get(HostMemory.LONG, 0) & 0xffffffffffL) + " mxcsr "
+                + hex(m.get(HostMemory.INT, 24)));
         for (int i = 0; i < 8; i++) s.append(" st").append(i).append(' ').append(hex80(image, 32 + i * 16));
-        for (int i = 0; i < 16; i++) s.append("\n    xmm").append(i).append(' ').append(hex(m.get(HostMemory.LONG, 168 + i * 16L))).append(':').append(hex(m.get(HostMemory.LONG, 160 + i * 16L)));
+        for (int i = 0; i < 16; i++)
+            s.append("\n    xmm")
+                    .append(i)
+                    .append(' ')
+                    .append(hex(m.get(HostMemory.LONG, 168 + i * 16L)))
+                    .append(':')
+                    .append(hex(m.get(HostMemory.LONG, 160 + i * 16L)));
         return s.toString();
     }
 }

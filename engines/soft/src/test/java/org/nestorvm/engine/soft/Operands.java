@@ -2,14 +2,49 @@ package org.nestorvm.engine.soft;
 
 import java.util.SplittableRandom;
 
-/** Values that are likely to be handled wrongly: boundaries of integers, of the floating-point formats and of rounding, among random ones. */
+/**
+ * Values that are likely to be handled wrongly: boundaries of integers, of the floating-point formats and of rounding,
+ * among random ones.
+ */
 final class Operands {
-    private static final long[] INTEGERS = {0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffffL, 0x80000000L, 0xffffffffL, 0x100000000L, Long.MAX_VALUE, Long.MIN_VALUE, -1, -2,
-            0x0102030405060708L, 0x8080808080808080L, 0x7f7f7f7f7f7f7f7fL, 0x8000800080008000L, 0x7fff7fff7fff7fffL};
-    private static final int[] EXPONENTS_64 = {0, 0, 1, 2, 51, 52, 53, 970, 1021, 1022, 1023, 1023, 1024, 1025, 1054, 1055, 1075, 1076, 1085, 1086, 2045, 2046, 2047, 2047};
-    private static final int[] EXPONENTS_32 = {0, 0, 1, 2, 22, 23, 24, 100, 125, 126, 127, 127, 128, 129, 149, 150, 157, 158, 253, 254, 255, 255};
-    private static final int[] EXPONENTS_80 = {0, 0, 1, 2, 62, 63, 64, 65, 15360, 15361, 15362, 16255, 16256, 16257, 16380, 16381, 16382, 16383, 16383, 16384, 16385, 16397, 16398, 16406, 16407, 16413, 16414, 16415,
-            16435, 16436, 16445, 16446, 16447, 16510, 16511, 17405, 17406, 17407, 32764, 32765, 32766, 32767, 32767};
+    private static final long[] INTEGERS = {
+        0,
+        1,
+        2,
+        0x7f,
+        0x80,
+        0xff,
+        0x100,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x10000,
+        0x7fffffffL,
+        0x80000000L,
+        0xffffffffL,
+        0x100000000L,
+        Long.MAX_VALUE,
+        Long.MIN_VALUE,
+        -1,
+        -2,
+        0x0102030405060708L,
+        0x8080808080808080L,
+        0x7f7f7f7f7f7f7f7fL,
+        0x8000800080008000L,
+        0x7fff7fff7fff7fffL
+    };
+    private static final int[] EXPONENTS_64 = {
+        0, 0, 1, 2, 51, 52, 53, 970, 1021, 1022, 1023, 1023, 1024, 1025, 1054, 1055, 1075, 1076, 1085, 1086, 2045, 2046,
+        2047, 2047
+    };
+    private static final int[] EXPONENTS_32 = {
+        0, 0, 1, 2, 22, 23, 24, 100, 125, 126, 127, 127, 128, 129, 149, 150, 157, 158, 253, 254, 255, 255
+    };
+    private static final int[] EXPONENTS_80 = {
+        0, 0, 1, 2, 62, 63, 64, 65, 15360, 15361, 15362, 16255, 16256, 16257, 16380, 16381, 16382, 16383, 16383, 16384,
+        16385, 16397, 16398, 16406, 16407, 16413, 16414, 16415, 16435, 16436, 16445, 16446, 16447, 16510, 16511, 17405,
+        17406, 17407, 32764, 32765, 32766, 32767, 32767
+    };
 
     private final SplittableRandom random;
 
@@ -37,16 +72,17 @@ final class Operands {
     /** Few ones, many ones, ones at both ends: what makes exact, halfway and nearly halfway results. */
     private long significand(int bits) {
         long all = -1L >>> 64 - bits;
-        return all & switch (below(8)) {
-            case 0 -> 0;
-            case 1 -> 1L << below(bits);
-            case 2 -> 1L << below(bits) | 1L << below(bits);
-            case 3 -> -1L;
-            case 4 -> -1L << below(bits);
-            case 5 -> -1L >>> 64 - bits + below(bits);
-            case 6 -> random.nextLong() << below(bits);
-            default -> random.nextLong();
-        };
+        return all
+                & switch (below(8)) {
+                    case 0 -> 0;
+                    case 1 -> 1L << below(bits);
+                    case 2 -> 1L << below(bits) | 1L << below(bits);
+                    case 3 -> -1L;
+                    case 4 -> -1L << below(bits);
+                    case 5 -> -1L >>> 64 - bits + below(bits);
+                    case 6 -> random.nextLong() << below(bits);
+                    default -> random.nextLong();
+                };
     }
 
     private int exponent(int[] interesting, int bits) {

@@ -10,16 +10,21 @@ import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.GuestFault;
 import org.nestorvm.memory.sys.HostMemory;
 
-/** A processor without a machine: two pages of memory at their host address, found in the TLB, and single instructions executed there. */
+/**
+ * A processor without a machine: two pages of memory at their host address, found in the TLB, and single instructions
+ * executed there.
+ */
 public final class SoloCpu {
     private static final int PAGE = 4096;
     /** The operands once more, at a linear address that code of 32 bits reaches. */
     private static final long LOW = 0x10000;
+
     private final MemorySegment pages = Arena.ofAuto().allocate(7 * PAGE, PAGE);
     private final Decoder decoder = new Decoder();
     public final Cpu c = new Cpu();
     /** Two pages for operands, aligned. */
     public final long data = clearOfLow(pages.address());
+
     private final long code = data + 2 * PAGE;
 
     /** In 64-bit mode, with SSE and XSAVE enabled. */
@@ -70,7 +75,8 @@ public final class SoloCpu {
     public int runIn(int codeSize, int... bytes) {
         for (int i = 0; i < 16; i++) HostMemory.putByte(code + i, (byte) (i < bytes.length ? bytes[i] : 0));
         int result = decoder.decode(code, 16, 0, codeSize, codeSize);
-        if (result != Decoder.OK || decoder.insn.end != bytes.length) throw new AssertionError("decoder: " + result + ", length " + decoder.insn.end);
+        if (result != Decoder.OK || decoder.insn.end != bytes.length)
+            throw new AssertionError("decoder: " + result + ", length " + decoder.insn.end);
         Op op = Ops.make(decoder.insn);
         c.r[Reg.RIP] = code;
         try {

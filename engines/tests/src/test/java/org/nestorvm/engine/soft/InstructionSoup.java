@@ -5,7 +5,10 @@ import java.util.SplittableRandom;
 import org.nestorvm.engine.soft.isa.Row;
 import org.nestorvm.engine.soft.isa.Table;
 
-/** Streams of instructions that the decoder's table knows, in no order that makes sense. In the package of the table, which nobody else has to see. */
+/**
+ * Streams of instructions that the decoder's table knows, in no order that makes sense. In the package of the table,
+ * which nobody else has to see.
+ */
 public final class InstructionSoup {
     private static final List<Row> ROWS = Table.all();
     private static final int[] PREFIXES = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3};
@@ -18,7 +21,10 @@ public final class InstructionSoup {
         this.random = random;
     }
 
-    /** Fills a page, or less. Now and then the bytes of an instruction are followed by a jump back, so that something is executed often. */
+    /**
+     * Fills a page, or less. Now and then the bytes of an instruction are followed by a jump back, so that something is
+     * executed often.
+     */
     public void fill(byte[] page, int bits) {
         out = page;
         at = 0;
@@ -32,10 +38,35 @@ public final class InstructionSoup {
         }
     }
 
-    private static final int[] APIC = {0x20, 0x80, 0xb0, 0xd0, 0xe0, 0xf0, 0x280, 0x300, 0x300, 0x300, 0x310, 0x320, 0x350, 0x360, 0x380, 0x3e0, 0x3f0};
-    private static final int[] MSRS = {0x10, 0x11, 0x12, 0x1b, 0x3b, 0x6e0, 0x6e0, 0x277, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000100, 0xc0000101, 0xc0000102, 0x4b564d00, 0x4b564d01};
-    /** ICR: fixed, NMI, INIT and start-up messages to others, all, oneself, number 1; then timer modes, periods, and the enabled spurious vector. */
-    private static final int[] APIC_VALUES = {0xc4030, 0x84030, 0x44031, 0x4400, 0xc4400, 0xc4500, 0x4500, 0xc4610, 0x4610, 0x1000000, 0x20040, 0x40041, 0x42, 1, 10, 1000, 0x1ff, 0x700};
+    private static final int[] APIC = {
+        0x20, 0x80, 0xb0, 0xd0, 0xe0, 0xf0, 0x280, 0x300, 0x300, 0x300, 0x310, 0x320, 0x350, 0x360, 0x380, 0x3e0, 0x3f0
+    };
+    private static final int[] MSRS = {
+        0x10,
+        0x11,
+        0x12,
+        0x1b,
+        0x3b,
+        0x6e0,
+        0x6e0,
+        0x277,
+        0xc0000080,
+        0xc0000081,
+        0xc0000082,
+        0xc0000100,
+        0xc0000101,
+        0xc0000102,
+        0x4b564d00,
+        0x4b564d01
+    };
+    /**
+     * ICR: fixed, NMI, INIT and start-up messages to others, all, oneself, number 1; then timer modes, periods, and the
+     * enabled spurious vector.
+     */
+    private static final int[] APIC_VALUES = {
+        0xc4030, 0x84030, 0x44031, 0x4400, 0xc4400, 0xc4500, 0x4500, 0xc4610, 0x4610, 0x1000000, 0x20040, 0x40041, 0x42,
+        1, 10, 1000, 0x1ff, 0x700
+    };
 
     private int pick(int[] from) {
         return from[random.nextInt(from.length)];
@@ -45,7 +76,10 @@ public final class InstructionSoup {
         for (int i = 0; i < 32; i += 8) put(value >>> i);
     }
 
-    /** A register of the local APIC, which is at its own address or, where there is paging, at FE000h as well; or a model-specific one. */
+    /**
+     * A register of the local APIC, which is at its own address or, where there is paging, at FE000h as well; or a
+     * model-specific one.
+     */
     private void system(int bits) {
         int value = random.nextInt(3) == 0 ? random.nextInt() : pick(APIC_VALUES);
         if (random.nextBoolean()) {
@@ -58,7 +92,11 @@ public final class InstructionSoup {
             put32(value);
             return;
         }
-        int[] values = {random.nextInt(3) != 0 ? pick(MSRS) : 0x800 + pick(APIC) / 16, random.nextInt(4) == 0 ? random.nextInt() : random.nextInt(2), value};
+        int[] values = {
+            random.nextInt(3) != 0 ? pick(MSRS) : 0x800 + pick(APIC) / 16,
+            random.nextInt(4) == 0 ? random.nextInt() : random.nextInt(2),
+            value
+        };
         int[] moves = {0xb9, 0xba, 0xb8};
         for (int i = 0; i < 3; i++) {
             if (bits == 16) put(0x66);
@@ -80,7 +118,9 @@ public final class InstructionSoup {
     private void instruction(Row row, boolean code64) {
         if (random.nextInt(4) == 0) put(PREFIXES[random.nextInt(PREFIXES.length)]);
         if (row.prefix > 0) put(row.prefix);
-        int rex = code64 && (row.rexWOnly || random.nextInt(3) == 0) ? 0x40 | random.nextInt(16) | (row.rexWOnly ? 8 : 0) : 0;
+        int rex = code64 && (row.rexWOnly || random.nextInt(3) == 0)
+                ? 0x40 | random.nextInt(16) | (row.rexWOnly ? 8 : 0)
+                : 0;
         if (rex != 0) put(rex);
         if (row.map != Table.ONE) put(0x0f);
         if (row.map == Table.THREE_38) put(0x38);

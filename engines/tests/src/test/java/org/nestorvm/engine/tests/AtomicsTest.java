@@ -53,7 +53,14 @@ class AtomicsTest {
     void spinLockByExchange(TestMachine vm) throws Exception {
         both(vm, a -> {
             Label take = a.here();
-            a.mov(EAX, 1).xchg(COUNTER, EAX).test(EAX, EAX).jnz(take).mov(RDX, abs(Layout.DATA + 64)).inc(RDX).mov(abs(Layout.DATA + 64), RDX).mov(COUNTER.m32(), 0);
+            a.mov(EAX, 1)
+                    .xchg(COUNTER, EAX)
+                    .test(EAX, EAX)
+                    .jnz(take)
+                    .mov(RDX, abs(Layout.DATA + 64))
+                    .inc(RDX)
+                    .mov(abs(Layout.DATA + 64), RDX)
+                    .mov(COUNTER.m32(), 0);
         });
         assertEquals(2 * ROUNDS, vm.memory.getLong(Layout.DATA + 64));
     }
@@ -62,7 +69,11 @@ class AtomicsTest {
     void compareAndExchange(TestMachine vm) throws Exception {
         both(vm, a -> {
             Label again = a.here();
-            a.mov(RAX, COUNTER).lea(RBX, ptr(RAX, 1)).lock().cmpxchg(COUNTER, RBX).jne(again);
+            a.mov(RAX, COUNTER)
+                    .lea(RBX, ptr(RAX, 1))
+                    .lock()
+                    .cmpxchg(COUNTER, RBX)
+                    .jne(again);
         });
         assertEquals(2L * ROUNDS, vm.memory.getLong(Layout.DATA));
     }
@@ -72,7 +83,14 @@ class AtomicsTest {
         both(vm, a -> {
             a.push(RCX);
             Label again = a.here();
-            a.mov(RAX, COUNTER).mov(RDX, abs(Layout.DATA + 8)).lea(RBX, ptr(RAX, 1)).lea(RCX, ptr(RDX, 2)).lock().cmpxchg16b(COUNTER).jne(again).pop(RCX);
+            a.mov(RAX, COUNTER)
+                    .mov(RDX, abs(Layout.DATA + 8))
+                    .lea(RBX, ptr(RAX, 1))
+                    .lea(RCX, ptr(RDX, 2))
+                    .lock()
+                    .cmpxchg16b(COUNTER)
+                    .jne(again)
+                    .pop(RCX);
         });
         assertEquals(2L * ROUNDS, vm.memory.getLong(Layout.DATA));
         assertEquals(4L * ROUNDS, vm.memory.getLong(Layout.DATA + 8));
@@ -82,7 +100,12 @@ class AtomicsTest {
     void lockedBitOperations(TestMachine vm) throws Exception {
         both(vm, a -> {
             Label take = a.here();
-            a.lock().bts(COUNTER.m32(), 5).jb(take).inc(abs(Layout.DATA + 64).m32()).lock().btr(COUNTER.m32(), 5);
+            a.lock()
+                    .bts(COUNTER.m32(), 5)
+                    .jb(take)
+                    .inc(abs(Layout.DATA + 64).m32())
+                    .lock()
+                    .btr(COUNTER.m32(), 5);
         });
         assertEquals(2 * ROUNDS, vm.memory.getInt(Layout.DATA + 64));
     }
@@ -92,7 +115,13 @@ class AtomicsTest {
         vm.longMode();
         vm.memory.putLong(Layout.DATA, 0x123456789abcdef0L);
         vm.memory.putLong(Layout.DATA + 8, 77);
-        vm.start(vm.program().mov(RAX, -1).mov(RDX, -1).lock().cmpxchg16b(COUNTER).setz(CL).hlt());
+        vm.start(vm.program()
+                .mov(RAX, -1)
+                .mov(RDX, -1)
+                .lock()
+                .cmpxchg16b(COUNTER)
+                .setz(CL)
+                .hlt());
         Expect.halt(vm);
         Expect.reg(vm, RAX, 0x123456789abcdef0L);
         Expect.reg(vm, RDX, 77);
@@ -114,10 +143,17 @@ class AtomicsTest {
         vm.load(new Asm(0x3000).bits(64).mov(EAX, 1).ret());
         Asm waiting = vm.program(0x2000).mov(EBX, 0x3000);
         Label loop = waiting.here();
-        vm.load(waiting.call(RBX).mov(abs(Layout.DATA + 128).m32(), 1).cmp(EAX, 2).jne(loop).hlt());
+        vm.load(waiting.call(RBX)
+                .mov(abs(Layout.DATA + 128).m32(), 1)
+                .cmp(EAX, 2)
+                .jne(loop)
+                .hlt());
         Asm writing = vm.program();
         Label wait = writing.here();
-        vm.start(writing.cmp(abs(Layout.DATA + 128).m32(), 1).jne(wait).mov(abs(0x3001).m8(), 2).hlt());
+        vm.start(writing.cmp(abs(Layout.DATA + 128).m32(), 1)
+                .jne(wait)
+                .mov(abs(0x3001).m8(), 2)
+                .hlt());
         CompletableFuture<Exit> other = new SecondProcessor(vm).at(0x2000).run();
         Expect.halt(vm);
         assertEquals(new Exit.HaltForever(), other.get(20, TimeUnit.SECONDS));

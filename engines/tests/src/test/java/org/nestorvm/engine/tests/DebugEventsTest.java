@@ -85,11 +85,21 @@ class DebugEventsTest {
     @EngineTest(notOnPvm = EMULATOR)
     void intoIsSteppedOnlyWhenItDoesNotTrap(TestMachine vm) {
         vm.protectedMode();
-        vm.load(new Asm(0x7000).bits(32).mov(EAX, ptr(ESP)).mov(ptr(EDI), EAX).add(EDI, 4).iretd());
+        vm.load(new Asm(0x7000)
+                .bits(32)
+                .mov(EAX, ptr(ESP))
+                .mov(ptr(EDI), EAX)
+                .add(EDI, 4)
+                .iretd());
         vm.descriptors.idt32(Expect.DB, Descriptors.gate(Layout.KERNEL_CS32, 0x7000, Descriptors.INTERRUPT_GATE32, 0));
         vm.load(new Asm(HANDLER).bits(32).and(ptr(ESP, 8).m32(), ~0x900).iretd());
         vm.descriptors.idt32(Expect.OF, Descriptors.gate(Layout.KERNEL_CS32, HANDLER, Descriptors.INTERRUPT_GATE32, 0));
-        Asm a = vm.program().mov(EDI, Layout.DATA).pushfd().or(ptr(ESP).m32(), 0x100).popfd().into();
+        Asm a = vm.program()
+                .mov(EDI, Layout.DATA)
+                .pushfd()
+                .or(ptr(ESP).m32(), 0x100)
+                .popfd()
+                .into();
         Label first = a.here();
         Label second = a.pushfd().here();
         Label third = a.or(ptr(ESP).m32(), 0x800).here();
@@ -164,7 +174,11 @@ class DebugEventsTest {
         Label second = user.nop().here();
         Label end = steppingEnds(user).here();
         vm.load(user.hlt());
-        vm.start(vm.program().mov(RSP, Layout.USER_STACK).mov(RCX, Layout.USER_CODE).mov(R11, 0x102).sysretq());
+        vm.start(vm.program()
+                .mov(RSP, Layout.USER_STACK)
+                .mov(RCX, Layout.USER_CODE)
+                .mov(R11, 0x102)
+                .sysretq());
         ends(vm, end);
         record.assertCallsAndSteps(end, at(first, "BS"), at(second, "BS"));
     }
@@ -352,7 +366,14 @@ class DebugEventsTest {
         handler(vm, Expect.UD, handler().add(ptr(RSP).m64(), 2).iretq());
         Asm a = vm.program();
         Label target = a.label();
-        a.lea(RAX, ptr(target)).mov(DR0, RAX).mov(EAX, DR7_CODE).ud2().nop().mov(DR7, RAX).bind(target).inc(EBX);
+        a.lea(RAX, ptr(target))
+                .mov(DR0, RAX)
+                .mov(EAX, DR7_CODE)
+                .ud2()
+                .nop()
+                .mov(DR7, RAX)
+                .bind(target)
+                .inc(EBX);
         vm.set(RBX, 0).start(a.hlt());
         Expect.halt(vm);
         record.assertCalls(at(target, "B0"));
@@ -386,7 +407,11 @@ class DebugEventsTest {
         DebugRecord record = DebugRecord.of(vm);
         Label target = Label.of(KERNEL);
         vm.load(new Asm(KERNEL).bits(64).nop().hlt());
-        Asm a = stepping(vm.program()).push(Layout.KERNEL_DS).push(Layout.STACK).push(0x10002).push(Layout.KERNEL_CS);
+        Asm a = stepping(vm.program())
+                .push(Layout.KERNEL_DS)
+                .push(Layout.STACK)
+                .push(0x10002)
+                .push(Layout.KERNEL_CS);
         a.push(KERNEL).iretq();
         vm.cpu.dr[0] = KERNEL;
         vm.cpu.dr[7] = DR7_CODE;
@@ -425,7 +450,7 @@ class DebugEventsTest {
             vm.load(new Asm(KERNEL).bits(32).hlt());
             Asm a = user(vm);
             vm.cpu.dr[1] = Layout.STACK0 - 8;
-            vm.cpu.dr[7] = 0x404 | 0xd << 20;                    // the old stack pointer, 4 bytes
+            vm.cpu.dr[7] = 0x404 | 0xd << 20; // the old stack pointer, 4 bytes
             vm.cpu.dr[6] = 0xffff0ff0L;
             vm.start(gate ? a.lcalld(Layout.FREE_SELECTOR | 3, 0) : a.interrupt(VECTOR));
             Expect.fault(vm, Expect.DB, Expect.NONE, KERNEL);

@@ -21,8 +21,17 @@ final class DebugRecord {
     /** @param resume the handler sets RF in its frame, as it has to after an instruction breakpoint */
     private DebugRecord(TestMachine vm, boolean resume) {
         this.vm = vm;
-        Asm a = new Asm(HANDLER).bits(64).mov(R14, ptr(RSP)).mov(ptr(R15), R14).mov(R14, DR6).mov(ptr(R15, 8), R14);
-        a.mov(R14, ptr(RSP, 16)).mov(ptr(R15, 16), R14).add(R15, RECORD_BYTES).mov(R14D, (int) DR6_CLEAR).mov(DR6, R14);
+        Asm a = new Asm(HANDLER)
+                .bits(64)
+                .mov(R14, ptr(RSP))
+                .mov(ptr(R15), R14)
+                .mov(R14, DR6)
+                .mov(ptr(R15, 8), R14);
+        a.mov(R14, ptr(RSP, 16))
+                .mov(ptr(R15, 16), R14)
+                .add(R15, RECORD_BYTES)
+                .mov(R14D, (int) DR6_CLEAR)
+                .mov(DR6, R14);
         if (resume) a.or(ptr(RSP, 16).m32(), RF);
         a.cmp(R15D, RECORDS + MOST * RECORD_BYTES);
         Label end = a.label();

@@ -18,15 +18,23 @@ class DiscardTest {
     private static final long TAKEN = Layout.DATA + 0x2000, COPY = Layout.DATA, PAGE = 4096;
     private static final int NEVER = 0x5a5a5a5a;
 
-    /** The guest copies a number from the page to another, for ever. Once the page is taken, nothing but zero arrives, and the pages beside it are as they were. */
+    /**
+     * The guest copies a number from the page to another, for ever. Once the page is taken, nothing but zero arrives,
+     * and the pages beside it are as they were.
+     */
     @EngineTest
     void p8_aProcessorThatRunsSeesNoPageThatWasTaken(TestMachine vm) throws Exception {
         vm.protectedMode();
         Asm a = vm.program();
         Label again = a.here();
-        vm.start(a.mov(EAX, Mem.abs(TAKEN)).mov(Mem.abs(COPY), EAX).mov(EBX, Mem.abs(TAKEN + PAGE)).jmp(again));
+        vm.start(a.mov(EAX, Mem.abs(TAKEN))
+                .mov(Mem.abs(COPY), EAX)
+                .mov(EBX, Mem.abs(TAKEN + PAGE))
+                .jmp(again));
         vm.vcpu(0).writeState(vm.cpu);
-        CompletableFuture<Exit> run = CompletableFuture.supplyAsync(() -> vm.vcpu(0).run(GuestBus.EMPTY), command -> Thread.ofPlatform().daemon().start(command));
+        CompletableFuture<Exit> run = CompletableFuture.supplyAsync(
+                () -> vm.vcpu(0).run(GuestBus.EMPTY),
+                command -> Thread.ofPlatform().daemon().start(command));
         for (int round = 1; round <= 25; round++) {
             vm.memory.putInt(TAKEN - 4, round);
             vm.memory.putInt(TAKEN + PAGE, round);

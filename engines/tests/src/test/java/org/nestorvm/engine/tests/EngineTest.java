@@ -7,7 +7,10 @@ import java.lang.annotation.Target;
 import org.junit.jupiter.api.TestTemplate;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/** A test that runs once on every engine, and on the software processor once for each nested table format. It takes a {@link TestMachine}. */
+/**
+ * A test that runs once on every engine, and on the software processor once for each nested table format. It takes a
+ * {@link TestMachine}.
+ */
 @Target(ElementType.METHOD)
 @Retention(RetentionPolicy.RUNTIME)
 @TestTemplate

@@ -23,15 +23,19 @@ import org.nestorvm.vmm.Engine;
 /** Runs an {@link EngineTest} on each engine; where one is not available the test is skipped and says why. */
 final class EngineTestExtension implements TestTemplateInvocationContextProvider {
     /** An engine with what it is to use. */
-    record Setup(String name, String engine, EntryFormat format) {
-    }
+    record Setup(String name, String engine, EntryFormat format) {}
 
     /** The one engine that a run is about, or null for all. */
     private static final String ONLY = System.getProperty("nestor.test.engine");
     /** The host is a machine of QEMU's without KVM; its processor is AMD's. */
-    private static final boolean TCG = processor("model name").contains("QEMU TCG CPU"), AMD = processor("vendor_id").contains("AuthenticAMD");
+    private static final boolean TCG = processor("model name").contains("QEMU TCG CPU"),
+            AMD = processor("vendor_id").contains("AuthenticAMD");
+
     private static final Set<String> SAID = ConcurrentHashMap.newKeySet();
-    private static final List<Setup> SETUPS = List.of(new Setup("soft/ept", "soft", EntryFormat.EPT), new Setup("soft/npt", "soft", EntryFormat.NPT), new Setup("kvm", "kvm", EntryFormat.EPT));
+    private static final List<Setup> SETUPS = List.of(
+            new Setup("soft/ept", "soft", EntryFormat.EPT),
+            new Setup("soft/npt", "soft", EntryFormat.NPT),
+            new Setup("kvm", "kvm", EntryFormat.EPT));
 
     @Override
     public boolean supportsTestTemplate(ExtensionContext context) {
@@ -41,7 +45,9 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
     @Override
     public Stream<TestTemplateInvocationContext> provideTestTemplateInvocationContexts(ExtensionContext context) {
         EngineTest test = context.getRequiredTestMethod().getAnnotation(EngineTest.class);
-        return SETUPS.stream().filter(s -> test.only().isEmpty() || test.only().equals(s.engine())).map(s -> new Invocation(s, test));
+        return SETUPS.stream()
+                .filter(s -> test.only().isEmpty() || test.only().equals(s.engine()))
+                .map(s -> new Invocation(s, test));
     }
 
     private static String processor(String key) {
@@ -54,7 +60,11 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
 
     /** The engine of that name, or null. */
     static Engine engine(String name) {
-        return ServiceLoader.load(Engine.class).stream().map(ServiceLoader.Provider::get).filter(e -> e.name().equals(name)).findAny().orElse(null);
+        return ServiceLoader.load(Engine.class).stream()
+                .map(ServiceLoader.Provider::get)
+                .filter(e -> e.name().equals(name))
+                .findAny()
+                .orElse(null);
     }
 
     /** Null, or why the test cannot run here. */
@@ -65,7 +75,8 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
         String reason = engine.unavailableBecause();
         if (reason != null) return "engine \"" + setup.engine() + "\" is not available: " + reason;
         if (!setup.engine().equals("kvm")) return null;
-        if (!test.notOnPvm().isEmpty() && Files.isDirectory(Path.of("/sys/module/kvm_pvm"))) return "kvm_pvm: " + test.notOnPvm();
+        if (!test.notOnPvm().isEmpty() && Files.isDirectory(Path.of("/sys/module/kvm_pvm")))
+            return "kvm_pvm: " + test.notOnPvm();
         if (AMD && !test.notOnAmd().isEmpty()) return "AMD's processor: " + test.notOnAmd();
         return !test.notOnTcg().isEmpty() && TCG ? "QEMU's processor: " + test.notOnTcg() : null;
     }
@@ -108,7 +119,8 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
 
         @Override
         public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
-            machine = new TestMachine(engine(setup.engine()), setup.format(), test.vcpus(), test.apic(), test.instructionClock());
+            machine = new TestMachine(
+                    engine(setup.engine()), setup.format(), test.vcpus(), test.apic(), test.instructionClock());
             return machine;
         }
 

@@ -8,7 +8,10 @@ import static org.nestorvm.asm.Reg.*;
 import org.nestorvm.asm.Asm;
 import org.nestorvm.asm.Label;
 
-/** Each exception with its vector, its error code, and the saved RIP: at the instruction for a fault, behind it for a trap. */
+/**
+ * Each exception with its vector, its error code, and the saved RIP: at the instruction for a fault, behind it for a
+ * trap.
+ */
 class ExceptionsTest {
     private static final String SIXTEEN = "error codes in long mode count entries of 16 bytes as two";
     private static final long CR0_TS = 8, CR0_EM = 4, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400, EFLAGS_AC = 1 << 18;
@@ -58,7 +61,12 @@ class ExceptionsTest {
         vm.protectedMode();
         vm.memory.putInt(Layout.DATA, -5);
         vm.memory.putInt(Layout.DATA + 4, 10);
-        Asm a = vm.program().mov(EAX, 10).bound(EAX, abs(Layout.DATA)).mov(EAX, -5).bound(EAX, abs(Layout.DATA)).mov(EAX, 11);
+        Asm a = vm.program()
+                .mov(EAX, 10)
+                .bound(EAX, abs(Layout.DATA))
+                .mov(EAX, -5)
+                .bound(EAX, abs(Layout.DATA))
+                .mov(EAX, 11);
         Label bound = a.here();
         vm.start(a.bound(EAX, abs(Layout.DATA)).hlt());
         Expect.fault(vm, Expect.BR, Expect.NONE, bound);
@@ -74,7 +82,10 @@ class ExceptionsTest {
     @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void opcodesOf32BitCodeAreUndefinedIn64BitMode(TestMachine vm) {
         vm.longMode();
-        for (int opcode : new int[] {0x06, 0x0e, 0x16, 0x1e, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0x62, 0x82, 0x9a, 0xc4, 0xce, 0xd4, 0xd5, 0xd6, 0xea}) {
+        for (int opcode : new int[] {
+            0x06, 0x0e, 0x16, 0x1e, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0x62, 0x82, 0x9a, 0xc4, 0xce, 0xd4, 0xd5, 0xd6,
+            0xea
+        }) {
             vm.cpu.gpr[4] = Layout.STACK;
             vm.code(Layout.CODE, opcode, 0, 0, 0, 0, 0, 0);
             Expect.fault(vm, Expect.UD, Expect.NONE, Layout.CODE);
@@ -115,8 +126,10 @@ class ExceptionsTest {
     @EngineTest
     void faultDuringDeliveryIsADoubleFault(TestMachine vm) {
         vm.longMode();
-        vm.descriptors.idt64(Expect.UD, Layout.KERNEL_CS, Layout.HANDLERS, Descriptors.INTERRUPT_GATE64 & ~Descriptors.PRESENT, 0);
-        vm.descriptors.idt64(Expect.NP, Layout.KERNEL_CS, Layout.HANDLERS, Descriptors.INTERRUPT_GATE64 & ~Descriptors.PRESENT, 0);
+        vm.descriptors.idt64(
+                Expect.UD, Layout.KERNEL_CS, Layout.HANDLERS, Descriptors.INTERRUPT_GATE64 & ~Descriptors.PRESENT, 0);
+        vm.descriptors.idt64(
+                Expect.NP, Layout.KERNEL_CS, Layout.HANDLERS, Descriptors.INTERRUPT_GATE64 & ~Descriptors.PRESENT, 0);
         vm.start(vm.program().ud2().hlt());
         Expect.fault(vm, Expect.DF, 0, Layout.CODE);
     }
@@ -124,16 +137,22 @@ class ExceptionsTest {
     @EngineTest(notOnPvm = "its instruction emulator raises another exception", notOnTcg = SIXTEEN)
     void notPresentGateIsAFaultOfItsOwn(TestMachine vm) {
         vm.longMode();
-        vm.descriptors.idt64(Expect.UD, Layout.KERNEL_CS, Layout.HANDLERS, Descriptors.INTERRUPT_GATE64 & ~Descriptors.PRESENT, 0);
+        vm.descriptors.idt64(
+                Expect.UD, Layout.KERNEL_CS, Layout.HANDLERS, Descriptors.INTERRUPT_GATE64 & ~Descriptors.PRESENT, 0);
         vm.start(vm.program().ud2().hlt());
-        Expect.fault(vm, Expect.NP, Expect.UD << 3 | 3, Layout.CODE);   // #UD is benign, so no double fault; the IDT bit, and EXT: met while delivering an exception
+        Expect.fault(
+                vm,
+                Expect.NP,
+                Expect.UD << 3 | 3,
+                Layout.CODE); // #UD is benign, so no double fault; the IDT bit, and EXT: met while delivering an
+        // exception
     }
 
     @EngineTest
     void doubleFaultUsesItsOwnStackWhenTheOldOneIsBad(TestMachine vm) {
         vm.longMode();
         vm.descriptors.idt64(Expect.DF, Layout.KERNEL_CS, Layout.HANDLERS + Expect.DF, Descriptors.INTERRUPT_GATE64, 1);
-        vm.set(RSP, 0x40000000L);                                // not mapped
+        vm.set(RSP, 0x40000000L); // not mapped
         vm.start(vm.program().ud2().hlt());
         Expect.fault(vm, Expect.DF, 0, Layout.CODE);
         assertEquals(Layout.STACK_IST - 48, vm.cpu.gpr[4]);
@@ -204,13 +223,15 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.GP, 0xfff8, load);
     }
 
-    @EngineTest(notOnPvm = "its instruction emulator raises another exception", notOnTcg = "it ends with \"fatal: invalid tss type\"")
+    @EngineTest(
+            notOnPvm = "its instruction emulator raises another exception",
+            notOnTcg = "it ends with \"fatal: invalid tss type\"")
     void invalidTaskStateSegment(TestMachine vm) {
         vm.protectedMode();
         vm.userMode();
-        vm.memory.putInt(Layout.TSS + 8, Layout.USER_CS32);      // stack 0 is not a data segment of level 0
+        vm.memory.putInt(Layout.TSS + 8, Layout.USER_CS32); // stack 0 is not a data segment of level 0
         vm.start(vm.program(Layout.USER_CODE).ud2());
-        Event e = vm.run();                                      // no stack for #TS either
+        Event e = vm.run(); // no stack for #TS either
         assertEquals(new Event.Shutdown(), e);
     }
 
@@ -232,7 +253,9 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.SS, 0, push);
     }
 
-    @EngineTest(notOnPvm = "its instruction emulator raises another exception", notOnTcg = "addresses wrap at the end of the space")
+    @EngineTest(
+            notOnPvm = "its instruction emulator raises another exception",
+            notOnTcg = "addresses wrap at the end of the space")
     void accessThatWrapsIntoTheNonCanonicalHole(TestMachine vm) {
         vm.longMode();
         Asm a = vm.program().mov(RBX, 0x7fff_ffff_fffdL);
@@ -241,11 +264,19 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.GP, 0, load);
     }
 
-    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction", notOnTcg = "only WAIT and some instructions raise #MF")
+    @EngineTest(
+            notOnPvm = "its instruction emulator does not know the instruction",
+            notOnTcg = "only WAIT and some instructions raise #MF")
     void x87ErrorComesWithTheNextInstruction(TestMachine vm) {
         vm.longMode();
-        vm.memory.putInt(Layout.DATA, 0x37b);                    // zero divide unmasked
-        Asm a = vm.program().fninit().fldcw(abs(Layout.DATA).m16()).fld1().fldz().fdivp(ST1, ST0).mov(EAX, 5);
+        vm.memory.putInt(Layout.DATA, 0x37b); // zero divide unmasked
+        Asm a = vm.program()
+                .fninit()
+                .fldcw(abs(Layout.DATA).m16())
+                .fld1()
+                .fldz()
+                .fdivp(ST1, ST0)
+                .mov(EAX, 5);
         Label next = a.here();
         vm.start(a.fld1().hlt());
         Expect.fault(vm, Expect.MF, Expect.NONE, next);
@@ -255,8 +286,12 @@ class ExceptionsTest {
     @EngineTest(notOnPvm = "its instruction emulator does not know the instruction", notOnTcg = "no #XM")
     void sseErrorIsAFault(TestMachine vm) {
         vm.longMode();
-        vm.memory.putInt(Layout.DATA, 0x1d80);                   // zero divide unmasked
-        Asm a = vm.program().ldmxcsr(abs(Layout.DATA)).mov(EAX, 1).cvtsi2sd(XMM0, EAX).pxor(XMM1, XMM1);
+        vm.memory.putInt(Layout.DATA, 0x1d80); // zero divide unmasked
+        Asm a = vm.program()
+                .ldmxcsr(abs(Layout.DATA))
+                .mov(EAX, 1)
+                .cvtsi2sd(XMM0, EAX)
+                .pxor(XMM1, XMM1);
         Label div = a.here();
         vm.start(a.divsd(XMM0, XMM1).hlt());
         Expect.fault(vm, Expect.XM, Expect.NONE, div);
@@ -290,11 +325,27 @@ class ExceptionsTest {
     void privilegedInstructionsFaultAtLevel3(TestMachine vm) {
         vm.longMode();
         vm.userMode();
-        Asm[] each = {vm.program(Layout.USER_CODE).hlt(), vm.program(Layout.USER_CODE).cli(), vm.program(Layout.USER_CODE).sti(), vm.program(Layout.USER_CODE).mov(RAX, CR0),
-            vm.program(Layout.USER_CODE).mov(CR3, RAX), vm.program(Layout.USER_CODE).rdmsr(), vm.program(Layout.USER_CODE).wrmsr(), vm.program(Layout.USER_CODE).invlpg(abs(0)),
-            vm.program(Layout.USER_CODE).lgdt(abs(Layout.USER_DATA)), vm.program(Layout.USER_CODE).ltr(AX), vm.program(Layout.USER_CODE).clts(), vm.program(Layout.USER_CODE).wbinvd(),
-            vm.program(Layout.USER_CODE).mov(DR7, RAX), vm.program(Layout.USER_CODE).swapgs(), vm.program(Layout.USER_CODE).sysretq(), vm.program(Layout.USER_CODE).in(AL, 0x10),
-            vm.program(Layout.USER_CODE).out(DX, EAX), vm.program(Layout.USER_CODE).insb(), vm.program(Layout.USER_CODE).lmsw(AX)};
+        Asm[] each = {
+            vm.program(Layout.USER_CODE).hlt(),
+            vm.program(Layout.USER_CODE).cli(),
+            vm.program(Layout.USER_CODE).sti(),
+            vm.program(Layout.USER_CODE).mov(RAX, CR0),
+            vm.program(Layout.USER_CODE).mov(CR3, RAX),
+            vm.program(Layout.USER_CODE).rdmsr(),
+            vm.program(Layout.USER_CODE).wrmsr(),
+            vm.program(Layout.USER_CODE).invlpg(abs(0)),
+            vm.program(Layout.USER_CODE).lgdt(abs(Layout.USER_DATA)),
+            vm.program(Layout.USER_CODE).ltr(AX),
+            vm.program(Layout.USER_CODE).clts(),
+            vm.program(Layout.USER_CODE).wbinvd(),
+            vm.program(Layout.USER_CODE).mov(DR7, RAX),
+            vm.program(Layout.USER_CODE).swapgs(),
+            vm.program(Layout.USER_CODE).sysretq(),
+            vm.program(Layout.USER_CODE).in(AL, 0x10),
+            vm.program(Layout.USER_CODE).out(DX, EAX),
+            vm.program(Layout.USER_CODE).insb(),
+            vm.program(Layout.USER_CODE).lmsw(AX)
+        };
         for (Asm a : each) {
             vm.userMode();
             vm.start(a);
@@ -305,7 +356,14 @@ class ExceptionsTest {
     @EngineTest(notOnPvm = "its instruction emulator raises another exception", notOnTcg = "CR3 takes reserved bits")
     void reservedBitsOfControlRegisters(TestMachine vm) {
         vm.longMode();
-        long[][] tries = {{0, 0x80010032L}, {0, 0x1_80010033L}, {0, 0xa0010033L & ~0x40000000L}, {4, 0x620 & ~0x20}, {4, 0x620 | 1L << 31}, {3, 1L << 62}};
+        long[][] tries = {
+            {0, 0x80010032L},
+            {0, 0x1_80010033L},
+            {0, 0xa0010033L & ~0x40000000L},
+            {4, 0x620 & ~0x20},
+            {4, 0x620 | 1L << 31},
+            {3, 1L << 62}
+        };
         for (long[] t : tries) {
             Asm a = vm.program().mov(RAX, t[1]);
             Label load = a.here();
@@ -315,7 +373,9 @@ class ExceptionsTest {
         }
     }
 
-    @EngineTest(notOnPvm = "unknown registers are ignored on this host (ignore_msrs)", notOnTcg = "LSTAR takes any address")
+    @EngineTest(
+            notOnPvm = "unknown registers are ignored on this host (ignore_msrs)",
+            notOnTcg = "LSTAR takes any address")
     void unknownModelSpecificRegister(TestMachine vm) {
         vm.longMode();
         Asm a = vm.program().mov(ECX, 0x12345678);
@@ -324,7 +384,7 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.GP, 0, rdmsr);
         a = vm.program().mov(ECX, 0xc0000082L).xor(EAX, EAX).mov(EDX, 0x8000);
         Label wrmsr = a.here();
-        vm.start(a.wrmsr().hlt());                               // LSTAR must be canonical
+        vm.start(a.wrmsr().hlt()); // LSTAR must be canonical
         Expect.fault(vm, Expect.GP, 0, wrmsr);
     }
 

@@ -7,17 +7,34 @@ import org.nestorvm.asm.Reg;
 
 /** Vectors by the manual's names, and what tests say most often. */
 public final class Expect {
-    public static final int DE = 0, DB = 1, NMI = 2, BP = 3, OF = 4, BR = 5, UD = 6, NM = 7, DF = 8, TS = 10, NP = 11, SS = 12, GP = 13, PF = 14, MF = 16, AC = 17, XM = 19;
+    public static final int DE = 0,
+            DB = 1,
+            NMI = 2,
+            BP = 3,
+            OF = 4,
+            BR = 5,
+            UD = 6,
+            NM = 7,
+            DF = 8,
+            TS = 10,
+            NP = 11,
+            SS = 12,
+            GP = 13,
+            PF = 14,
+            MF = 16,
+            AC = 17,
+            XM = 19;
     public static final int NONE = -1;
 
-    private Expect() {
-    }
+    private Expect() {}
 
     /** The guest's next event is this exception. @param errorCode {@link #NONE} for none */
     public static Frame fault(TestMachine vm, int vector, int errorCode, long rip) {
         Event e = vm.run();
         if (!(e instanceof Event.Fault f) || f.vector() != vector || f.errorCode() != errorCode || f.rip() != rip) {
-            assertEquals("vector " + vector + " error " + Integer.toHexString(errorCode) + " at " + Long.toHexString(rip), describe(e, vm));
+            assertEquals(
+                    "vector " + vector + " error " + Integer.toHexString(errorCode) + " at " + Long.toHexString(rip),
+                    describe(e, vm));
         }
         return vm.frame();
     }
@@ -45,6 +62,9 @@ public final class Expect {
 
     private static String describe(Event e, TestMachine vm) {
         String where = " (rip " + Long.toHexString(vm.cpu.rip) + " cr2 " + Long.toHexString(vm.cpu.cr2) + ")";
-        return e instanceof Event.Fault f ? "vector " + f.vector() + " error " + Integer.toHexString(f.errorCode()) + " at " + Long.toHexString(f.rip()) : e + where;
+        return e instanceof Event.Fault f
+                ? "vector " + f.vector() + " error " + Integer.toHexString(f.errorCode()) + " at "
+                        + Long.toHexString(f.rip())
+                : e + where;
     }
 }

@@ -16,8 +16,8 @@ import org.nestorvm.vmm.CpuidPolicy;
 
 /**
  * CPUID and the model-specific registers tell the same: a register of a feature that CPUID shows can be read, one of a
- * feature that it does not show gives #GP; and CPUID shows nothing that the policy does not offer. SDM vol. 4, table 2-2;
- * APM vol. 2, appendix A; Documentation/virt/kvm/x86/cpuid.rst.
+ * feature that it does not show gives #GP; and CPUID shows nothing that the policy does not offer. SDM vol. 4, table
+ * 2-2; APM vol. 2, appendix A; Documentation/virt/kvm/x86/cpuid.rst.
  */
 class FeatureRegistersTest {
     private static final Set<Integer> WITH_SUBLEAVES = Set.of(0x4, 0x7, 0xb, 0xd, 0x1f, 0x8000001d, 0x80000026);
@@ -79,13 +79,22 @@ class FeatureRegistersTest {
             for (String bit : words[3].split(",")) mask |= 1 << Integer.parseInt(bit);
             int[] msrs = new int[words.length - 4];
             for (int i = 0; i < msrs.length; i++) msrs[i] = HexFormat.fromHexDigits(words[i + 4]);
-            return new Feature(words[0], HexFormat.fromHexDigits(words[1].substring(0, 8)), Integer.parseInt(words[1].substring(9)),
-                    List.of("eax", "ebx", "ecx", "edx").indexOf(words[2]), mask, msrs);
+            return new Feature(
+                    words[0],
+                    HexFormat.fromHexDigits(words[1].substring(0, 8)),
+                    Integer.parseInt(words[1].substring(9)),
+                    List.of("eax", "ebx", "ecx", "edx").indexOf(words[2]),
+                    mask,
+                    msrs);
         }
     }
 
     private static int[] cpuid(TestMachine vm, int leaf, int subleaf) {
-        vm.start(vm.program().mov(EAX, leaf & 0xffffffffL).mov(ECX, subleaf).cpuid().hlt());
+        vm.start(vm.program()
+                .mov(EAX, leaf & 0xffffffffL)
+                .mov(ECX, subleaf)
+                .cpuid()
+                .hlt());
         Expect.halt(vm);
         int[] answer = new int[4];
         for (int i = 0; i < 4; i++) answer[i] = (int) vm.get(REGISTERS[i]);
@@ -116,7 +125,10 @@ class FeatureRegistersTest {
             boolean shown = isShown(vm, f);
             for (int msr : f.msrs) {
                 if (isReadable(vm, msr) == shown) continue;
-                wrong.add(f.name + (shown ? " is shown, and " : " is not shown, and ") + Integer.toHexString(msr) + (shown ? " gives #GP" : " can be read"));
+                wrong.add(f.name
+                        + (shown ? " is shown, and " : " is not shown, and ")
+                        + Integer.toHexString(msr)
+                        + (shown ? " gives #GP" : " can be read"));
             }
         }
         assertThat(wrong).isEmpty();
@@ -130,7 +142,8 @@ class FeatureRegistersTest {
         for (int first : new int[] {0, 0x40000000, 0x80000000}) {
             int last = cpuid(vm, first, 0)[0];
             IntStream.rangeClosed(first, last).forEach(leaf -> {
-                for (int subleaf = 0; subleaf < (WITH_SUBLEAVES.contains(leaf) ? 20 : 1); subleaf++) wrong.addAll(notOffered(leaf, subleaf, cpuid(vm, leaf, subleaf)));
+                for (int subleaf = 0; subleaf < (WITH_SUBLEAVES.contains(leaf) ? 20 : 1); subleaf++)
+                    wrong.addAll(notOffered(leaf, subleaf, cpuid(vm, leaf, subleaf)));
             });
         }
         assertThat(wrong).isEmpty();
@@ -140,23 +153,29 @@ class FeatureRegistersTest {
         List<String> wrong = new ArrayList<>();
         for (int register = 0; register < 4; register++) {
             int beyond = answer[register] & ~CpuidPolicy.filter(leaf, subleaf, register, answer[register]);
-            if (beyond != 0) wrong.add(String.format("leaf %08x.%d %s %08x", leaf, subleaf, REGISTERS[register], beyond));
+            if (beyond != 0)
+                wrong.add(String.format("leaf %08x.%d %s %08x", leaf, subleaf, REGISTERS[register], beyond));
         }
         return wrong;
     }
 
-    /** One thread a core and all cores in one package, in each leaf that says it: 0Bh, Intel's 4 and 1Fh, AMD's 80000008h, 8000001Eh and 80000026h. */
+    /**
+     * One thread a core and all cores in one package, in each leaf that says it: 0Bh, Intel's 4 and 1Fh, AMD's
+     * 80000008h, 8000001Eh and 80000026h.
+     */
     @EngineTest(apic = true, vcpus = 3)
     void topologyIsTheMachines(TestMachine vm) {
         vm.longMode();
         int[] basic = cpuid(vm, 1, 0);
         assertThat(basic[1] >>> 16 & 0xff).as("logical processors").isEqualTo(3);
-        if (Integer.compareUnsigned(cpuid(vm, 0, 0)[0], 0x1f) >= 0) assertThat(cpuid(vm, 0x1f, 0)).containsOnly(0);
+        if (Integer.compareUnsigned(cpuid(vm, 0, 0)[0], 0x1f) >= 0)
+            assertThat(cpuid(vm, 0x1f, 0)).containsOnly(0);
         if (cpuid(vm, 0xb, 0)[1] != 0) {
             assertThat(cpuid(vm, 0xb, 0)).as("threads").startsWith(0, 1, 1 << 8);
             assertThat(cpuid(vm, 0xb, 1)).as("cores").startsWith(2, 3, 2 << 8 | 1);
         }
-        if (Integer.compareUnsigned(cpuid(vm, 0x80000000, 0)[0], 0x80000026) >= 0) assertThat(cpuid(vm, 0x80000026, 0)).containsOnly(0);
+        if (Integer.compareUnsigned(cpuid(vm, 0x80000000, 0)[0], 0x80000026) >= 0)
+            assertThat(cpuid(vm, 0x80000026, 0)).containsOnly(0);
         int cores = cpuid(vm, 0x80000008, 0)[2];
         assertThat(cores & 0xff).as("AMD's cores less one; 0 on Intel's").isIn(0, 2);
     }

@@ -5,12 +5,14 @@ import org.nestorvm.vmm.CpuState;
 /** What an exception has pushed, read from the handler's stack. */
 public final class Frame {
     /** Vectors that push an error code: #DF, #TS to #PF, #AC, #CP. */
-    private static final int WITH_ERROR_CODE = 1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21;
+    private static final int WITH_ERROR_CODE =
+            1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21;
 
     public final int errorCode, cs;
     public final long rip, rflags;
     /** Meaningful in long mode, and elsewhere after a change of privilege. */
     public final long rsp;
+
     public final int ss;
 
     Frame(TestMachine vm, int vector) {
@@ -30,6 +32,8 @@ public final class Frame {
 
     private static long read(TestMachine vm, long at, int unit) {
         if (at < 0 || at + 8 > Layout.RAM_BYTES) return -1;
-        return unit == 8 ? vm.memory.getLong(at) : unit == 4 ? vm.memory.getInt(at) & 0xffffffffL : vm.memory.getInt(at) & 0xffffL;
+        return unit == 8
+                ? vm.memory.getLong(at)
+                : unit == 4 ? vm.memory.getInt(at) & 0xffffffffL : vm.memory.getInt(at) & 0xffffL;
     }
 }

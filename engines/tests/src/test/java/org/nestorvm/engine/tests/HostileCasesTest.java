@@ -24,11 +24,16 @@ class HostileCasesTest {
     private static final long DISCARDED = Layout.DATA + 0x4000;
     private static final long AM = 1 << 18, AC = 1 << 18;
 
-    /** #AC whose handler's stack is not aligned either: on hardware the processor never gets anywhere (CVE-2015-5307). The monitor does. */
+    /**
+     * #AC whose handler's stack is not aligned either: on hardware the processor never gets anywhere (CVE-2015-5307).
+     * The monitor does.
+     */
     @EngineTest(only = "soft")
     void alignmentCheckThatMeetsItselfCanBeStopped(TestMachine vm) {
         vm.protectedMode().userMode();
-        vm.descriptors.idt32(Expect.AC, Descriptors.gate(Layout.USER_CS32, Layout.USER_CODE + 0x800, Descriptors.INTERRUPT_GATE32, 0));
+        vm.descriptors.idt32(
+                Expect.AC,
+                Descriptors.gate(Layout.USER_CS32, Layout.USER_CODE + 0x800, Descriptors.INTERRUPT_GATE32, 0));
         vm.cpu.cr0 |= AM;
         vm.cpu.rflags |= AC;
         vm.cpu.gpr[CpuState.RSP] = Layout.USER_STACK - 1;
@@ -46,16 +51,20 @@ class HostileCasesTest {
         vm.cpu.cr0 |= AM;
         vm.cpu.rflags |= AC;
         Asm a = vm.program(Layout.USER_CODE);
-        vm.start(a.db(0x0f, 0xae, 0x05).dd((int) Layout.USER_DATA + 0x30).db(0xf4));       // fxsave, then hlt, which is privileged
+        vm.start(a.db(0x0f, 0xae, 0x05)
+                .dd((int) Layout.USER_DATA + 0x30)
+                .db(0xf4)); // fxsave, then hlt, which is privileged
         Expect.fault(vm, Expect.GP, 0, Layout.USER_CODE + 7);
     }
 
     /** A fault of the new task's stands at its first instruction, wherever the jump stood in the old one's code. */
-    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction", notOnTcg = "RIP has the old instruction's place in its page")
+    @EngineTest(
+            notOnPvm = "its instruction emulator does not know the instruction",
+            notOnTcg = "RIP has the old instruction's place in its page")
     void faultInATaskSwitchBelongsToTheNewTask(TestMachine vm) {
         vm.protectedMode();
         TaskTables.task(vm, Layout.FREE_SELECTOR, TaskTables.SECOND, 0x3000, Layout.KERNEL_DS);
-        vm.memory.putInt(TaskTables.SECOND + 84, 0x7f8);         // DS: a null descriptor in the table
+        vm.memory.putInt(TaskTables.SECOND + 84, 0x7f8); // DS: a null descriptor in the table
         Asm a = vm.program();
         vm.start(a.nop().nop().nop().db(0xea).dd(0).dw(Layout.FREE_SELECTOR).hlt());
         Expect.fault(vm, Expect.TS, 0x7f8, 0x3000);
@@ -67,7 +76,10 @@ class HostileCasesTest {
         vm.protectedMode();
         vm.memory.putInt(Layout.DATA, 0x12345678);
         vm.memory.putInt(Layout.DATA + 4, Layout.KERNEL_DS16);
-        vm.start(vm.program().les(EAX, Mem.abs(Layout.DATA)).lgs(EAX, Mem.abs(Layout.DATA)).hlt());
+        vm.start(vm.program()
+                .les(EAX, Mem.abs(Layout.DATA))
+                .lgs(EAX, Mem.abs(Layout.DATA))
+                .hlt());
         Expect.halt(vm);
         Expect.reg(vm, EAX, 0x12345678);
         assertEquals(Layout.KERNEL_DS16, vm.cpu.selector[CpuState.ES]);
@@ -75,13 +87,19 @@ class HostileCasesTest {
         assertEquals(Layout.KERNEL_DS, vm.cpu.selector[CpuState.DS]);
     }
 
-    /** A locked access to a device whose code takes memory away, while the other processor waits for the lock: both must get on (and stop). */
+    /**
+     * A locked access to a device whose code takes memory away, while the other processor waits for the lock: both must
+     * get on (and stop).
+     */
     @EngineTest(only = "soft", vcpus = 2)
     void deviceUnderALockTakesMemoryAway(TestMachine vm) throws Exception {
         vm.longMode();
         Asm first = vm.program().mov(RBX, Layout.MMIO);
         Label again = first.here();
-        vm.start(first.mov(Mem.abs(DISCARDED), EAX).lock().add(Mem.ptr(RBX).m32(), 1).jmp(again));
+        vm.start(first.mov(Mem.abs(DISCARDED), EAX)
+                .lock()
+                .add(Mem.ptr(RBX).m32(), 1)
+                .jmp(again));
         Asm second = vm.program(0x3000);
         Label over = second.here();
         second.lock().add(Mem.abs(Layout.DATA + 1).m32(), 1).jmp(over);
@@ -90,7 +108,8 @@ class HostileCasesTest {
         vm.cpu.rip = second.origin();
         vm.vcpu(1).writeState(vm.cpu);
         Taker taker = new Taker(vm);
-        List<CompletableFuture<Exit>> runs = List.of(started(() -> vm.vcpu(0).run(taker)), started(() -> vm.vcpu(1).run(taker)));
+        List<CompletableFuture<Exit>> runs = List.of(
+                started(() -> vm.vcpu(0).run(taker)), started(() -> vm.vcpu(1).run(taker)));
         taker.enough.await(10, TimeUnit.SECONDS);
         for (int i = 0; i < 2; i++) {
             vm.vcpu(i).kick();
@@ -99,7 +118,8 @@ class HostileCasesTest {
     }
 
     private static CompletableFuture<Exit> started(Supplier<Exit> run) {
-        return CompletableFuture.supplyAsync(run, command -> Thread.ofPlatform().daemon().start(command));
+        return CompletableFuture.supplyAsync(
+                run, command -> Thread.ofPlatform().daemon().start(command));
     }
 
     /** Takes a page from the guest with every write. */
@@ -117,8 +137,7 @@ class HostileCasesTest {
         }
 
         @Override
-        public void portWrite(int port, int size, int value) {
-        }
+        public void portWrite(int port, int size, int value) {}
 
         @Override
         public long mmioRead(long gpa, int size) {

@@ -7,9 +7,11 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Guests that do everything wrong: the monitor ends with an outcome of the guest's, not with an exception of its own, answers every stop request, and touches nothing but the guest's memory.
+ * Guests that do everything wrong: the monitor ends with an outcome of the guest's, not with an exception of its own,
+ * answers every stop request, and touches nothing but the guest's memory.
  *
- * <p>{@code -Dnestor.hostile.seconds=600} makes a long run of it (all tests together), {@code -Dnestor.hostile.seed=N} repeats one case: the seed that a failure names.
+ * <p>{@code -Dnestor.hostile.seconds=600} makes a long run of it (all tests together), {@code -Dnestor.hostile.seed=N}
+ * repeats one case: the seed that a failure names.
  */
 class HostileGuestTest {
     private static final HostileMachine.Mode[] MODES = HostileMachine.Mode.values();
@@ -22,7 +24,8 @@ class HostileGuestTest {
     /** Runs cases until this test's share of the time is used up. */
     static void cases(Case body) throws Exception {
         Long only = Long.getLong("nestor.hostile.seed");
-        long end = System.nanoTime() + (long) (Double.parseDouble(System.getProperty("nestor.hostile.seconds", "15")) / TESTS * 1e9);
+        long end = System.nanoTime()
+                + (long) (Double.parseDouble(System.getProperty("nestor.hostile.seconds", "15")) / TESTS * 1e9);
         SplittableRandom seeds = new SplittableRandom();
         int done = 0;
         do {
@@ -41,13 +44,17 @@ class HostileGuestTest {
     void nonsenseEndsWithTheGuest(HostileMachine.Mode mode) throws Exception {
         cases(seed -> {
             SplittableRandom random = new SplittableRandom(~seed);
-            try (HostileMachine machine = new HostileMachine(seed, mode, 1, random.nextBoolean(), random.nextInt(3) == 0)) {
-                new HostileRun(machine, true).run(60, () -> { });
+            try (HostileMachine machine =
+                    new HostileMachine(seed, mode, 1, random.nextBoolean(), random.nextInt(3) == 0)) {
+                new HostileRun(machine, true).run(60, () -> {});
             }
         });
     }
 
-    /** Pages vanish, change and are logged while code runs in them, and messages arrive; also with two processors, which share the decoded code. */
+    /**
+     * Pages vanish, change and are logged while code runs in them, and messages arrive; also with two processors, which
+     * share the decoded code.
+     */
     @ParameterizedTest
     @ValueSource(ints = {1, 2})
     void hostTakesAndWritesMemoryMeanwhile(int vcpus) throws Exception {
@@ -74,7 +81,7 @@ class HostileGuestTest {
                         if (by.nextInt(8) == 0) machine.disturb(by);
                     }
                 };
-                new HostileRun(machine, false).run(150, () -> { });
+                new HostileRun(machine, false).run(150, () -> {});
             }
         });
     }

@@ -30,18 +30,49 @@ import org.nestorvm.vmm.VmConfig;
 import org.nestorvm.vmm.Vmm;
 
 /**
- * A machine full of nonsense: slots with holes between them, tables that point to themselves, to devices, to holes and beyond the end, code that is random bytes or random instructions,
- * and processor states that may contradict themselves. Everything comes from one seed. Other mappings of this process stand beside the guest's and must not change.
+ * A machine full of nonsense: slots with holes between them, tables that point to themselves, to devices, to holes and
+ * beyond the end, code that is random bytes or random instructions, and processor states that may contradict
+ * themselves. Everything comes from one seed. Other mappings of this process stand beside the guest's and must not
+ * change.
  */
 final class HostileMachine implements AutoCloseable {
     /** How the code is to be run. */
-    enum Mode { REAL, PROTECTED16, PROTECTED32, LEGACY_PAGING, PAE, LONG, COMPATIBILITY, VIRTUAL8086 }
+    enum Mode {
+        REAL,
+        PROTECTED16,
+        PROTECTED32,
+        LEGACY_PAGING,
+        PAE,
+        LONG,
+        COMPATIBILITY,
+        VIRTUAL8086
+    }
 
-    static final long LOW_BYTES = 1 << 20, SECOND = 4 << 20, SECOND_BYTES = 256 << 10, RESERVED = 5 << 20, RESERVED_BYTES = 64 << 10, MMIO = 6 << 20, MMIO_BYTES = 64 << 10, HIGH = 1L << 32,
-            HIGH_BYTES = 256 << 10, APIC = 0xfee00000L;
-    private static final long PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT = 0x4000, PAE_ROOT = 0x5000, LEGACY = 0x6000, LEGACY_PT = 0x7000, GDT = 0x8000, IDT = 0x9000, TSS = 0xa000, SECOND_TSS = TSS + 0x1000, LDT = 0xc000;
+    static final long LOW_BYTES = 1 << 20,
+            SECOND = 4 << 20,
+            SECOND_BYTES = 256 << 10,
+            RESERVED = 5 << 20,
+            RESERVED_BYTES = 64 << 10,
+            MMIO = 6 << 20,
+            MMIO_BYTES = 64 << 10,
+            HIGH = 1L << 32,
+            HIGH_BYTES = 256 << 10,
+            APIC = 0xfee00000L;
+    private static final long PML4 = 0x1000,
+            PDPT = 0x2000,
+            PD = 0x3000,
+            PT = 0x4000,
+            PAE_ROOT = 0x5000,
+            LEGACY = 0x6000,
+            LEGACY_PT = 0x7000,
+            GDT = 0x8000,
+            IDT = 0x9000,
+            TSS = 0xa000,
+            SECOND_TSS = TSS + 0x1000,
+            LDT = 0xc000;
     private static final int GUARD_BYTES = 256 << 10, CODE_BYTES = 256 << 10;
-    private static final MemorySegment UNTOUCHED = MemorySegment.ofArray(new byte[GUARD_BYTES]).fill((byte) 0x5a);
+    private static final MemorySegment UNTOUCHED =
+            MemorySegment.ofArray(new byte[GUARD_BYTES]).fill((byte) 0x5a);
     private static final AtomicInteger COUNT = new AtomicInteger();
 
     final SplittableRandom random;
@@ -50,7 +81,8 @@ final class HostileMachine implements AutoCloseable {
     final VmClock clock;
     final boolean apic;
     /** Called with every access to a device; for tests that do something in the middle of an instruction. */
-    volatile Runnable onDevice = () -> { };
+    volatile Runnable onDevice = () -> {};
+
     private final List<Mapping> guards = new ArrayList<>();
     private final List<Long> codePages = new ArrayList<>();
 
@@ -60,11 +92,21 @@ final class HostileMachine implements AutoCloseable {
         this.apic = apic;
         clock = instructionClock ? new InstructionClock(0) : new HostClock();
         guard();
-        MemoryMap map = MemoryMap.of(new MemoryRange(0, LOW_BYTES, MemoryRange.Type.RAM), new MemoryRange(SECOND, SECOND_BYTES, MemoryRange.Type.RAM),
-                new MemoryRange(RESERVED, RESERVED_BYTES, MemoryRange.Type.RESERVED), new MemoryRange(MMIO, MMIO_BYTES, MemoryRange.Type.MMIO), new MemoryRange(HIGH, HIGH_BYTES, MemoryRange.Type.RAM));
-        EngineOptions options = apic ? new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, new Controller(), clock) : EngineOptions.bare(clock);
+        MemoryMap map = MemoryMap.of(
+                new MemoryRange(0, LOW_BYTES, MemoryRange.Type.RAM),
+                new MemoryRange(SECOND, SECOND_BYTES, MemoryRange.Type.RAM),
+                new MemoryRange(RESERVED, RESERVED_BYTES, MemoryRange.Type.RESERVED),
+                new MemoryRange(MMIO, MMIO_BYTES, MemoryRange.Type.MMIO),
+                new MemoryRange(HIGH, HIGH_BYTES, MemoryRange.Type.RAM));
+        EngineOptions options = apic
+                ? new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, new Controller(), clock)
+                : EngineOptions.bare(clock);
         EntryFormat format = random.nextBoolean() ? EntryFormat.EPT : EntryFormat.NPT;
-        vm = Vmm.processDefault().create(VmConfig.of("hostile" + COUNT.incrementAndGet(), map).withVcpus(vcpus).withFormat(format).withEngine(random.nextInt(3) == 0 ? new SoftEngine(CODE_BYTES) : new SoftEngine(), options));
+        vm = Vmm.processDefault()
+                .create(VmConfig.of("hostile" + COUNT.incrementAndGet(), map)
+                        .withVcpus(vcpus)
+                        .withFormat(format)
+                        .withEngine(random.nextInt(3) == 0 ? new SoftEngine(CODE_BYTES) : new SoftEngine(), options));
         guard();
         fillMemory();
     }
@@ -110,7 +152,8 @@ final class HostileMachine implements AutoCloseable {
 
     /** Stacks that can be used, most of the time, and whatever else. */
     private void taskState() {
-        for (int i = 0; i < 0x1000; i += 4) vm.memory().putInt(TSS + i, one(3) ? random.nextInt() : (int) codeAddress());
+        for (int i = 0; i < 0x1000; i += 4)
+            vm.memory().putInt(TSS + i, one(3) ? random.nextInt() : (int) codeAddress());
         if (one(6)) return;
         boolean wide = mode == Mode.LONG || mode == Mode.COMPATIBILITY;
         for (int i = 4; i < 0x60; i += 8) {
@@ -118,7 +161,26 @@ final class HostileMachine implements AutoCloseable {
             else put(TSS + i, codeAddress() & 0xffffffffL | 0x10L << 32);
         }
         if (wide) return;
-        int[] task = {(int) root(), (int) codeAddress(), 2, 0, 0, 0, 0, (int) codeAddress(), 0, 0, 0, 0x10, 8, 0x10, 0x10, 0x10, 0x10, 0};     // CR3, EIP, EFLAGS .. GS, LDTR
+        int[] task = {
+            (int) root(),
+            (int) codeAddress(),
+            2,
+            0,
+            0,
+            0,
+            0,
+            (int) codeAddress(),
+            0,
+            0,
+            0,
+            0x10,
+            8,
+            0x10,
+            0x10,
+            0x10,
+            0x10,
+            0
+        }; // CR3, EIP, EFLAGS .. GS, LDTR
         for (int i = 0; i < task.length; i++) vm.memory().putInt(SECOND_TSS + 0x1c + 4 * i, task[i]);
     }
 
@@ -155,7 +217,9 @@ final class HostileMachine implements AutoCloseable {
     }
 
     private long entry() {
-        long flags = one(10) ? random.nextInt(4096) : 7 | random.nextInt(8) << 3 | (one(4) ? 0x80 : 0) | (one(4) ? 0x100 : 0);
+        long flags = one(10)
+                ? random.nextInt(4096)
+                : 7 | random.nextInt(8) << 3 | (one(4) ? 0x80 : 0) | (one(4) ? 0x100 : 0);
         return target() | flags | (one(10) ? 1L << 63 : 0) | (one(20) ? random.nextLong() << 46 : 0);
     }
 
@@ -165,12 +229,20 @@ final class HostileMachine implements AutoCloseable {
             put(PML4 + 8 * i, i == 0 ? PDPT | 7 : entry());
             put(PDPT + 8 * i, i == 0 ? PD | 7 : i == 4 ? HIGH | 0x87 : entry());
             put(PD + 8 * i, i == 0 ? PT | 7 : i == 2 ? SECOND | 0x87 : entry());
-            put(PT + 8 * i, i == 0xfe ? APIC | 0x1f : i > 15 && one(16) ? entry() : 4096L * i | 7 | (one(4) ? 0x100 : 0));
+            put(
+                    PT + 8 * i,
+                    i == 0xfe ? APIC | 0x1f : i > 15 && one(16) ? entry() : 4096L * i | 7 | (one(4) ? 0x100 : 0));
         }
         for (int i = 0; i < 4; i++) put(PAE_ROOT + 8 * i, i == 0 ? PD | 1 : target() | 1);
         for (int i = 0; i < 1024; i++) {
-            vm.memory().putInt(LEGACY + 4 * i, i == 0 ? (int) LEGACY_PT | 7 : i == 1 ? (int) SECOND | 0x87 : (int) entry());
-            vm.memory().putInt(LEGACY_PT + 4 * i, i == 0xfe ? (int) APIC | 0x1f : i > 15 && one(16) ? (int) entry() : 4096 * i | 7);
+            vm.memory()
+                    .putInt(
+                            LEGACY + 4 * i,
+                            i == 0 ? (int) LEGACY_PT | 7 : i == 1 ? (int) SECOND | 0x87 : (int) entry());
+            vm.memory()
+                    .putInt(
+                            LEGACY_PT + 4 * i,
+                            i == 0xfe ? (int) APIC | 0x1f : i > 15 && one(16) ? (int) entry() : 4096 * i | 7);
         }
     }
 
@@ -183,13 +255,25 @@ final class HostileMachine implements AutoCloseable {
         long type = random.nextInt(32) | (long) random.nextInt(4) << 5 | (one(8) ? 0 : 0x80);
         long base = one(3) ? target() : pick(0, TSS, LDT, GDT), limit = one(2) ? 0xfffff : random.nextInt(0x100000);
         boolean gate = (type & 0x10) == 0 && (type & 4) != 0;
-        if (gate) return codeAddress() & 0xffff | (8L << random.nextInt(7)) << 16 | type << 40 | random.nextLong(32) << 32 | codeAddress() >>> 16 << 48;
-        return limit & 0xffff | (base & 0xffffff) << 16 | type << 40 | limit >>> 16 << 48 | random.nextLong(16) << 52 | (base >>> 24 & 0xff) << 56;
+        if (gate)
+            return codeAddress() & 0xffff
+                    | (8L << random.nextInt(7)) << 16
+                    | type << 40
+                    | random.nextLong(32) << 32
+                    | codeAddress() >>> 16 << 48;
+        return limit & 0xffff
+                | (base & 0xffffff) << 16
+                | type << 40
+                | limit >>> 16 << 48
+                | random.nextLong(16) << 52
+                | (base >>> 24 & 0xff) << 56;
     }
 
     private void descriptors() {
         boolean wide = mode == Mode.LONG || mode == Mode.COMPATIBILITY;
-        put(GDT + 0x08, wide ? 0x00af9b000000ffffL : mode == Mode.PROTECTED16 ? 0x00009b010000ffffL : 0x00cf9b000000ffffL);
+        put(
+                GDT + 0x08,
+                wide ? 0x00af9b000000ffffL : mode == Mode.PROTECTED16 ? 0x00009b010000ffffL : 0x00cf9b000000ffffL);
         put(GDT + 0x10, 0x00cf93000000ffffL);
         put(GDT + 0x18, wide ? 0x00affb000000ffffL : 0x00cffb000000ffffL);
         put(GDT + 0x20, 0x00cff3000000ffffL);
@@ -203,8 +287,11 @@ final class HostileMachine implements AutoCloseable {
     private void interruptTable() {
         for (int v = 0; v < 256; v++) {
             if (mode == Mode.REAL) vm.memory().putInt(4L * v, (int) codeAddress() & 0xffff | random.nextInt(2) << 28);
-            long offset = codeAddress() - (mode == Mode.PROTECTED16 ? 0x10000 : 0), selector = one(40) ? random.nextInt(0x200) : one(40) ? 0x18 : 8;
-            long type = one(40) ? random.nextInt(256) : one(v == 8 ? 2 : 16) && mode != Mode.LONG ? 0xe5 : pick(0x8e, 0xee, 0x8f, 0xef);
+            long offset = codeAddress() - (mode == Mode.PROTECTED16 ? 0x10000 : 0),
+                    selector = one(40) ? random.nextInt(0x200) : one(40) ? 0x18 : 8;
+            long type = one(40)
+                    ? random.nextInt(256)
+                    : one(v == 8 ? 2 : 16) && mode != Mode.LONG ? 0xe5 : pick(0x8e, 0xee, 0x8f, 0xef);
             if (type == 0xe5) selector = 0x38;
             long low = offset & 0xffff | selector << 16 | type << 40 | (offset >>> 16 & 0xffff) << 48;
             if (mode == Mode.LONG || mode == Mode.COMPATIBILITY) {
@@ -216,10 +303,15 @@ final class HostileMachine implements AutoCloseable {
         }
     }
 
-    /** Something that happens beside the processors: a device writes memory, sends messages, or the host takes memory away and logs what is written. */
+    /**
+     * Something that happens beside the processors: a device writes memory, sends messages, or the host takes memory
+     * away and logs what is written.
+     */
     void disturb(SplittableRandom by) {
         MemorySlot slot = vm.slots().get(by.nextInt(vm.slots().size()));
-        long gpa = by.nextInt(4) == 0 ? PML4 + 4096L * by.nextInt(12) : slot.gpa() + 4096 * by.nextLong(slot.sizeBytes() / 4096);
+        long gpa = by.nextInt(4) == 0
+                ? PML4 + 4096L * by.nextInt(12)
+                : slot.gpa() + 4096 * by.nextLong(slot.sizeBytes() / 4096);
         try {
             switch (by.nextInt(8)) {
                 case 0 -> vm.discard(gpa, 4096);
@@ -251,7 +343,9 @@ final class HostileMachine implements AutoCloseable {
     private long address() {
         return switch (random.nextInt(10)) {
             case 0 -> random.nextLong();
-            case 1 -> pick(LOW_BYTES, SECOND + SECOND_BYTES, HIGH + HIGH_BYTES, HIGH, SECOND, MMIO, 1L << 47, -(1L << 47), 0) - random.nextInt(20);
+            case 1 ->
+                pick(LOW_BYTES, SECOND + SECOND_BYTES, HIGH + HIGH_BYTES, HIGH, SECOND, MMIO, 1L << 47, -(1L << 47), 0)
+                        - random.nextInt(20);
             case 2 -> random.nextInt(300);
             case 3 -> target() + random.nextInt(4096);
             default -> codeAddress();
@@ -296,7 +390,13 @@ final class HostileMachine implements AutoCloseable {
         boolean real = mode == Mode.REAL, wide = mode == Mode.LONG;
         if (real || mode == Mode.VIRTUAL8086) {
             long page = codePages.get(random.nextInt(codePages.size()));
-            for (int n = CpuState.ES; n <= CpuState.GS; n++) segment(s, n, (int) ((n == CpuState.CS ? page & 0xf0000 : 4096L * random.nextInt(256)) >>> 4), 0xffff, real ? n == CpuState.CS ? 0x9b : 0x93 : 0xf3);
+            for (int n = CpuState.ES; n <= CpuState.GS; n++)
+                segment(
+                        s,
+                        n,
+                        (int) ((n == CpuState.CS ? page & 0xf0000 : 4096L * random.nextInt(256)) >>> 4),
+                        0xffff,
+                        real ? n == CpuState.CS ? 0x9b : 0x93 : 0xf3);
             s.rip &= 0xffff;
         } else {
             int code = wide ? 0xa09b : mode == Mode.PROTECTED16 ? 0x9b : 0xc09b;
@@ -346,7 +446,7 @@ final class HostileMachine implements AutoCloseable {
                 s.cr0 |= 1L << 31;
                 s.efer = 0xd01;
             }
-            default -> { }
+            default -> {}
         }
         if (one(3)) s.cr0 |= 0x50000;
         if (one(20)) s.cr3 = target();
@@ -426,21 +526,28 @@ final class HostileMachine implements AutoCloseable {
         }
 
         @Override
-        public void endOfInterrupt(int vector) {
-        }
+        public void endOfInterrupt(int vector) {}
     }
 
     // ---- afterwards ----
 
-    /** What no guest may change: neighbours in this process, and that the nested table maps the slots' pages and nothing else. No processor runs. */
+    /**
+     * What no guest may change: neighbours in this process, and that the nested table maps the slots' pages and nothing
+     * else. No processor runs.
+     */
     void check() {
-        for (Mapping guard : guards) assertEquals(-1, HostMemory.ALL.asSlice(guard.hostAddress(), GUARD_BYTES).mismatch(UNTOUCHED), "offset in a guard page that has changed");
+        for (Mapping guard : guards)
+            assertEquals(
+                    -1,
+                    HostMemory.ALL.asSlice(guard.hostAddress(), GUARD_BYTES).mismatch(UNTOUCHED),
+                    "offset in a guard page that has changed");
         long resident = 0;
         for (MemorySlot slot : vm.slots()) {
             for (long at = 0; at < slot.sizeBytes(); at += 4096) {
                 long host = vm.nestedPageTable().extract(slot.gpa() + at);
                 if (host == -1) continue;
-                assertEquals(slot.hostAddress() + at, host, "nested page table, gpa " + Long.toHexString(slot.gpa() + at));
+                assertEquals(
+                        slot.hostAddress() + at, host, "nested page table, gpa " + Long.toHexString(slot.gpa() + at));
                 resident++;
             }
         }

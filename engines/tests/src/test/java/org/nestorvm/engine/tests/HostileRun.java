@@ -12,8 +12,9 @@ import org.nestorvm.vmm.GuestBus;
 import org.nestorvm.vmm.Vcpu;
 
 /**
- * Runs the processors of a {@link HostileMachine}, each in a thread of its own, again and again, and asks them to stop every few milliseconds. An exception, an exit that no guest may
- * cause, or a processor that does not come back is a failure.
+ * Runs the processors of a {@link HostileMachine}, each in a thread of its own, again and again, and asks them to stop
+ * every few milliseconds. An exception, an exit that no guest may cause, or a processor that does not come back is a
+ * failure.
  */
 final class HostileRun {
     /** A stop request has to be answered by then: far more than it takes, since test machines are busy. */
@@ -63,7 +64,7 @@ final class HostileRun {
                     case Exit.HaltForever(), Exit.Shutdown() -> {
                         return;
                     }
-                    case Exit.Interrupted() -> { }
+                    case Exit.Interrupted() -> {}
                     default -> throw new AssertionError("a guest's exit must not be " + exit);
                 }
             }
@@ -73,17 +74,22 @@ final class HostileRun {
         private void inject() {
             switch (random.nextInt(3)) {
                 case 0 -> {
-                    if (vcpu.interruptible()) vcpu.inject(new EngineVcpu.Event(EngineVcpu.Event.Type.EXTERNAL_INTERRUPT, random.nextInt(256), -1));
+                    if (vcpu.interruptible())
+                        vcpu.inject(new EngineVcpu.Event(
+                                EngineVcpu.Event.Type.EXTERNAL_INTERRUPT, random.nextInt(256), -1));
                 }
                 case 1 -> vcpu.inject(new EngineVcpu.Event(EngineVcpu.Event.Type.NMI, 2, -1));
-                default -> vcpu.inject(new EngineVcpu.Event(EngineVcpu.Event.Type.EXCEPTION, random.nextInt(20), random.nextInt(3) - 1));
+                default ->
+                    vcpu.inject(new EngineVcpu.Event(
+                            EngineVcpu.Event.Type.EXCEPTION, random.nextInt(20), random.nextInt(3) - 1));
             }
         }
     }
 
     /** One run, which a stop request ends after so much of the host's time if nothing else does. */
     static Exit watched(Vcpu vcpu, GuestBus bus, int milliseconds) {
-        CompletableFuture<Void> alarm = CompletableFuture.runAsync(vcpu::kick, CompletableFuture.delayedExecutor(milliseconds, TimeUnit.MILLISECONDS));
+        CompletableFuture<Void> alarm = CompletableFuture.runAsync(
+                vcpu::kick, CompletableFuture.delayedExecutor(milliseconds, TimeUnit.MILLISECONDS));
         try {
             return vcpu.run(bus);
         } finally {
@@ -93,7 +99,11 @@ final class HostileRun {
 
     /** Runs for a while. @param beside done every two milliseconds by this thread, beside the guest */
     void run(int milliseconds, Runnable beside) throws InterruptedException {
-        for (Processor p : processors) p.thread = Thread.ofPlatform().daemon().name("hostile-" + p.vcpu.index()).start(p);
+        for (Processor p : processors)
+            p.thread = Thread.ofPlatform()
+                    .daemon()
+                    .name("hostile-" + p.vcpu.index())
+                    .start(p);
         long end = System.nanoTime() + milliseconds * 1_000_000L;
         while (System.nanoTime() < end && processors.stream().allMatch(p -> p.failure == null)) {
             for (int i = 0; i < 4; i++) {
@@ -104,18 +114,24 @@ final class HostileRun {
         }
         over = true;
         for (Processor p : processors) join(p);
-        for (Processor p : processors) if (p.failure != null) throw new AssertionError("virtual CPU " + p.vcpu.index() + ": " + p.failure, p.failure);
+        for (Processor p : processors)
+            if (p.failure != null)
+                throw new AssertionError("virtual CPU " + p.vcpu.index() + ": " + p.failure, p.failure);
         machine.check();
     }
 
-    /** One stop request must be enough, if it meets the guest; another one follows in case that it came between two runs. */
+    /**
+     * One stop request must be enough, if it meets the guest; another one follows in case that it came between two
+     * runs.
+     */
     private static void join(Processor p) throws InterruptedException {
         long deadline = System.nanoTime() + PATIENCE_NS;
         while (p.thread.isAlive()) {
             p.vcpu.kick();
             p.thread.join(100);
             if (System.nanoTime() < deadline) continue;
-            AssertionError hang = new AssertionError("virtual CPU " + p.vcpu.index() + " does not answer a stop request");
+            AssertionError hang =
+                    new AssertionError("virtual CPU " + p.vcpu.index() + " does not answer a stop request");
             hang.setStackTrace(p.thread.getStackTrace());
             throw hang;
         }

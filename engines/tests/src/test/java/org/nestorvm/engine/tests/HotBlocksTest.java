@@ -18,7 +18,9 @@ import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.FaultPoints;
 import org.nestorvm.paging.EntryFormat;
 
-/** A guest decides how many of its blocks are hot; what they take of the host is bounded, and the guest does not notice. */
+/**
+ * A guest decides how many of its blocks are hot; what they take of the host is bounded, and the guest does not notice.
+ */
 class HotBlocksTest {
     private static final int BLOCKS = 40, ROUNDS = 100_100, ROOM_BYTES = 60_000;
 
@@ -28,7 +30,9 @@ class HotBlocksTest {
 
     /** A loop through many blocks, each of which counts; at the end of a round code in another page is changed. */
     private static void runBlocks(TestMachine vm) {
-        Assumptions.assumeTrue(Integer.getInteger("nestor.soft.hot") == null, "with every block hot at once this one would only compile");
+        Assumptions.assumeTrue(
+                Integer.getInteger("nestor.soft.hot") == null,
+                "with every block hot at once this one would only compile");
         vm.longMode();
         vm.load(new Asm(0x3000).bits(64).mov(EAX, 1).ret());
         Asm a = vm.program().mov(RDX, 0x3000).mov(ECX, ROUNDS).xor(EBX, EBX);
@@ -38,7 +42,14 @@ class HotBlocksTest {
             a.inc(EBX).jmp(next).bind(next);
         }
         Label same = a.label();
-        vm.start(a.test(ECX, 0xfff).jnz(same).inc(Mem.ptr(RDX, 1).m8()).call(RDX).bind(same).dec(ECX).jnz(round).hlt());
+        vm.start(a.test(ECX, 0xfff)
+                .jnz(same)
+                .inc(Mem.ptr(RDX, 1).m8())
+                .call(RDX)
+                .bind(same)
+                .dec(ECX)
+                .jnz(round)
+                .hlt());
         Expect.halt(vm);
         Expect.reg(vm, EBX, BLOCKS * ROUNDS);
         Expect.reg(vm, ECX, 0);
@@ -63,7 +74,8 @@ class HotBlocksTest {
 
     @Test
     void blockWithoutAClassIsInterpreted() {
-        try (TestMachine vm = machine(); FaultPoints.Plan plan = FaultPoints.failAll("class of a hot block", Errno.ENOMEM)) {
+        try (TestMachine vm = machine();
+                FaultPoints.Plan plan = FaultPoints.failAll("class of a hot block", Errno.ENOMEM)) {
             runBlocks(vm);
             assertThat(plan.fired()).isTrue();
             assertThat(counter(vm, "compiled KB of the machine")).isZero();

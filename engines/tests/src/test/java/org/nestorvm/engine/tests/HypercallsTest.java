@@ -11,10 +11,15 @@ import org.nestorvm.asm.Label;
  */
 class HypercallsTest {
     private static final String PVM =
-        "a call from user code reaches the host's own hypervisor, and others go through its instruction emulator";
+            "a call from user code reaches the host's own hypervisor, and others go through its instruction emulator";
     private static final int EPERM = 1, EOPNOTSUPP = 95, ENOSYS = 1000;
-    private static final int VAPIC_POLL_IRQ = 1, MMU_OP = 2, FEATURES = 3, KICK_CPU = 5, CLOCK_PAIRING = 9,
-        SEND_IPI = 10, SCHED_YIELD = 11;
+    private static final int VAPIC_POLL_IRQ = 1,
+            MMU_OP = 2,
+            FEATURES = 3,
+            KICK_CPU = 5,
+            CLOCK_PAIRING = 9,
+            SEND_IPI = 10,
+            SCHED_YIELD = 11;
 
     private static Asm call(Asm a, boolean amd) {
         return amd ? a.vmmcall() : a.vmcall();
@@ -22,8 +27,16 @@ class HypercallsTest {
 
     private static void expect(TestMachine vm, long number, long result) {
         for (boolean amd : new boolean[] {false, true}) {
-            vm.start(call(vm.program().mov(RAX, number).xor(EBX, EBX).mov(ECX, 99).xor(EDX, EDX).xor(ESI, ESI), amd)
-                .mov(RDI, RAX).hlt());
+            vm.start(call(
+                            vm.program()
+                                    .mov(RAX, number)
+                                    .xor(EBX, EBX)
+                                    .mov(ECX, 99)
+                                    .xor(EDX, EDX)
+                                    .xor(ESI, ESI),
+                            amd)
+                    .mov(RDI, RAX)
+                    .hlt());
             Expect.halt(vm);
             Expect.reg(vm, RDI, result);
             Expect.reg(vm, RCX, 99);
@@ -60,7 +73,8 @@ class HypercallsTest {
         vm.longMode();
         vm.userMode();
         for (boolean amd : new boolean[] {false, true}) {
-            Asm a = call(vm.program(Layout.USER_CODE).mov(EAX, VAPIC_POLL_IRQ), amd).mov(RDI, RAX);
+            Asm a = call(vm.program(Layout.USER_CODE).mov(EAX, VAPIC_POLL_IRQ), amd)
+                    .mov(RDI, RAX);
             Label end = a.here();
             vm.start(a.hlt());
             Expect.fault(vm, Expect.GP, 0, end);

@@ -10,7 +10,9 @@ import org.nestorvm.asm.Label;
 
 /** What CPUID tells is there, and is. */
 class IdentificationTest {
-    private static final String XSETBV = "XSETBV does not leave the guest (QEMU 7.2), so that KVM does not know XCR0 and takes it back at the next entry";
+    private static final String XSETBV =
+            "XSETBV does not leave the guest (QEMU 7.2), so that KVM does not know XCR0 and takes it back at "
+                    + "the next entry";
 
     /** Registers EAX, EBX, ECX, EDX of a leaf. */
     private static long[] cpuid(TestMachine vm, long leaf, long subleaf) {
@@ -34,7 +36,8 @@ class IdentificationTest {
     void baselineOfVersion2IsThere(TestMachine vm) {
         vm.longMode();
         long[] one = cpuid(vm, 1, 0);
-        long edx = 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 9 | 1 << 13 | 1 << 15 | 1 << 23 | 1 << 24 | 1 << 25 | 1 << 26;
+        long edx = 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 9 | 1 << 13 | 1 << 15 | 1 << 23 | 1 << 24
+                | 1 << 25 | 1 << 26;
         assertEquals(edx, one[3] & edx, "FPU PSE TSC MSR PAE CX8 APIC PGE CMOV MMX FXSR SSE SSE2");
         long ecx = 1 | 1 << 9 | 1 << 13 | 1 << 19 | 1 << 20 | 1 << 23;
         assertEquals(ecx, one[2] & ecx, "SSE3 SSSE3 CX16 SSE4.1 SSE4.2 POPCNT");
@@ -118,10 +121,22 @@ class IdentificationTest {
         if ((cpuid(vm, 1, 0)[2] & 1 << 26) == 0) return;
         vm.cpu.cr4 |= 1 << 18;
         vm.apply();
-        Asm a = vm.program().xor(ECX, ECX).xor(EDX, EDX).mov(EAX, 3).xsetbv().xgetbv().mov(EBX, EAX).pcmpeqd(XMM3, XMM3).mov(EAX, -1).mov(EDX, EAX).xsave(abs(0x800000)).pxor(XMM3, XMM3).xrstor(abs(0x800000));
+        Asm a = vm.program()
+                .xor(ECX, ECX)
+                .xor(EDX, EDX)
+                .mov(EAX, 3)
+                .xsetbv()
+                .xgetbv()
+                .mov(EBX, EAX)
+                .pcmpeqd(XMM3, XMM3)
+                .mov(EAX, -1)
+                .mov(EDX, EAX)
+                .xsave(abs(0x800000))
+                .pxor(XMM3, XMM3)
+                .xrstor(abs(0x800000));
         vm.start(a.movq(RSI, XMM3).mov(EAX, 2));
         vm.start(a.xor(EDX, EDX).xor(ECX, ECX).xsetbv().hlt());
-        Expect.fault(vm, Expect.GP, 0, a.origin() + a.assemble().length - 4);   // SSE without x87
+        Expect.fault(vm, Expect.GP, 0, a.origin() + a.assemble().length - 4); // SSE without x87
         Expect.reg(vm, EBX, 3);
         assertEquals(2, vm.memory.getLong(0x800000 + 512) & 2, "XSTATE_BV");
         assertEquals(-1, vm.memory.getLong(0x800000 + 160 + 48), "XMM3 as saved");
@@ -134,7 +149,14 @@ class IdentificationTest {
         if ((cpuid(vm, 1, 0)[2] & 1 << 26) == 0) return;
         vm.cpu.cr4 |= 1 << 18;
         vm.apply();
-        vm.start(vm.program().xor(ECX, ECX).xor(EDX, EDX).mov(EAX, 3).xsetbv().out(0x19, AL).xgetbv().hlt());
+        vm.start(vm.program()
+                .xor(ECX, ECX)
+                .xor(EDX, EDX)
+                .mov(EAX, 3)
+                .xsetbv()
+                .out(0x19, AL)
+                .xgetbv()
+                .hlt());
         assertEquals(new Event.PortWrite(0x19, 1, 3), vm.run());
         Expect.halt(vm);
         Expect.reg(vm, EAX, 3);
@@ -144,14 +166,23 @@ class IdentificationTest {
     @EngineTest
     void kvmClockPagesAreWritten(TestMachine vm) {
         vm.longMode();
-        Asm a = vm.program().mov(ECX, 0x4b564d01L).mov(EAX, Layout.DATA | 1).xor(EDX, EDX).wrmsr().mov(ECX, 0x4b564d00L).mov(EAX, Layout.DATA + 0x100).wrmsr();
+        Asm a = vm.program()
+                .mov(ECX, 0x4b564d01L)
+                .mov(EAX, Layout.DATA | 1)
+                .xor(EDX, EDX)
+                .wrmsr()
+                .mov(ECX, 0x4b564d00L)
+                .mov(EAX, Layout.DATA + 0x100)
+                .wrmsr();
         vm.start(a.nop().mov(EAX, abs(Layout.DATA)).hlt());
         Expect.halt(vm);
         int version = vm.memory.getInt(Layout.DATA), multiplier = vm.memory.getInt(Layout.DATA + 24);
         assertTrue(version != 0 && (version & 1) == 0, "version " + version);
         assertTrue(multiplier != 0);
         assertEquals(0, vm.memory.getInt(Layout.DATA + 0x100) & 1);
-        assertTrue(vm.memory.getInt(Layout.DATA + 0x104) != 0 || vm.clock.wallClockAtZeroNs() < 1_000_000_000L, "seconds of the wall clock");
+        assertTrue(
+                vm.memory.getInt(Layout.DATA + 0x104) != 0 || vm.clock.wallClockAtZeroNs() < 1_000_000_000L,
+                "seconds of the wall clock");
     }
 
     @EngineTest
@@ -159,7 +190,15 @@ class IdentificationTest {
         vm.longMode();
         for (long gpa : new long[] {Layout.RAM_BYTES, Layout.MMIO, 0x7fff_ffff_f000L, Layout.RAM_BYTES - 16}) {
             vm.cpu.gpr[4] = Layout.STACK;
-            Asm a = vm.program().mov(ECX, 0x4b564d01L).mov(EAX, gpa & 0xffffffffL | 1).mov(EDX, gpa >>> 32).wrmsr().mov(ECX, 0x4b564d00L).mov(EAX, gpa & 0xffffffffL).wrmsr().hlt();
+            Asm a = vm.program()
+                    .mov(ECX, 0x4b564d01L)
+                    .mov(EAX, gpa & 0xffffffffL | 1)
+                    .mov(EDX, gpa >>> 32)
+                    .wrmsr()
+                    .mov(ECX, 0x4b564d00L)
+                    .mov(EAX, gpa & 0xffffffffL)
+                    .wrmsr()
+                    .hlt();
             vm.start(a);
             Event e = vm.run();
             assertTrue(e instanceof Event.Halt || e instanceof Event.Fault, e.toString());

@@ -17,7 +17,20 @@ class InputOutputTest {
     void portsOfEachWidth(TestMachine vm) {
         vm.longMode();
         vm.answer(0x11223344);
-        vm.start(vm.program().mov(RAX, -1).in(AL, 0x60).mov(RBX, RAX).mov(RAX, -1).mov(DX, 0x1234).in(AX, DX).mov(RCX, RAX).mov(RAX, -1).in(EAX, DX).out(0x80, AL).out(DX, AX).out(DX, EAX).hlt());
+        vm.start(vm.program()
+                .mov(RAX, -1)
+                .in(AL, 0x60)
+                .mov(RBX, RAX)
+                .mov(RAX, -1)
+                .mov(DX, 0x1234)
+                .in(AX, DX)
+                .mov(RCX, RAX)
+                .mov(RAX, -1)
+                .in(EAX, DX)
+                .out(0x80, AL)
+                .out(DX, AX)
+                .out(DX, EAX)
+                .hlt());
         assertEquals(new Event.PortRead(0x60, 1), vm.run());
         assertEquals(new Event.PortRead(0x1234, 2), vm.run());
         assertEquals(new Event.PortRead(0x1234, 4), vm.run());
@@ -35,7 +48,17 @@ class InputOutputTest {
         vm.longMode();
         vm.memory.write(Layout.DATA, "port".getBytes(), 0, 4);
         vm.answer(0x5a);
-        vm.start(vm.program().mov(ESI, Layout.DATA).mov(ECX, 4).mov(DX, 0xe9).rep().outsb().mov(EDI, Layout.DATA + 16).mov(ECX, 3).rep().insb().hlt());
+        vm.start(vm.program()
+                .mov(ESI, Layout.DATA)
+                .mov(ECX, 4)
+                .mov(DX, 0xe9)
+                .rep()
+                .outsb()
+                .mov(EDI, Layout.DATA + 16)
+                .mov(ECX, 3)
+                .rep()
+                .insb()
+                .hlt());
         for (char c : "port".toCharArray()) assertEquals(new Event.PortWrite(0xe9, 1, c), vm.run());
         for (int i = 0; i < 3; i++) assertEquals(new Event.PortRead(0xe9, 1), vm.run());
         Expect.halt(vm);
@@ -51,9 +74,13 @@ class InputOutputTest {
         vm.memory.putInt(Layout.TSS + 100, 0x68 << 16);
         vm.cpu.limit[7] = 0x68 + 0x20;
         for (int i = 0; i < 0x21; i++) vm.memory.write(Layout.TSS + 0x68 + i, new byte[] {-1}, 0, 1);
-        vm.memory.write(Layout.TSS + 0x68 + (0x40 >> 3), new byte[] {(byte) ~0x0f}, 0, 1);     // 40h to 43h
+        vm.memory.write(Layout.TSS + 0x68 + (0x40 >> 3), new byte[] {(byte) ~0x0f}, 0, 1); // 40h to 43h
         vm.userMode();
-        Asm a = vm.program(Layout.USER_CODE).mov(AL, 1).out(0x40, AL).out(0x43, AL).out(0x42, AX);
+        Asm a = vm.program(Layout.USER_CODE)
+                .mov(AL, 1)
+                .out(0x40, AL)
+                .out(0x43, AL)
+                .out(0x42, AX);
         Label refused = a.here();
         vm.start(a.out(0x43, AX).hlt());
         assertEquals(new Event.PortWrite(0x40, 1, 1), vm.run());
@@ -83,7 +110,14 @@ class InputOutputTest {
     void mmioOfEachWidth(TestMachine vm) {
         vm.longMode();
         vm.answer(0x8877665544332211L);
-        Asm a = vm.program().mov(RBX, MMIO).mov(RAX, -1).mov(AL, ptr(RBX)).mov(RCX, -1).mov(CX, ptr(RBX, 2)).mov(EDX, ptr(RBX, 4)).mov(RSI, ptr(RBX, 8));
+        Asm a = vm.program()
+                .mov(RBX, MMIO)
+                .mov(RAX, -1)
+                .mov(AL, ptr(RBX))
+                .mov(RCX, -1)
+                .mov(CX, ptr(RBX, 2))
+                .mov(EDX, ptr(RBX, 4))
+                .mov(RSI, ptr(RBX, 8));
         a.mov(ptr(RBX, 16), AL).mov(ptr(RBX, 18), CX).mov(ptr(RBX, 20), EDX).mov(ptr(RBX, 24), RSI);
         vm.start(a.hlt());
         assertEquals(new Event.MmioRead(MMIO, 1), vm.run());
@@ -104,7 +138,14 @@ class InputOutputTest {
     void mmioByReadModifyWrite(TestMachine vm) {
         vm.longMode();
         vm.answer(0x10);
-        vm.start(vm.program().mov(RBX, MMIO).add(ptr(RBX).m32(), 5).mov(EAX, 3).xchg(ptr(RBX, 8), EAX).lock().or(ptr(RBX, 4).m8(), 1).hlt());
+        vm.start(vm.program()
+                .mov(RBX, MMIO)
+                .add(ptr(RBX).m32(), 5)
+                .mov(EAX, 3)
+                .xchg(ptr(RBX, 8), EAX)
+                .lock()
+                .or(ptr(RBX, 4).m8(), 1)
+                .hlt());
         assertEquals(new Event.MmioRead(MMIO, 4), vm.run());
         assertEquals(new Event.MmioWrite(MMIO, 4, 0x15), vm.run());
         assertEquals(new Event.MmioRead(MMIO + 8, 4), vm.run());
@@ -119,7 +160,16 @@ class InputOutputTest {
     void mmioByStackAndTestInstructions(TestMachine vm) {
         vm.longMode();
         vm.answer(0x80);
-        vm.start(vm.program().mov(RBX, MMIO).push(ptr(RBX).m64()).pop(ptr(RBX, 8).m64()).test(ptr(RBX).m8(), 0x80).setnz(AL).cmp(ptr(RBX, 4).m32(), 0x80).sete(CL).movzx(EDX, ptr(RBX).m8()).hlt());
+        vm.start(vm.program()
+                .mov(RBX, MMIO)
+                .push(ptr(RBX).m64())
+                .pop(ptr(RBX, 8).m64())
+                .test(ptr(RBX).m8(), 0x80)
+                .setnz(AL)
+                .cmp(ptr(RBX, 4).m32(), 0x80)
+                .sete(CL)
+                .movzx(EDX, ptr(RBX).m8())
+                .hlt());
         assertEquals(new Event.MmioRead(MMIO, 8), vm.run());
         assertEquals(new Event.MmioWrite(MMIO + 8, 8, 0x80), vm.run());
         assertEquals(new Event.MmioRead(MMIO, 1), vm.run());
@@ -135,7 +185,13 @@ class InputOutputTest {
     void repeatedMoveToMmioWritesEachElement(TestMachine vm) {
         vm.longMode();
         for (int i = 0; i < 4; i++) vm.memory.putInt(Layout.DATA + 4 * i, 100 + i);
-        vm.start(vm.program().mov(ESI, Layout.DATA).mov(RDI, MMIO + 0x100).mov(ECX, 4).rep().movsd().hlt());
+        vm.start(vm.program()
+                .mov(ESI, Layout.DATA)
+                .mov(RDI, MMIO + 0x100)
+                .mov(ECX, 4)
+                .rep()
+                .movsd()
+                .hlt());
         for (int i = 0; i < 4; i++) assertEquals(new Event.MmioWrite(MMIO + 0x100 + 4 * i, 4, 100 + i), vm.run());
         Expect.halt(vm);
         Expect.reg(vm, RCX, 0);
@@ -146,7 +202,13 @@ class InputOutputTest {
     void repeatedMoveFromMmio(TestMachine vm) {
         vm.longMode();
         vm.answer(0x0102030405060708L);
-        vm.start(vm.program().mov(RSI, MMIO).mov(EDI, Layout.DATA).mov(ECX, 2).rep().movsq().hlt());
+        vm.start(vm.program()
+                .mov(RSI, MMIO)
+                .mov(EDI, Layout.DATA)
+                .mov(ECX, 2)
+                .rep()
+                .movsq()
+                .hlt());
         assertEquals(new Event.MmioRead(MMIO, 8), vm.run());
         assertEquals(new Event.MmioRead(MMIO + 8, 8), vm.run());
         Expect.halt(vm);
@@ -158,7 +220,11 @@ class InputOutputTest {
         vm.longMode();
         vm.memory.putLong(Layout.DATA, 0x1111222233334444L);
         vm.memory.putLong(Layout.DATA + 8, 0x5555666677778888L);
-        vm.start(vm.program().mov(RBX, MMIO).movups(XMM1, abs(Layout.DATA)).movups(ptr(RBX), XMM1).hlt());
+        vm.start(vm.program()
+                .mov(RBX, MMIO)
+                .movups(XMM1, abs(Layout.DATA))
+                .movups(ptr(RBX), XMM1)
+                .hlt());
         assertEquals(new Event.MmioWrite(MMIO, 8, 0x1111222233334444L), vm.run());
         assertEquals(new Event.MmioWrite(MMIO + 8, 8, 0x5555666677778888L), vm.run());
         Expect.halt(vm);
@@ -168,10 +234,17 @@ class InputOutputTest {
     void holeReadsAllOnesAndSwallowsWrites(TestMachine vm) {
         PageTables t = vm.longMode();
         t.map(HOLE, HOLE, 1 << 21, 21, PageTables.P | PageTables.W);
-        vm.start(vm.program().mov(RBX, HOLE).mov(ptr(RBX), RBX).mov(RAX, ptr(RBX)).movzx(ECX, ptr(RBX, 9).m8()).add(ptr(RBX, 16).m32(), 1).hlt());
+        vm.start(vm.program()
+                .mov(RBX, HOLE)
+                .mov(ptr(RBX), RBX)
+                .mov(RAX, ptr(RBX))
+                .movzx(ECX, ptr(RBX, 9).m8())
+                .add(ptr(RBX, 16).m32(), 1)
+                .hlt());
         Event e = vm.run();
-        while (!(e instanceof Event.Halt)) {                     // an engine may ask the bus, which answers the same
-            assertFalse(e instanceof Event.Other || e instanceof Event.Fault || e instanceof Event.Shutdown, e.toString());
+        while (!(e instanceof Event.Halt)) { // an engine may ask the bus, which answers the same
+            assertFalse(
+                    e instanceof Event.Other || e instanceof Event.Fault || e instanceof Event.Shutdown, e.toString());
             e = vm.run();
         }
         Expect.reg(vm, RAX, -1);
@@ -184,10 +257,15 @@ class InputOutputTest {
         long end = Layout.RAM_BYTES;
         t.map(end, end, 1 << 21, 21, PageTables.P | PageTables.W);
         vm.memory.putInt(end - 4, 0x44332211);
-        vm.start(vm.program().mov(EBX, end - 2).mov(EAX, ptr(RBX)).mov(ptr(RBX).m32(), 0x0d0c0b0a).hlt());
+        vm.start(vm.program()
+                .mov(EBX, end - 2)
+                .mov(EAX, ptr(RBX))
+                .mov(ptr(RBX).m32(), 0x0d0c0b0a)
+                .hlt());
         Event e = vm.run();
         while (!(e instanceof Event.Halt)) {
-            assertFalse(e instanceof Event.Other || e instanceof Event.Fault || e instanceof Event.Shutdown, e.toString());
+            assertFalse(
+                    e instanceof Event.Other || e instanceof Event.Fault || e instanceof Event.Shutdown, e.toString());
             e = vm.run();
         }
         Expect.reg(vm, EAX, 0xffff4433L);
@@ -198,6 +276,10 @@ class InputOutputTest {
     void codeInMmioDoesNotEndTheMonitor(TestMachine vm) {
         vm.longMode();
         vm.start(vm.program().mov(EAX, MMIO).jmp(RAX));
-        for (Event e = vm.run(); !(e instanceof Event.Other || e instanceof Event.Fault || e instanceof Event.Shutdown || e instanceof Event.Halt); ) e = vm.run();
+        for (Event e = vm.run();
+                !(e instanceof Event.Other
+                        || e instanceof Event.Fault
+                        || e instanceof Event.Shutdown
+                        || e instanceof Event.Halt); ) e = vm.run();
     }
 }

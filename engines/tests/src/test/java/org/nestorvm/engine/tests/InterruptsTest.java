@@ -16,7 +16,8 @@ import org.nestorvm.vmm.Exit;
 
 /** External interrupts without an APIC, HLT, kicks and counting. */
 class InterruptsTest {
-    private static final EngineVcpu.Event VECTOR_33 = new EngineVcpu.Event(EngineVcpu.Event.Type.EXTERNAL_INTERRUPT, 0x33, -1);
+    private static final EngineVcpu.Event VECTOR_33 =
+            new EngineVcpu.Event(EngineVcpu.Event.Type.EXTERNAL_INTERRUPT, 0x33, -1);
 
     @EngineTest
     void haltWithInterruptsEnabledWaitsForOne(TestMachine vm) {
@@ -62,6 +63,7 @@ class InterruptsTest {
 
     /** Message to the local APIC of processor 0: delivery mode NMI. */
     private static final long APIC = 0xfee00000L;
+
     private static final int MODE_NMI = 0x400;
 
     /** A device whose every byte is the number of NMIs that it raises. */
@@ -85,14 +87,21 @@ class InterruptsTest {
         vm.chip(0x80, 1, raisesNmis(vm));
         Asm a = new Asm(0x7000).bits(64).inc(EBX).cmp(EBX, 1);
         Label again = a.label();
-        vm.load(a.jne(again).mov(AL, more).out(0x80, AL).nop().nop().mov(EDX, EBX).bind(again).db(end));
+        vm.load(a.jne(again)
+                .mov(AL, more)
+                .out(0x80, AL)
+                .nop()
+                .nop()
+                .mov(EDX, EBX)
+                .bind(again)
+                .db(end));
         vm.descriptors.idt64(Expect.NMI, Layout.KERNEL_CS, 0x7000, Descriptors.INTERRUPT_GATE64, 0);
         vm.set(RBX, 0);
     }
 
     @EngineTest(apic = true, notOnPvm = "an NMI that waits is taken late")
     void nonMaskableInterruptWaitsForTheEndOfTheOneBefore(TestMachine vm) {
-        handlesNmis(vm, 1, 0x48, 0xcf);                          // iretq
+        handlesNmis(vm, 1, 0x48, 0xcf); // iretq
         vm.start(vm.program().cli().mov(AL, 1).out(0x80, AL).mov(ECX, EBX).hlt());
         Expect.halt(vm);
         Expect.reg(vm, EDX, 1);
@@ -111,7 +120,7 @@ class InterruptsTest {
     /** SDM vol. 3A, 6.7.1: the next IRET unblocks, and be it one that faults. */
     @EngineTest(only = "soft", apic = true)
     void nonMaskableInterruptsAreOpenAfterAnIretThatFaults(TestMachine vm) {
-        handlesNmis(vm, 1, 0x48, 0xc7, 0x44, 0x24, 0x08, 0, 0, 0, 0, 0x48, 0xcf);      // mov qword [rsp+8], 0; iretq
+        handlesNmis(vm, 1, 0x48, 0xc7, 0x44, 0x24, 0x08, 0, 0, 0, 0, 0x48, 0xcf); // mov qword [rsp+8], 0; iretq
         vm.load(new Asm(0x7800).bits(64).mov(ECX, EBX).hlt());
         vm.descriptors.idt64(Expect.GP, Layout.KERNEL_CS, 0x7800, Descriptors.INTERRUPT_GATE64, 0);
         vm.descriptors.idt64(Expect.NMI, Layout.KERNEL_CS, 0x7000, Descriptors.INTERRUPT_GATE64, 1);
@@ -157,7 +166,13 @@ class InterruptsTest {
     @EngineTest
     void kickLeavesALongStringInstructionAndItGoesOn(TestMachine vm) throws Exception {
         vm.longMode();
-        vm.start(vm.program().mov(RSI, Layout.MMIO).mov(EDI, Layout.USER_DATA).mov(ECX, 1 << 20).rep().lodsb().hlt());
+        vm.start(vm.program()
+                .mov(RSI, Layout.MMIO)
+                .mov(EDI, Layout.USER_DATA)
+                .mov(ECX, 1 << 20)
+                .rep()
+                .lodsb()
+                .hlt());
         CompletableFuture<Exit> exit = vm.runAside();
         vm.awaitAccess();
         vm.vcpu(0).kick();

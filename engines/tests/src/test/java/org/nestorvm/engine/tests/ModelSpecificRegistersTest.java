@@ -25,8 +25,12 @@ class ModelSpecificRegistersTest {
         static Row parse(String line) {
             String[] words = line.trim().split("\\s+", 4);
             String[] range = words[0].split("-");
-            return new Row(Integer.parseUnsignedInt(range[0], 16),
-                Integer.parseUnsignedInt(range[range.length - 1], 16), words[1], words[2], words[3]);
+            return new Row(
+                    Integer.parseUnsignedInt(range[0], 16),
+                    Integer.parseUnsignedInt(range[range.length - 1], 16),
+                    words[1],
+                    words[2],
+                    words[3]);
         }
     }
 
@@ -58,7 +62,10 @@ class ModelSpecificRegistersTest {
 
     private static boolean write(TestMachine vm, int msr, long value) {
         vm.cpu.gpr[4] = Layout.STACK;
-        Asm a = vm.program().mov(ECX, msr & 0xffffffffL).mov(EAX, value & 0xffffffffL).mov(EDX, value >>> 32);
+        Asm a = vm.program()
+                .mov(ECX, msr & 0xffffffffL)
+                .mov(EAX, value & 0xffffffffL)
+                .mov(EDX, value >>> 32);
         Label at = a.here();
         vm.start(a.wrmsr().hlt());
         return result(vm, at);
@@ -71,8 +78,9 @@ class ModelSpecificRegistersTest {
             assertEquals(at.address() + RDMSR_BYTES + 1, h.rip());
             return true;
         }
-        assertTrue(e instanceof Event.Fault f && f.vector() == Expect.GP && f.errorCode() == 0
-            && f.rip() == at.address(), e.toString());
+        assertTrue(
+                e instanceof Event.Fault f && f.vector() == Expect.GP && f.errorCode() == 0 && f.rip() == at.address(),
+                e.toString());
         return false;
     }
 
@@ -121,7 +129,8 @@ class ModelSpecificRegistersTest {
     /** Zeroes for a leaf that is beyond the last one: it would show another's contents. */
     private static long[] leaf(TestMachine vm, long leaf, long subleaf) {
         return Long.compareUnsigned(cpuid(vm, leaf & 0x80000000L, 0)[0], leaf) < 0
-            ? new long[4] : cpuid(vm, leaf, subleaf);
+                ? new long[4]
+                : cpuid(vm, leaf, subleaf);
     }
 
     @EngineTest(only = "soft", apic = true)
@@ -158,11 +167,11 @@ class ModelSpecificRegistersTest {
     private static void check(TestMachine vm, Row row, int msr, boolean expected, List<String> wrong) {
         String name = Integer.toHexString(msr) + "h " + row.name + ", " + row.condition + ": ";
         Long value = read(vm, msr);
-        if ((value != null) != (expected && row.access.contains("r"))) wrong.add(name
-            + (value == null ? "cannot be read" : "can be read"));
+        if ((value != null) != (expected && row.access.contains("r")))
+            wrong.add(name + (value == null ? "cannot be read" : "can be read"));
         boolean writable = write(vm, msr, value == null ? 0 : value);
-        if (!row.access.contains("l") && writable != (expected && row.access.contains("w"))) wrong.add(name
-            + (writable ? "can be written" : "cannot be written"));
+        if (!row.access.contains("l") && writable != (expected && row.access.contains("w")))
+            wrong.add(name + (writable ? "can be written" : "cannot be written"));
     }
 
     @EngineTest(only = "soft", apic = true)
@@ -170,13 +179,35 @@ class ModelSpecificRegistersTest {
         vm.longMode();
         assertTrue(write(vm, 0x1b, read(vm, 0x1b) | 0x400), "to x2APIC mode");
         long[][] cases = {
-            {0x48, 1 << 2}, {0x49, 2}, {0x17a, 8}, {0x199, 1 << 16}, {0x1d9, 4}, {0x200, 2}, {0x200, 1L << 46},
-            {0x201, 1 << 10}, {0x250, 2}, {0x2ff, 1 << 8}, {0x277, 2}, {0x808, 0x100}, {0x80b, 1}, {0x80f, 0x400},
-            {0x82f, 0x800}, {0x830, 1 << 13}, {0x832, 1 << 8}, {0x833, 1 << 13}, {0x835, 1 << 17}, {0x838, 1L << 32},
-            {0x83e, 4}, {0x83f, 0x141}, {0xc0000103L, 1L << 32},
+            {0x48, 1 << 2},
+            {0x49, 2},
+            {0x17a, 8},
+            {0x199, 1 << 16},
+            {0x1d9, 4},
+            {0x200, 2},
+            {0x200, 1L << 46},
+            {0x201, 1 << 10},
+            {0x250, 2},
+            {0x2ff, 1 << 8},
+            {0x277, 2},
+            {0x808, 0x100},
+            {0x80b, 1},
+            {0x80f, 0x400},
+            {0x82f, 0x800},
+            {0x830, 1 << 13},
+            {0x832, 1 << 8},
+            {0x833, 1 << 13},
+            {0x835, 1 << 17},
+            {0x838, 1L << 32},
+            {0x83e, 4},
+            {0x83f, 0x141},
+            {0xc0000103L, 1L << 32},
         };
-        for (long[] each : cases) assertEquals(false, write(vm, (int) each[0], each[1]), Long.toHexString(each[0])
-            + "h takes " + Long.toHexString(each[1]));
+        for (long[] each : cases)
+            assertEquals(
+                    false,
+                    write(vm, (int) each[0], each[1]),
+                    Long.toHexString(each[0]) + "h takes " + Long.toHexString(each[1]));
     }
 
     /** Seven entries are reported, so that the one of CMCI is among them. */

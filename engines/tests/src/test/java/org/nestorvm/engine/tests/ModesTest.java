@@ -13,9 +13,11 @@ import org.nestorvm.vmm.CpuState;
 class ModesTest {
     @EngineTest
     void outLeavesTheGuestWithPortAndValue(TestMachine vm) {
-        vm.realMode().code(0x1000, 0xB0, 0x33,      // mov al, 0x33
-                                   0xE6, 0x19,      // out 0x19, al
-                                   0xF4);           // hlt
+        vm.realMode()
+                .code(
+                        0x1000, 0xB0, 0x33, // mov al, 0x33
+                        0xE6, 0x19, // out 0x19, al
+                        0xF4); // hlt
         assertEquals(new Event.PortWrite(0x19, 1, 0x33), vm.run());
         assertEquals(new Event.Halt(0x1005), vm.run());
     }
@@ -54,7 +56,12 @@ class ModesTest {
     @EngineTest
     void protectedModeHasFourGigabytes(TestMachine vm) {
         vm.protectedMode();
-        vm.start(vm.program().mov(EAX, 0x12345678).mov(abs(0xc00000), EAX).mov(EBX, abs(0xc00001)).push(EBX).hlt());
+        vm.start(vm.program()
+                .mov(EAX, 0x12345678)
+                .mov(abs(0xc00000), EAX)
+                .mov(EBX, abs(0xc00001))
+                .push(EBX)
+                .hlt());
         Expect.halt(vm);
         Expect.reg(vm, EBX, 0x123456);
         assertEquals(0x123456, vm.memory.getInt(Layout.STACK - 4));
@@ -65,18 +72,32 @@ class ModesTest {
         vm.protectedMode();
         Asm a = vm.program();
         Label narrow = a.label();
-        a.ljmpd(Layout.KERNEL_CS16, narrow).bits(16).bind(narrow).mov(AX, Layout.KERNEL_DS16).mov(SS, AX).mov(ESP, 0x12340100).push(0x77).mov(EAX, 0xffffffffL).inc(AX).hlt();
+        a.ljmpd(Layout.KERNEL_CS16, narrow)
+                .bits(16)
+                .bind(narrow)
+                .mov(AX, Layout.KERNEL_DS16)
+                .mov(SS, AX)
+                .mov(ESP, 0x12340100)
+                .push(0x77)
+                .mov(EAX, 0xffffffffL)
+                .inc(AX)
+                .hlt();
         vm.start(a);
         Expect.halt(vm);
         Expect.reg(vm, RAX, 0xffff0000L);
-        Expect.reg(vm, RSP, 0x123400fe);                         // a 16-bit stack pointer leaves the upper half alone
+        Expect.reg(vm, RSP, 0x123400fe); // a 16-bit stack pointer leaves the upper half alone
         assertEquals(0x77, vm.memory.getInt(0xfe) & 0xffff);
     }
 
     @EngineTest
     void longModeHasSixteenRegistersOf64Bits(TestMachine vm) {
         vm.longMode();
-        vm.start(vm.program().mov(R15, 0x123456789abcdefL).mov(RAX, -1).mov(EAX, EAX).lea(R9, ptr(R15, RAX, 8, 5)).hlt());
+        vm.start(vm.program()
+                .mov(R15, 0x123456789abcdefL)
+                .mov(RAX, -1)
+                .mov(EAX, EAX)
+                .lea(R9, ptr(R15, RAX, 8, 5))
+                .hlt());
         Expect.halt(vm);
         Expect.reg(vm, RAX, 0xffffffffL);
         Expect.reg(vm, R9, 0x123456789abcdefL + 8 * 0xffffffffL + 5);
@@ -87,7 +108,12 @@ class ModesTest {
         vm.longMode();
         vm.compatibilityMode();
         Asm a = vm.program();
-        a.db(0x40).mov(EBX, ESP).push(EBX).mov(EDX, 0xfffffff0L).add(EDX, 0x20).hlt();  // 40h: INC EAX here, a REX prefix in 64-bit mode
+        a.db(0x40)
+                .mov(EBX, ESP)
+                .push(EBX)
+                .mov(EDX, 0xfffffff0L)
+                .add(EDX, 0x20)
+                .hlt(); // 40h: INC EAX here, a REX prefix in 64-bit mode
         vm.set(RAX, 41).start(a);
         Expect.halt(vm);
         Expect.reg(vm, EAX, 42);
@@ -101,7 +127,15 @@ class ModesTest {
         Asm a = vm.program();
         Label pointer = a.label(), narrow = a.label(), wide = a.label();
         a.mov(RAX, 0x1_0000_0001L).ljmpd(ptr(pointer)).bind(pointer).dd(narrow).dw(Layout.KERNEL_CS32);
-        a.bits(32).bind(narrow).db(0x48).ljmpd(Layout.KERNEL_CS, wide).bits(64).bind(wide).db(0x48).dec(EAX).hlt();   // 48h: DEC EAX, then REX.W
+        a.bits(32)
+                .bind(narrow)
+                .db(0x48)
+                .ljmpd(Layout.KERNEL_CS, wide)
+                .bits(64)
+                .bind(wide)
+                .db(0x48)
+                .dec(EAX)
+                .hlt(); // 48h: DEC EAX, then REX.W
         vm.start(a);
         Expect.halt(vm);
         Expect.reg(vm, RAX, -1L);
@@ -109,23 +143,45 @@ class ModesTest {
 
     @EngineTest
     void guestGoesFromRealModeToLongModeByItself(TestMachine vm) {
-        vm.longMode();                                           // tables in memory
+        vm.longMode(); // tables in memory
         long cr3 = vm.cpu.cr3;
         vm.cpu.cr0 = 0x10;
         vm.cpu.cr3 = vm.cpu.cr4 = vm.cpu.efer = 0;
         vm.realMode();
         Asm a = vm.program();
         Label gdt = a.label(), idt = a.label(), protectedMode = a.label(), wide = a.label();
-        a.lgdtd(abs(0x1800)).lidtd(abs(0x1810)).mov(EAX, CR0).or(EAX, 1).mov(CR0, EAX).ljmpd(Layout.KERNEL_CS32, protectedMode);
-        a.bits(32).bind(protectedMode).mov(EAX, Layout.KERNEL_DS).mov(DS, EAX).mov(ES, EAX).mov(SS, EAX).mov(ESP, Layout.STACK);
+        a.lgdtd(abs(0x1800))
+                .lidtd(abs(0x1810))
+                .mov(EAX, CR0)
+                .or(EAX, 1)
+                .mov(CR0, EAX)
+                .ljmpd(Layout.KERNEL_CS32, protectedMode);
+        a.bits(32)
+                .bind(protectedMode)
+                .mov(EAX, Layout.KERNEL_DS)
+                .mov(DS, EAX)
+                .mov(ES, EAX)
+                .mov(SS, EAX)
+                .mov(ESP, Layout.STACK);
         a.mov(EAX, CR4).or(EAX, 0x20).mov(CR4, EAX).mov(EAX, cr3).mov(CR3, EAX);
         a.mov(ECX, 0xc0000080L).rdmsr().or(EAX, 0x100).wrmsr();
         a.mov(EAX, CR0).or(EAX, 0x80000000L).mov(CR0, EAX).ljmpd(Layout.KERNEL_CS, wide);
-        a.bits(64).bind(wide).mov(RAX, 0x5555555555555555L).push(RAX).mov(ECX, 0xc0000080L).rdmsr().hlt();
-        a.org(0x1800).dw(Layout.GDT_BYTES - 1).dd(Layout.GDT).org(0x1810).dw(0xfff).dd(Layout.IDT);
+        a.bits(64)
+                .bind(wide)
+                .mov(RAX, 0x5555555555555555L)
+                .push(RAX)
+                .mov(ECX, 0xc0000080L)
+                .rdmsr()
+                .hlt();
+        a.org(0x1800)
+                .dw(Layout.GDT_BYTES - 1)
+                .dd(Layout.GDT)
+                .org(0x1810)
+                .dw(0xfff)
+                .dd(Layout.IDT);
         vm.start(a);
         Expect.halt(vm);
-        Expect.reg(vm, EAX, 0x500);                              // LME and LMA
+        Expect.reg(vm, EAX, 0x500); // LME and LMA
         assertEquals(0x5555555555555555L, vm.memory.getLong(Layout.STACK - 8));
     }
 
@@ -138,7 +194,17 @@ class ModesTest {
         task.cli();
         vm.load(task);
         // IRET with VM set in the flags pops the segments of the task
-        Asm a = vm.program().push(0).push(0).push(0x2222).push(0).push(0x2000).push(0x800).push(0x20002).push(0x3000).push(0x100).iretd();
+        Asm a = vm.program()
+                .push(0)
+                .push(0)
+                .push(0x2222)
+                .push(0)
+                .push(0x2000)
+                .push(0x800)
+                .push(0x20002)
+                .push(0x3000)
+                .push(0x100)
+                .iretd();
         vm.start(a);
         Frame frame = Expect.fault(vm, Expect.GP, 0, cli.address() - 0x30000);
         assertEquals(0x3000, frame.cs);
@@ -146,7 +212,7 @@ class ModesTest {
         assertEquals(0x2000, frame.ss);
         assertEquals(0x800, frame.rsp);
         Expect.reg(vm, AX, 0x2223);
-        assertEquals(0, vm.cpu.selector[CpuState.DS]);           // the handler starts with null data segments
+        assertEquals(0, vm.cpu.selector[CpuState.DS]); // the handler starts with null data segments
     }
 
     @EngineTest

@@ -4,12 +4,22 @@ import org.nestorvm.vmm.GuestMemory;
 
 /** Guest page tables of each kind (SDM vol. 3A, chapter 4), built where {@link Layout#PAGE_TABLES} says. */
 public final class PageTables {
-    public static final long P = 1, W = 2, U = 4, PWT = 8, PCD = 0x10, A = 0x20, D = 0x40, PS = 0x80, G = 0x100, NX = 1L << 63;
+    public static final long P = 1,
+            W = 2,
+            U = 4,
+            PWT = 8,
+            PCD = 0x10,
+            A = 0x20,
+            D = 0x40,
+            PS = 0x80,
+            G = 0x100,
+            NX = 1L << 63;
     private static final long ADDRESS = 0x000f_ffff_ffff_f000L;
 
     public enum Kind {
-        BITS32(2, 10, 4), PAE(3, 9, 8), LONG(4, 9, 8);
-
+        BITS32(2, 10, 4),
+        PAE(3, 9, 8),
+        LONG(4, 9, 8);
         final int levels, indexBits, entryBytes;
 
         Kind(int levels, int indexBits, int entryBytes) {
@@ -40,7 +50,10 @@ public final class PageTables {
         return root;
     }
 
-    /** Maps {@code bytes} bytes with pages of {@code 1 << pageShift} bytes: 12, 21 (PAE, long), 22 (32-bit) or 30. Tables above allow everything, unless {@link #set} changes them. */
+    /**
+     * Maps {@code bytes} bytes with pages of {@code 1 << pageShift} bytes: 12, 21 (PAE, long), 22 (32-bit) or 30.
+     * Tables above allow everything, unless {@link #set} changes them.
+     */
     public PageTables map(long gva, long gpa, long bytes, int pageShift, long flags) {
         for (long at = 0; at < bytes; at += 1L << pageShift) {
             int level = levelOf(pageShift);

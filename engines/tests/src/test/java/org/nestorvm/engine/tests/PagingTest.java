@@ -9,12 +9,20 @@ import static org.nestorvm.engine.tests.PageTables.*;
 import org.nestorvm.asm.Asm;
 import org.nestorvm.asm.Label;
 
-/** The rules of guest paging: rights, reserved bits, accessed and dirty bits, page sizes, and what has to be forgotten when (SDM vol. 3A, chapter 4). */
+/**
+ * The rules of guest paging: rights, reserved bits, accessed and dirty bits, page sizes, and what has to be forgotten
+ * when (SDM vol. 3A, chapter 4).
+ */
 class PagingTest {
     private static final int PRESENT = 1, WRITE = 2, USER = 4, RESERVED = 8, FETCH = 16;
-    private static final long CR4_PGE = 0x80, CR4_PCIDE = 1 << 17, CR4_SMEP = 1 << 20, CR4_SMAP = 1 << 21, CR0_WP = 1 << 16;
+    private static final long CR4_PGE = 0x80,
+            CR4_PCIDE = 1 << 17,
+            CR4_SMEP = 1 << 20,
+            CR4_SMAP = 1 << 21,
+            CR0_WP = 1 << 16;
     /** A linear address that nothing maps at first, with an entry of its own at every level. */
     private static final long VA = 0x1000_0000_0000L;
+
     private static final long PAGE_A = 0x700000, PAGE_B = 0x701000;
 
     /** mov eax, [VA]; hlt: and the label of the load. */
@@ -72,7 +80,13 @@ class PagingTest {
         t.map(VA, PAGE_B, P | W).map(VA + 0x1000, PAGE_A, P | W);
         vm.memory.putInt(PAGE_B + 0xffc, 0x44332211);
         vm.memory.putInt(PAGE_A, 0x88776655);
-        Asm a = vm.program().mov(RBX, VA + 0xffd).mov(RAX, ptr(RBX)).mov(ECX, 0xaabbccddL).mov(ptr(RBX, -1), ECX).lock().add(ptr(RBX).m32(), 0x01010101);
+        Asm a = vm.program()
+                .mov(RBX, VA + 0xffd)
+                .mov(RAX, ptr(RBX))
+                .mov(ECX, 0xaabbccddL)
+                .mov(ptr(RBX, -1), ECX)
+                .lock()
+                .add(ptr(RBX).m32(), 0x01010101);
         vm.start(a.hlt());
         Expect.halt(vm);
         assertEquals(0x88776655443322L, vm.get(RAX) & 0xffffffffffffffL);
@@ -119,7 +133,7 @@ class PagingTest {
         vm.userMode();
         vm.start(vm.program(Layout.USER_CODE).mov(EAX, Layout.DATA).jmp(RAX));
         Expect.pageFault(vm, PRESENT | USER | FETCH, Layout.DATA, Label.of(Layout.DATA));
-        vm.cpu.efer &= ~0x800L;                                  // without NX fetches are not told apart
+        vm.cpu.efer &= ~0x800L; // without NX fetches are not told apart
         vm.userMode();
         vm.start(vm.program(Layout.USER_CODE).mov(EAX, Layout.DATA).jmp(RAX));
         Expect.pageFault(vm, PRESENT | USER, Layout.DATA, Label.of(Layout.DATA));
@@ -154,7 +168,12 @@ class PagingTest {
         vm.cpu.rflags &= ~(1L << 18);
         Expect.pageFault(vm, PRESENT | WRITE, Layout.USER_DATA, store(vm, vm.program(), Layout.USER_DATA));
         vm.memory.putInt(Layout.USER_DATA, 5);
-        Asm a = vm.program().mov(EBX, Layout.USER_DATA).stac().mov(EAX, ptr(RBX)).inc(ptr(RBX).m32()).clac();
+        Asm a = vm.program()
+                .mov(EBX, Layout.USER_DATA)
+                .stac()
+                .mov(EAX, ptr(RBX))
+                .inc(ptr(RBX).m32())
+                .clac();
         Label again = a.here();
         vm.start(a.mov(ECX, ptr(RBX)).hlt());
         Expect.pageFault(vm, PRESENT, Layout.USER_DATA, again);
@@ -181,7 +200,7 @@ class PagingTest {
         t.map(VA, PAGE_A, P | W);
         for (int level = 4; level >= 1; level--) {
             long entry = t.entryAddress(VA, level), old = t.get(entry);
-            t.put(entry, old | 1L << 51);                        // beyond the physical addresses that CPUID tells
+            t.put(entry, old | 1L << 51); // beyond the physical addresses that CPUID tells
             Expect.pageFault(vm, PRESENT | RESERVED, VA, load(vm, vm.program(), VA));
             if (level == 4) {
                 t.put(entry, old | PS);
@@ -225,7 +244,13 @@ class PagingTest {
     void writeAfterReadSetsTheDirtyBitThoughTheTranslationIsCached(TestMachine vm) {
         PageTables t = vm.longMode();
         t.map(VA, PAGE_A, P | W);
-        Asm a = vm.program().mov(RBX, VA).mov(EAX, ptr(RBX)).mov(EAX, ptr(RBX)).mov(RCX, abs(t.entryAddress(VA, 1))).mov(ptr(RBX), EAX).mov(RDX, abs(t.entryAddress(VA, 1)));
+        Asm a = vm.program()
+                .mov(RBX, VA)
+                .mov(EAX, ptr(RBX))
+                .mov(EAX, ptr(RBX))
+                .mov(RCX, abs(t.entryAddress(VA, 1)))
+                .mov(ptr(RBX), EAX)
+                .mov(RDX, abs(t.entryAddress(VA, 1)));
         vm.start(a.hlt());
         Expect.halt(vm);
         assertEquals(A, vm.get(RCX) & (A | D));
@@ -246,7 +271,12 @@ class PagingTest {
         t.map(VA, 0x600000, 1 << 21, 21, P | W).map(VA + (1L << 30), 0, 1L << 30, 30, P | W);
         vm.memory.putInt(0x6fedcc, 0x600d);
         vm.memory.putInt(0x7abcd0, 0x1600d);
-        vm.start(vm.program().mov(RBX, VA + 0xfedcc).mov(EAX, ptr(RBX)).mov(RBX, VA + (1L << 30) + 0x7abcd0).mov(ECX, ptr(RBX)).hlt());
+        vm.start(vm.program()
+                .mov(RBX, VA + 0xfedcc)
+                .mov(EAX, ptr(RBX))
+                .mov(RBX, VA + (1L << 30) + 0x7abcd0)
+                .mov(ECX, ptr(RBX))
+                .hlt());
         Expect.halt(vm);
         Expect.reg(vm, EAX, 0x600d);
         Expect.reg(vm, ECX, 0x1600d);
@@ -258,7 +288,13 @@ class PagingTest {
         t.map(VA, PAGE_A, P | W);
         vm.memory.putInt(PAGE_A, 1);
         vm.memory.putInt(PAGE_B, 2);
-        Asm a = vm.program().mov(RBX, VA).mov(EAX, ptr(RBX)).mov(RDX, PAGE_B | P | W).mov(abs(t.entryAddress(VA, 1)), RDX).invlpg(ptr(RBX)).mov(ECX, ptr(RBX));
+        Asm a = vm.program()
+                .mov(RBX, VA)
+                .mov(EAX, ptr(RBX))
+                .mov(RDX, PAGE_B | P | W)
+                .mov(abs(t.entryAddress(VA, 1)), RDX)
+                .invlpg(ptr(RBX))
+                .mov(ECX, ptr(RBX));
         vm.start(a.hlt());
         Expect.halt(vm);
         Expect.reg(vm, EAX, 1);
@@ -271,7 +307,14 @@ class PagingTest {
         t.map(VA, PAGE_A, P | W);
         vm.memory.putInt(PAGE_A, 1);
         vm.memory.putInt(PAGE_B, 2);
-        Asm a = vm.program().mov(RBX, VA).mov(EAX, ptr(RBX)).mov(RDX, PAGE_B | P | W).mov(abs(t.entryAddress(VA, 1)), RDX).mov(RDX, CR3).mov(CR3, RDX).mov(ECX, ptr(RBX));
+        Asm a = vm.program()
+                .mov(RBX, VA)
+                .mov(EAX, ptr(RBX))
+                .mov(RDX, PAGE_B | P | W)
+                .mov(abs(t.entryAddress(VA, 1)), RDX)
+                .mov(RDX, CR3)
+                .mov(CR3, RDX)
+                .mov(ECX, ptr(RBX));
         vm.start(a.hlt());
         Expect.halt(vm);
         Expect.reg(vm, ECX, 2);
@@ -281,10 +324,19 @@ class PagingTest {
     void rightsGivenNeedNoInvalidation(TestMachine vm) {
         PageTables t = vm.longMode();
         t.map(VA, PAGE_A, P);
-        Asm handler = new Asm(0x7000).bits(64).mov(RDX, PAGE_A | P | W).mov(abs(t.entryAddress(VA, 1)), RDX).add(RSP, 8).iretq();
+        Asm handler = new Asm(0x7000)
+                .bits(64)
+                .mov(RDX, PAGE_A | P | W)
+                .mov(abs(t.entryAddress(VA, 1)), RDX)
+                .add(RSP, 8)
+                .iretq();
         vm.load(handler);
         vm.descriptors.idt64(Expect.PF, Layout.KERNEL_CS, 0x7000, Descriptors.INTERRUPT_GATE64, 0);
-        vm.start(vm.program().mov(RBX, VA).mov(EAX, ptr(RBX)).mov(ptr(RBX).m32(), 77).hlt());
+        vm.start(vm.program()
+                .mov(RBX, VA)
+                .mov(EAX, ptr(RBX))
+                .mov(ptr(RBX).m32(), 77)
+                .hlt());
         Expect.halt(vm);
         assertEquals(77, vm.memory.getInt(PAGE_A));
     }
@@ -296,8 +348,17 @@ class PagingTest {
         vm.cpu.cr4 |= CR4_PGE;
         vm.memory.putInt(PAGE_A, 1);
         vm.memory.putInt(PAGE_B, 2);
-        Asm a = vm.program().mov(RBX, VA).mov(EAX, ptr(RBX)).mov(RDX, PAGE_B | P | W | G).mov(abs(t.entryAddress(VA, 1)), RDX);
-        a.mov(RDX, CR4).xor(RDX, CR4_PGE).mov(CR4, RDX).xor(RDX, CR4_PGE).mov(CR4, RDX).mov(ECX, ptr(RBX));
+        Asm a = vm.program()
+                .mov(RBX, VA)
+                .mov(EAX, ptr(RBX))
+                .mov(RDX, PAGE_B | P | W | G)
+                .mov(abs(t.entryAddress(VA, 1)), RDX);
+        a.mov(RDX, CR4)
+                .xor(RDX, CR4_PGE)
+                .mov(CR4, RDX)
+                .xor(RDX, CR4_PGE)
+                .mov(CR4, RDX)
+                .mov(ECX, ptr(RBX));
         vm.start(a.hlt());
         Expect.halt(vm);
         Expect.reg(vm, ECX, 2);
@@ -313,8 +374,18 @@ class PagingTest {
         vm.memory.putInt(PAGE_B, 2);
         vm.cpu.cr4 |= CR4_PCIDE;
         vm.cpu.cr3 = t.root() | 1;
-        Asm a = vm.program().mov(RBX, VA).mov(EAX, ptr(RBX)).mov(RDX, other.root() | 2).mov(CR3, RDX).mov(ECX, ptr(RBX));
-        a.mov(RDX, t.root() | 1 | 1L << 63).mov(CR3, RDX).mov(ESI, ptr(RBX)).mov(RDX, other.root() | 2 | 1L << 63).mov(CR3, RDX).mov(EDI, ptr(RBX));
+        Asm a = vm.program()
+                .mov(RBX, VA)
+                .mov(EAX, ptr(RBX))
+                .mov(RDX, other.root() | 2)
+                .mov(CR3, RDX)
+                .mov(ECX, ptr(RBX));
+        a.mov(RDX, t.root() | 1 | 1L << 63)
+                .mov(CR3, RDX)
+                .mov(ESI, ptr(RBX))
+                .mov(RDX, other.root() | 2 | 1L << 63)
+                .mov(CR3, RDX)
+                .mov(EDI, ptr(RBX));
         vm.start(a.hlt());
         Expect.halt(vm);
         Expect.reg(vm, EAX, 1);
@@ -336,7 +407,14 @@ class PagingTest {
             vm.memory.putInt(PAGE_B, 2);
             vm.memory.putLong(Layout.DATA, 1);
             vm.memory.putLong(Layout.DATA + 8, VA);
-            Asm a = vm.program().mov(RBX, VA).mov(EAX, ptr(RBX)).mov(RDX, PAGE_B | P | W).mov(abs(t.entryAddress(VA, 1)), RDX).mov(ESI, type).invpcid(RSI, abs(Layout.DATA)).mov(ECX, ptr(RBX));
+            Asm a = vm.program()
+                    .mov(RBX, VA)
+                    .mov(EAX, ptr(RBX))
+                    .mov(RDX, PAGE_B | P | W)
+                    .mov(abs(t.entryAddress(VA, 1)), RDX)
+                    .mov(ESI, type)
+                    .invpcid(RSI, abs(Layout.DATA))
+                    .mov(ECX, ptr(RBX));
             vm.start(a.hlt());
             Expect.halt(vm);
             Expect.reg(vm, ECX, 2);
@@ -353,7 +431,11 @@ class PagingTest {
         t.map(0xc0000000L, PAGE_A, P | W).map(0xd0000000L, 0x800000, 1 << 22, 22, P | W);
         vm.memory.putInt(PAGE_A + 0xabc, 21);
         vm.memory.putInt(0x812344, 22);
-        vm.start(vm.program().mov(EAX, abs(0xc0000abcL)).mov(ECX, abs(0xd0012344L)).mov(abs(0xd0012348L), ECX).hlt());
+        vm.start(vm.program()
+                .mov(EAX, abs(0xc0000abcL))
+                .mov(ECX, abs(0xd0012344L))
+                .mov(abs(0xd0012348L), ECX)
+                .hlt());
         Expect.halt(vm);
         Expect.reg(vm, EAX, 21);
         Expect.reg(vm, ECX, 22);
@@ -397,7 +479,11 @@ class PagingTest {
         t.map(0xc0000000L, PAGE_A, P | W);
         vm.memory.putInt(PAGE_A, 3);
         // the entry in memory is cleared: the processor goes on with what it read, until CR3 is loaded
-        Asm a = vm.program().mov(abs(t.entryAddress(0xc0000000L, 3)).m32(), 0).mov(ECX, abs(0xc0000000L)).mov(EAX, CR3).mov(CR3, EAX);
+        Asm a = vm.program()
+                .mov(abs(t.entryAddress(0xc0000000L, 3)).m32(), 0)
+                .mov(ECX, abs(0xc0000000L))
+                .mov(EAX, CR3)
+                .mov(CR3, EAX);
         Label load = a.here();
         vm.start(a.mov(EAX, abs(0xc0000000L)).hlt());
         Expect.pageFault(vm, 0, 0xc0000000L, load);

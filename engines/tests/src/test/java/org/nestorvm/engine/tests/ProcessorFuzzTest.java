@@ -20,12 +20,19 @@ import org.nestorvm.vmm.Vcpu;
 import org.nestorvm.vmm.VmClock;
 
 /**
- * The fuzzer's bytes as a guest's code, in each mode, on the soft engine: never an exception of the monitor's, never an exit that a guest cannot cause, never a byte outside the slots. The first
- * bytes choose the mode, one of a few processor states and the registers; the rest is code, at the end of a page, where there may be more behind it or nothing. Every input meets the same machine.
+ * The fuzzer's bytes as a guest's code, in each mode, on the soft engine: never an exception of the monitor's, never an
+ * exit that a guest cannot cause, never a byte outside the slots. The first bytes choose the mode, one of a few
+ * processor states and the registers; the rest is code, at the end of a page, where there may be more behind it or
+ * nothing. Every input meets the same machine.
  */
 class ProcessorFuzzTest {
     private static final HostileMachine.Mode[] MODES = HostileMachine.Mode.values();
-    private static final int HEADER_BYTES = 2 + 16, STATES = 16, MAX_CODE_BYTES = 512, SEEDS = 150, RUNS = 4, PATIENCE_MS = 100;
+    private static final int HEADER_BYTES = 2 + 16,
+            STATES = 16,
+            MAX_CODE_BYTES = 512,
+            SEEDS = 150,
+            RUNS = 4,
+            PATIENCE_MS = 100;
     private static final long BUDGET_NS = 3_000;
     private static final Map<HostileMachine.Mode, Guest> GUESTS = new EnumMap<>(HostileMachine.Mode.class);
 
@@ -39,7 +46,10 @@ class ProcessorFuzzTest {
         guest.run(data);
     }
 
-    /** Whole pages of what the decoder's table knows, and of noise; the fuzzer starts from them, and an ordinary test run takes only them. */
+    /**
+     * Whole pages of what the decoder's table knows, and of noise; the fuzzer starts from them, and an ordinary test
+     * run takes only them.
+     */
     static Stream<byte[]> seeds() {
         return IntStream.range(0, SEEDS).mapToObj(n -> {
             SplittableRandom random = new SplittableRandom(n);
@@ -53,7 +63,10 @@ class ProcessorFuzzTest {
             };
             if (n % 5 == 0) random.nextBytes(code);
             else new InstructionSoup(random).fill(code, bits);
-            return ByteBuffer.allocate(header.length + code.length).put(header).put(code).array();
+            return ByteBuffer.allocate(header.length + code.length)
+                    .put(header)
+                    .put(code)
+                    .array();
         });
     }
 
@@ -87,13 +100,14 @@ class ProcessorFuzzTest {
             place(state, data);
             vcpu.writeState(state);
             System.arraycopy(registers, 0, state.gpr, 0, 16);
-            for (int i = 0; i < RUNS && goesOn(); i++) { }
+            for (int i = 0; i < RUNS && goesOn(); i++) {}
             machine.check();
         }
 
         private void restore() {
             int n = 0;
-            for (MemorySlot slot : machine.vm.slots()) HostMemory.copyIn(memory[n], 0, slot.hostAddress(), memory[n++].length);
+            for (MemorySlot slot : machine.vm.slots())
+                HostMemory.copyIn(memory[n], 0, slot.hostAddress(), memory[n++].length);
         }
 
         /** What the state has, a small number, an address near a page's end, or a bit. */
@@ -110,8 +124,13 @@ class ProcessorFuzzTest {
         /** Where the processor begins, unless that is in no memory. */
         private void place(CpuState state, byte[] data) {
             int length = Math.min(data.length - HEADER_BYTES, MAX_CODE_BYTES);
-            long linear = state.rip + (MODES[(data[0] & 0xff) % MODES.length] == HostileMachine.Mode.LONG ? 0 : state.base[CpuState.CS]);
-            for (int i = 0; i < length; i++) if (machine.vm.memory().contains(linear + i, 1)) machine.vm.memory().putByte(linear + i, data[HEADER_BYTES + i]);
+            long linear = state.rip
+                    + (MODES[(data[0] & 0xff) % MODES.length] == HostileMachine.Mode.LONG
+                            ? 0
+                            : state.base[CpuState.CS]);
+            for (int i = 0; i < length; i++)
+                if (machine.vm.memory().contains(linear + i, 1))
+                    machine.vm.memory().putByte(linear + i, data[HEADER_BYTES + i]);
         }
 
         /** One run, which the clock ends, or a stop request where a guest's time stands still. */
@@ -119,7 +138,8 @@ class ProcessorFuzzTest {
             budget.arm(machine.clock.nowNs() + BUDGET_NS);
             Exit exit = HostileRun.watched(vcpu, new Answers(), PATIENCE_MS);
             if (exit instanceof Exit.Halt) return true;
-            if (exit instanceof Exit.HaltForever || exit instanceof Exit.Shutdown || exit instanceof Exit.Interrupted) return false;
+            if (exit instanceof Exit.HaltForever || exit instanceof Exit.Shutdown || exit instanceof Exit.Interrupted)
+                return false;
             throw new AssertionError("a guest's exit must not be " + exit);
         }
     }
@@ -134,8 +154,7 @@ class ProcessorFuzzTest {
         }
 
         @Override
-        public void portWrite(int port, int size, int value) {
-        }
+        public void portWrite(int port, int size, int value) {}
 
         @Override
         public long mmioRead(long gpa, int size) {
@@ -143,7 +162,6 @@ class ProcessorFuzzTest {
         }
 
         @Override
-        public void mmioWrite(long gpa, int size, long value) {
-        }
+        public void mmioWrite(long gpa, int size, long value) {}
     }
 }

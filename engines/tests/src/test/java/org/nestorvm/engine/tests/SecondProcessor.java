@@ -33,8 +33,9 @@ final class SecondProcessor {
 
     CompletableFuture<Exit> run() {
         vm.vcpu(1).writeState(state);
-        return CompletableFuture.supplyAsync(() -> vm.vcpu(1).run(GuestBus.EMPTY),
-            command -> Thread.ofPlatform().daemon().start(command));
+        return CompletableFuture.supplyAsync(
+                () -> vm.vcpu(1).run(GuestBus.EMPTY),
+                command -> Thread.ofPlatform().daemon().start(command));
     }
 
     private static void copy(CpuState from, CpuState to) {

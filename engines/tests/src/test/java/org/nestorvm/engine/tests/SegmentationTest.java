@@ -19,7 +19,11 @@ class SegmentationTest {
     void accessBeyondTheLimit(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.gdt(FREE, segment(Layout.DATA, 0xff, DATA, D));
-        Asm a = vm.program().mov(EAX, FREE).mov(FS, EAX).mov(EAX, abs(0xfc).in(FS)).mov(AL, abs(0xff).in(FS));
+        Asm a = vm.program()
+                .mov(EAX, FREE)
+                .mov(FS, EAX)
+                .mov(EAX, abs(0xfc).in(FS))
+                .mov(AL, abs(0xff).in(FS));
         Label load = a.here();
         vm.start(a.mov(EAX, abs(0xfd).in(FS)).hlt());
         Expect.fault(vm, Expect.GP, 0, load);
@@ -48,7 +52,11 @@ class SegmentationTest {
     void expandDownSegmentEndsBelow(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.gdt(FREE, segment(0, 0xfff, DATA_DOWN, D));
-        Asm a = vm.program().mov(EAX, FREE).mov(FS, EAX).mov(EAX, abs(0x1000).in(FS)).mov(AL, abs(0x800000).in(FS));
+        Asm a = vm.program()
+                .mov(EAX, FREE)
+                .mov(FS, EAX)
+                .mov(EAX, abs(0x1000).in(FS))
+                .mov(AL, abs(0x800000).in(FS));
         Label load = a.here();
         vm.start(a.mov(AL, abs(0xfff).in(FS)).hlt());
         Expect.fault(vm, Expect.GP, 0, load);
@@ -66,8 +74,13 @@ class SegmentationTest {
     @EngineTest
     void writeToReadOnlyDataAndToCode(TestMachine vm) {
         vm.protectedMode();
-        vm.descriptors.gdt(FREE, segment(0, 0xfffff, DATA_RO, D | G)).gdt(FREE + 8, segment(0, 0xfffff, CODE_XO, D | G));
-        Asm a = vm.program().mov(EAX, FREE).mov(FS, EAX).mov(EAX, abs(Layout.DATA).in(FS));
+        vm.descriptors
+                .gdt(FREE, segment(0, 0xfffff, DATA_RO, D | G))
+                .gdt(FREE + 8, segment(0, 0xfffff, CODE_XO, D | G));
+        Asm a = vm.program()
+                .mov(EAX, FREE)
+                .mov(FS, EAX)
+                .mov(EAX, abs(Layout.DATA).in(FS));
         Label store = a.here();
         vm.start(a.mov(abs(Layout.DATA).in(FS), EAX).hlt());
         Expect.fault(vm, Expect.GP, 0, store);
@@ -95,7 +108,14 @@ class SegmentationTest {
         vm.protectedMode();
         vm.descriptors.ldt(8, segment(Layout.DATA, 0xfff, DATA, D));
         vm.memory.putInt(Layout.DATA + 16, 0x1d7);
-        vm.start(vm.program().mov(EAX, Layout.LDT_SELECTOR).lldt(AX).mov(EAX, 8 | 4).mov(FS, EAX).mov(ECX, abs(16).in(FS)).sldt(EDX).hlt());
+        vm.start(vm.program()
+                .mov(EAX, Layout.LDT_SELECTOR)
+                .lldt(AX)
+                .mov(EAX, 8 | 4)
+                .mov(FS, EAX)
+                .mov(ECX, abs(16).in(FS))
+                .sldt(EDX)
+                .hlt());
         Expect.halt(vm);
         Expect.reg(vm, ECX, 0x1d7);
         Expect.reg(vm, EDX, Layout.LDT_SELECTOR);
@@ -114,11 +134,20 @@ class SegmentationTest {
     @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void callGateChangesPrivilegeAndStackAndCopiesParameters(TestMachine vm) {
         vm.protectedMode();
-        Asm inner = new Asm(0x3000).bits(32).mov(EAX, ptr(ESP, 8)).mov(EBX, ptr(ESP, 12)).mov(ECX, SS).retfd(8);
+        Asm inner = new Asm(0x3000)
+                .bits(32)
+                .mov(EAX, ptr(ESP, 8))
+                .mov(EBX, ptr(ESP, 12))
+                .mov(ECX, SS)
+                .retfd(8);
         vm.load(inner);
         vm.descriptors.gdt(FREE, gate(Layout.KERNEL_CS32, 0x3000, CALL_GATE32 | DPL3, 2));
         vm.userMode();
-        Asm a = vm.program(Layout.USER_CODE).push(0x1111).push(0x2222).lcalld(FREE | 3, 0).mov(EDX, ESP);
+        Asm a = vm.program(Layout.USER_CODE)
+                .push(0x1111)
+                .push(0x2222)
+                .lcalld(FREE | 3, 0)
+                .mov(EDX, ESP);
         Label end = a.here();
         vm.start(a.hlt());
         Frame frame = Expect.fault(vm, Expect.GP, 0, end);
@@ -133,7 +162,12 @@ class SegmentationTest {
     @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void callGateIn64BitMode(TestMachine vm) {
         vm.longMode();
-        Asm inner = new Asm(0x3000).bits(64).mov(RAX, ptr(RSP)).mov(RBX, ptr(RSP, 16)).mov(ECX, CS).retfq();
+        Asm inner = new Asm(0x3000)
+                .bits(64)
+                .mov(RAX, ptr(RSP))
+                .mov(RBX, ptr(RSP, 16))
+                .mov(ECX, CS)
+                .retfq();
         vm.load(inner);
         vm.descriptors.gdt16(FREE, gate(Layout.KERNEL_CS, 0x3000, CALL_GATE64 | DPL3, 0), 0);
         vm.userMode();
@@ -181,7 +215,12 @@ class SegmentationTest {
         Asm user = new Asm(Layout.USER_CODE).bits(32).mov(EAX, DS).mov(EBX, ESP);
         Label end = user.here();
         vm.load(user.hlt());
-        vm.start(vm.program().push(Layout.USER_DS).push(Layout.USER_STACK).push(Layout.USER_CS32).push(Layout.USER_CODE).retfd());
+        vm.start(vm.program()
+                .push(Layout.USER_DS)
+                .push(Layout.USER_STACK)
+                .push(Layout.USER_CS32)
+                .push(Layout.USER_CODE)
+                .retfd());
         Frame frame = Expect.fault(vm, Expect.GP, 0, end);
         Expect.reg(vm, AX, 0);
         Expect.reg(vm, EBX, Layout.USER_STACK);
@@ -195,7 +234,13 @@ class SegmentationTest {
         Asm user = new Asm(Layout.USER_CODE).bits(64).mov(EAX, CS).mov(RBX, RSP).interrupt(0x80);
         Label behind = user.here();
         vm.load(user.hlt());
-        vm.start(vm.program().push(Layout.USER_DS).push(Layout.USER_STACK).push(0x202).push(Layout.USER_CS).push(Layout.USER_CODE).iretq());
+        vm.start(vm.program()
+                .push(Layout.USER_DS)
+                .push(Layout.USER_STACK)
+                .push(0x202)
+                .push(Layout.USER_CS)
+                .push(Layout.USER_CODE)
+                .iretq());
         Frame frame = Expect.fault(vm, 0x80, Expect.NONE, behind);
         Expect.reg(vm, AX, Layout.USER_CS);
         Expect.reg(vm, RBX, Layout.USER_STACK);
@@ -213,7 +258,14 @@ class SegmentationTest {
         Asm user = new Asm(Layout.USER_CODE).bits(32).db(0x40).mov(EBX, CS);
         Label end = user.here();
         vm.load(user.hlt());
-        vm.set(RAX, 1).start(vm.program().push(Layout.USER_DS).push(Layout.USER_STACK).push(2).push(Layout.USER_CS32).push(Layout.USER_CODE).iretq());
+        vm.set(RAX, 1)
+                .start(vm.program()
+                        .push(Layout.USER_DS)
+                        .push(Layout.USER_STACK)
+                        .push(2)
+                        .push(Layout.USER_CS32)
+                        .push(Layout.USER_CODE)
+                        .iretq());
         Frame frame = Expect.fault(vm, Expect.GP, 0, end);
         Expect.reg(vm, EAX, 2);
         assertEquals(Layout.USER_CS32, frame.cs);
@@ -248,7 +300,7 @@ class SegmentationTest {
         Asm second = new Asm(0x3000).bits(32).add(EAX, 1).mov(EBX, ESP).str(ECX).hlt();
         vm.load(second);
         TaskTables.task(vm, FREE, TaskTables.SECOND, 0x3000, Layout.KERNEL_DS);
-        vm.memory.putInt(TaskTables.SECOND + 40, 0x41);          // EAX
+        vm.memory.putInt(TaskTables.SECOND + 40, 0x41); // EAX
         vm.set(RDX, 0x99);
         Asm a = vm.program().mov(EAX, 0x77).ljmpd(FREE, 0);
         Label behind = a.here();
@@ -262,13 +314,20 @@ class SegmentationTest {
         assertEquals(0x99, vm.memory.getInt(Layout.TSS + 48));
         assertEquals(8, vm.cpu.cr0 & 8, "TS");
         assertEquals(TSS32 | 2, (int) (vm.memory.getLong(Layout.GDT + FREE) >>> 40) & 0xff, "the new task is busy");
-        assertEquals(TSS32, (int) (vm.memory.getLong(Layout.GDT + Layout.TSS_SELECTOR) >>> 40) & 0xff, "the old one is not");
+        assertEquals(
+                TSS32, (int) (vm.memory.getLong(Layout.GDT + Layout.TSS_SELECTOR) >>> 40) & 0xff, "the old one is not");
     }
 
     @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void taskSwitchByCallReturnsByIret(TestMachine vm) {
         vm.protectedMode();
-        Asm second = new Asm(0x3000).bits(32).mov(EAX, 5).pushfd().pop(EBX).mov(abs(Layout.DATA), EBX).iretd();
+        Asm second = new Asm(0x3000)
+                .bits(32)
+                .mov(EAX, 5)
+                .pushfd()
+                .pop(EBX)
+                .mov(abs(Layout.DATA), EBX)
+                .iretd();
         vm.load(second);
         TaskTables.task(vm, FREE, TaskTables.SECOND, 0x3000, Layout.KERNEL_DS);
         vm.descriptors.gdt(FREE + 8, gate(FREE, 0, TASK_GATE, 0));
@@ -322,7 +381,17 @@ class SegmentationTest {
     void selectorInstructionsTellWhatMayBeDone(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.gdt(FREE, segment(0x123000, 0x12345, DATA_RO, G));
-        Asm a = vm.program().mov(EBX, FREE).lar(EAX, EBX).lsl(ECX, EBX).verr(BX).sete(DL).verw(BX).sete(DH).mov(EBX, 0xfff8).lar(ESI, EBX).setne(BL);
+        Asm a = vm.program()
+                .mov(EBX, FREE)
+                .lar(EAX, EBX)
+                .lsl(ECX, EBX)
+                .verr(BX)
+                .sete(DL)
+                .verw(BX)
+                .sete(DH)
+                .mov(EBX, 0xfff8)
+                .lar(ESI, EBX)
+                .setne(BL);
         vm.start(a.hlt());
         Expect.halt(vm);
         Expect.reg(vm, EAX, 0x819100);
@@ -335,7 +404,13 @@ class SegmentationTest {
     @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
     void arplRaisesTheRequestedPrivilege(TestMachine vm) {
         vm.protectedMode();
-        vm.start(vm.program().mov(EAX, 0x70).mov(EBX, 3).arpl(AX, BX).pushfd().pop(ECX).hlt());
+        vm.start(vm.program()
+                .mov(EAX, 0x70)
+                .mov(EBX, 3)
+                .arpl(AX, BX)
+                .pushfd()
+                .pop(ECX)
+                .hlt());
         Expect.halt(vm);
         Expect.reg(vm, AX, 0x73);
         assertEquals(ZF, vm.get(RCX) & ZF);
@@ -347,8 +422,21 @@ class SegmentationTest {
         Segments.set(vm.cpu, CpuState.DS, Layout.KERNEL_DS, 0x1000, 0xff, 0x4093);
         vm.memory.putInt(Layout.DATA, 55);
         vm.memory.putInt(Layout.DATA + 0x100, 66);
-        Asm a = vm.program().mov(EAX, abs(Layout.DATA).in(DS)).mov(ECX, 0xc0000100L).mov(EAX, (int) Layout.DATA).xor(EDX, EDX).wrmsr().mov(EBX, ptr(RDX, 0x100).in(FS));
-        a.mov(ECX, 0xc0000101L).mov(EAX, 0x1000).wrmsr().mov(ECX, 0xc0000102L).mov(EAX, (int) Layout.DATA).wrmsr().swapgs().mov(ESI, ptr(RDX, 0x100).in(GS));
+        Asm a = vm.program()
+                .mov(EAX, abs(Layout.DATA).in(DS))
+                .mov(ECX, 0xc0000100L)
+                .mov(EAX, (int) Layout.DATA)
+                .xor(EDX, EDX)
+                .wrmsr()
+                .mov(EBX, ptr(RDX, 0x100).in(FS));
+        a.mov(ECX, 0xc0000101L)
+                .mov(EAX, 0x1000)
+                .wrmsr()
+                .mov(ECX, 0xc0000102L)
+                .mov(EAX, (int) Layout.DATA)
+                .wrmsr()
+                .swapgs()
+                .mov(ESI, ptr(RDX, 0x100).in(GS));
         a.mov(ECX, 0xc0000102L).rdmsr().mov(EDI, abs(Layout.DATA).in(DS));
         vm.start(a.hlt());
         Expect.halt(vm);
@@ -402,7 +490,12 @@ class SegmentationTest {
     }
 
     private static void keepsBases(TestMachine vm, Asm program) {
-        Asm user = new Asm(Layout.USER_CODE).bits(64).mov(EAX, FS).mov(EBX, GS).mov(ECX, DS).mov(EDX, ES);
+        Asm user = new Asm(Layout.USER_CODE)
+                .bits(64)
+                .mov(EAX, FS)
+                .mov(EBX, GS)
+                .mov(ECX, DS)
+                .mov(EDX, ES);
         Label end = user.here();
         vm.load(user.hlt());
         vm.start(program);

@@ -25,7 +25,13 @@ class StringsTest {
         t.map(VA, PAGE_B, 3).map(VA + 0x1000, PAGE_A, 3);
         byte[] p = pattern(0x1800);
         vm.memory.write(0x800000, p, 0, p.length);
-        vm.start(vm.program().mov(ESI, 0x800000).mov(RDI, VA + 0x123).mov(ECX, 0x1800).rep().movsb().hlt());
+        vm.start(vm.program()
+                .mov(ESI, 0x800000)
+                .mov(RDI, VA + 0x123)
+                .mov(ECX, 0x1800)
+                .rep()
+                .movsb()
+                .hlt());
         Expect.halt(vm);
         byte[] got = new byte[0x1800];
         vm.memory.read(PAGE_B + 0x123, got, 0, 0x1000 - 0x123);
@@ -71,7 +77,11 @@ class StringsTest {
     void faultOfTheDestinationInTheMiddleOfABackwardMove(TestMachine vm) {
         PageTables t = vm.longMode();
         t.map(VA + 0x1000, PAGE_A, 3);
-        Asm a = vm.program().mov(RDI, VA + 0x1000 + 16).mov(ESI, Layout.DATA + 0x100).mov(ECX, 20).std();
+        Asm a = vm.program()
+                .mov(RDI, VA + 0x1000 + 16)
+                .mov(ESI, Layout.DATA + 0x100)
+                .mov(ECX, 20)
+                .std();
         Label move = a.here();
         vm.start(a.rep().movsq().hlt());
         Expect.pageFault(vm, WRITE, VA + 0xff8, move);
@@ -96,7 +106,13 @@ class StringsTest {
     void overlappingMoveRepeatsWhatItWrote(TestMachine vm) {
         vm.longMode();
         vm.memory.putInt(Layout.DATA, 0x04030201);
-        vm.start(vm.program().mov(ESI, Layout.DATA).mov(EDI, Layout.DATA + 3).mov(ECX, 9).rep().movsb().hlt());
+        vm.start(vm.program()
+                .mov(ESI, Layout.DATA)
+                .mov(EDI, Layout.DATA + 3)
+                .mov(ECX, 9)
+                .rep()
+                .movsb()
+                .hlt());
         Expect.halt(vm);
         assertEquals(0x01030201, vm.memory.getInt(Layout.DATA));
         assertEquals(0x02010302, vm.memory.getInt(Layout.DATA + 4));
@@ -108,8 +124,21 @@ class StringsTest {
         vm.longMode();
         byte[] text = "needle in a haystack".getBytes();
         vm.memory.write(Layout.DATA + 0xff8, text, 0, text.length);
-        vm.start(vm.program().mov(EDI, Layout.DATA + 0xff8).mov(ECX, 100).mov(AL, 'h').repne().scasb().mov(RBX, RDI).mov(EDX, ECX)
-            .mov(ESI, Layout.DATA + 0xff8).mov(EDI, Layout.DATA + 0xff8).mov(ECX, 20).rep().cmpsb().setz(AL).hlt());
+        vm.start(vm.program()
+                .mov(EDI, Layout.DATA + 0xff8)
+                .mov(ECX, 100)
+                .mov(AL, 'h')
+                .repne()
+                .scasb()
+                .mov(RBX, RDI)
+                .mov(EDX, ECX)
+                .mov(ESI, Layout.DATA + 0xff8)
+                .mov(EDI, Layout.DATA + 0xff8)
+                .mov(ECX, 20)
+                .rep()
+                .cmpsb()
+                .setz(AL)
+                .hlt());
         Expect.halt(vm);
         Expect.reg(vm, RBX, Layout.DATA + 0xff8 + 13);
         Expect.reg(vm, EDX, 87);
@@ -120,7 +149,17 @@ class StringsTest {
     @EngineTest
     void zeroCountTouchesNothing(TestMachine vm) {
         vm.longMode();
-        vm.start(vm.program().mov(RSI, VA).mov(RDI, VA).xor(ECX, ECX).rep().movsb().rep().stosq().repne().scasb().hlt());
+        vm.start(vm.program()
+                .mov(RSI, VA)
+                .mov(RDI, VA)
+                .xor(ECX, ECX)
+                .rep()
+                .movsb()
+                .rep()
+                .stosq()
+                .repne()
+                .scasb()
+                .hlt());
         Expect.halt(vm);
         Expect.reg(vm, RSI, VA);
     }
@@ -141,7 +180,13 @@ class StringsTest {
         vm.realMode();
         for (Reg r : new Reg[] {RDI, RCX}) vm.set(r, r == RDI ? 0xfffe : 4);
         vm.memory.putInt(0, 0);
-        vm.start(vm.program().mov(AX, 0x2000).mov(ES, AX).mov(AL, 0x11).rep().stosb().hlt());
+        vm.start(vm.program()
+                .mov(AX, 0x2000)
+                .mov(ES, AX)
+                .mov(AL, 0x11)
+                .rep()
+                .stosb()
+                .hlt());
         Expect.halt(vm);
         assertEquals(0x1111, vm.memory.getInt(0x20000) & 0xffff);
         assertEquals(0x11110000, vm.memory.getInt(0x2fffc) & 0xffff0000);

@@ -25,7 +25,13 @@ class SystemCallsTest {
     void syscallSavesRipAndFlagsAndMasksThem(TestMachine vm) {
         vm.longMode();
         systemCallRegisters(vm);
-        vm.load(new Asm(KERNEL).bits(64).mov(EAX, CS).mov(EBX, SS).pushfq().pop(RDX).hlt());
+        vm.load(new Asm(KERNEL)
+                .bits(64)
+                .mov(EAX, CS)
+                .mov(EBX, SS)
+                .pushfq()
+                .pop(RDX)
+                .hlt());
         vm.userMode();
         vm.cpu.rflags |= 0x200;
         Asm a = vm.program(Layout.USER_CODE).mov(RSP, Layout.STACK).stc().syscall();
@@ -44,10 +50,19 @@ class SystemCallsTest {
     void sysretqGoesBackTo64BitCode(TestMachine vm) {
         vm.longMode();
         systemCallRegisters(vm);
-        Asm user = new Asm(Layout.USER_CODE).bits(64).mov(EAX, CS).mov(EBX, SS).pushfq().pop(RDX);
+        Asm user = new Asm(Layout.USER_CODE)
+                .bits(64)
+                .mov(EAX, CS)
+                .mov(EBX, SS)
+                .pushfq()
+                .pop(RDX);
         Label end = user.here();
         vm.load(user.hlt());
-        vm.start(vm.program().mov(RSP, Layout.USER_STACK).mov(RCX, Layout.USER_CODE).mov(R11, 0x203).sysretq());
+        vm.start(vm.program()
+                .mov(RSP, Layout.USER_STACK)
+                .mov(RCX, Layout.USER_CODE)
+                .mov(R11, 0x203)
+                .sysretq());
         Frame frame = Expect.fault(vm, Expect.GP, 0, end);
         Expect.reg(vm, AX, Layout.USER_CS);
         Expect.reg(vm, BX, Layout.USER_DS);
@@ -62,7 +77,12 @@ class SystemCallsTest {
         Asm user = new Asm(Layout.USER_CODE).bits(32).db(0x40).mov(EBX, CS);
         Label end = user.here();
         vm.load(user.hlt());
-        vm.start(vm.program().mov(RSP, Layout.USER_STACK).mov(EAX, 6).mov(RCX, 0xffff_ffff_0000_0000L | Layout.USER_CODE).mov(R11, 2).sysretd());
+        vm.start(vm.program()
+                .mov(RSP, Layout.USER_STACK)
+                .mov(EAX, 6)
+                .mov(RCX, 0xffff_ffff_0000_0000L | Layout.USER_CODE)
+                .mov(R11, 2)
+                .sysretd());
         Expect.fault(vm, Expect.GP, 0, end);
         Expect.reg(vm, EAX, 7);
         Expect.reg(vm, BX, Layout.USER_CS32);
@@ -92,7 +112,13 @@ class SystemCallsTest {
         vm.protectedMode();
         systemCallRegisters(vm);
         vm.cpu.sysenterCs = Layout.KERNEL_CS;
-        vm.load(new Asm(KERNEL).bits(32).mov(EAX, CS).mov(EBX, ESP).mov(EDX, Layout.USER_CODE + 0x100).mov(ECX, Layout.USER_STACK - 16).sysexit());
+        vm.load(new Asm(KERNEL)
+                .bits(32)
+                .mov(EAX, CS)
+                .mov(EBX, ESP)
+                .mov(EDX, Layout.USER_CODE + 0x100)
+                .mov(ECX, Layout.USER_STACK - 16)
+                .sysexit());
         Asm back = new Asm(Layout.USER_CODE + 0x100).bits(32).mov(ESI, CS).mov(EDI, ESP);
         Label end = back.here();
         vm.load(back.hlt());
@@ -106,11 +132,19 @@ class SystemCallsTest {
         assertEquals(Layout.USER_DS, frame.ss);
     }
 
-    @EngineTest(notOnPvm = "system calls of user code are its own affair", notOnAmd = "SYSENTER is undefined in long mode")
+    @EngineTest(
+            notOnPvm = "system calls of user code are its own affair",
+            notOnAmd = "SYSENTER is undefined in long mode")
     void sysenterAndSysexitIn64BitMode(TestMachine vm) {
         vm.longMode();
         systemCallRegisters(vm);
-        vm.load(new Asm(KERNEL).bits(64).mov(EAX, CS).mov(RBX, RSP).mov(RDX, Layout.USER_CODE + 0x100).mov(RCX, Layout.USER_STACK - 16).sysexitq());
+        vm.load(new Asm(KERNEL)
+                .bits(64)
+                .mov(EAX, CS)
+                .mov(RBX, RSP)
+                .mov(RDX, Layout.USER_CODE + 0x100)
+                .mov(RCX, Layout.USER_STACK - 16)
+                .sysexitq());
         Asm back = new Asm(Layout.USER_CODE + 0x100).bits(64).mov(ESI, CS).mov(RDI, RSP);
         Label end = back.here();
         vm.load(back.hlt());
@@ -124,7 +158,9 @@ class SystemCallsTest {
         assertEquals(Layout.USER_DS_AFTER_CS, frame.ss);
     }
 
-    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction", notOnAmd = "SYSENTER is undefined in long mode")
+    @EngineTest(
+            notOnPvm = "its instruction emulator does not know the instruction",
+            notOnAmd = "SYSENTER is undefined in long mode")
     void sysenterWithoutACodeSegment(TestMachine vm) {
         vm.longMode();
         vm.cpu.sysenterCs = 0;

@@ -4,10 +4,10 @@ package org.nestorvm.engine.tests;
 final class TaskTables {
     /** Room for two more of them. */
     static final long SECOND = 0xb000, HANDLER = 0xb800;
+
     static final int HANDLER_TASK = Layout.FREE_SELECTOR + 0x80;
 
-    private TaskTables() {
-    }
+    private TaskTables() {}
 
     /** A task that begins at {@code eip}, on a stack of its own, at privilege level 0. */
     static void task(TestMachine vm, int selector, long at, long eip, int stackSelector) {
@@ -17,12 +17,17 @@ final class TaskTables {
         vm.memory.putInt(at + 32, (int) eip);
         vm.memory.putInt(at + 36, 2);
         vm.memory.putInt(at + 56, (int) Layout.STACK_IST);
-        int[] segments = {Layout.KERNEL_DS, Layout.KERNEL_CS32, stackSelector, Layout.KERNEL_DS, Layout.KERNEL_DS, Layout.KERNEL_DS};
+        int[] segments = {
+            Layout.KERNEL_DS, Layout.KERNEL_CS32, stackSelector, Layout.KERNEL_DS, Layout.KERNEL_DS, Layout.KERNEL_DS
+        };
         for (int i = 0; i < 6; i++) vm.memory.putInt(at + 72 + 4 * i, segments[i]);
         vm.memory.putInt(at + 100, 0x68 << 16);
     }
 
-    /** A task at {@link #HANDLER_TASK} that halts as the handler of {@code vector}: for exceptions that the old stack cannot take. */
+    /**
+     * A task at {@link #HANDLER_TASK} that halts as the handler of {@code vector}: for exceptions that the old stack
+     * cannot take.
+     */
     static void handlerTask(TestMachine vm, int vector) {
         task(vm, HANDLER_TASK, HANDLER, Layout.HANDLERS + vector, Layout.KERNEL_DS);
     }

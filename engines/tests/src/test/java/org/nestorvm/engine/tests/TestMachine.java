@@ -34,17 +34,21 @@ import org.nestorvm.vmm.VmConfig;
 import org.nestorvm.vmm.Vmm;
 
 /**
- * A small guest under test: memory as {@link Layout} says, tables and a processor state for the mode that the test asks for, and what the guest does as a sequence of
- * {@link Event}s. Every exception that the test does not handle ends in a HLT of its own, so that it shows as an {@link Event.Fault}.
+ * A small guest under test: memory as {@link Layout} says, tables and a processor state for the mode that the test asks
+ * for, and what the guest does as a sequence of {@link Event}s. Every exception that the test does not handle ends in a
+ * HLT of its own, so that it shows as an {@link Event.Fault}.
  */
 public final class TestMachine implements AutoCloseable {
     /** A guest that runs longer has failed. */
     private static final long PATIENCE_S = 20;
+
     private static final AtomicInteger COUNT = new AtomicInteger();
-    private static final ScheduledExecutorService WATCHDOG = Executors.newSingleThreadScheduledExecutor(r -> Thread.ofPlatform().daemon().name("watchdog").unstarted(r));
+    private static final ScheduledExecutorService WATCHDOG = Executors.newSingleThreadScheduledExecutor(
+            r -> Thread.ofPlatform().daemon().name("watchdog").unstarted(r));
 
     /** The boot processor's state: as it was at the last exit. After changing it, {@link #apply}. */
     public final CpuState cpu = new CpuState();
+
     public final GuestMemory memory;
     public final Descriptors descriptors;
     public final VmClock clock;
@@ -58,20 +62,34 @@ public final class TestMachine implements AutoCloseable {
     private int codeBits = 16;
     private boolean changed = true;
 
-    private record Chip(int firstPort, int ports, PortDevice device) {
-    }
+    private record Chip(int firstPort, int ports, PortDevice device) {}
 
     TestMachine(Engine engine, EntryFormat format, int vcpus, boolean apic, boolean instructionClock) {
-        this(engine, format, vcpus, apic, instructionClock ? new InstructionClock(0) : new HostClock(), InterruptController.NONE);
+        this(
+                engine,
+                format,
+                vcpus,
+                apic,
+                instructionClock ? new InstructionClock(0) : new HostClock(),
+                InterruptController.NONE);
     }
 
-    TestMachine(Engine engine, EntryFormat format, int vcpus, boolean apic, VmClock clock, InterruptController controller) {
+    TestMachine(
+            Engine engine, EntryFormat format, int vcpus, boolean apic, VmClock clock, InterruptController controller) {
         this.engine = engine;
         this.clock = clock;
-        EngineOptions options = apic ? new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, controller, clock) : EngineOptions.bare(clock);
-        MemoryMap map = MemoryMap.of(new MemoryRange(0, Layout.RAM_BYTES, MemoryRange.Type.RAM), new MemoryRange(Layout.MMIO, Layout.MMIO_BYTES, MemoryRange.Type.MMIO));
+        EngineOptions options = apic
+                ? new EngineOptions(EngineOptions.Interrupts.LOCAL_APIC, controller, clock)
+                : EngineOptions.bare(clock);
+        MemoryMap map = MemoryMap.of(
+                new MemoryRange(0, Layout.RAM_BYTES, MemoryRange.Type.RAM),
+                new MemoryRange(Layout.MMIO, Layout.MMIO_BYTES, MemoryRange.Type.MMIO));
         try {
-            vm = Vmm.processDefault().create(VmConfig.of("test" + COUNT.incrementAndGet(), map).withVcpus(vcpus).withFormat(format).withEngine(engine, options));
+            vm = Vmm.processDefault()
+                    .create(VmConfig.of("test" + COUNT.incrementAndGet(), map)
+                            .withVcpus(vcpus)
+                            .withFormat(format)
+                            .withEngine(engine, options));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -107,8 +125,9 @@ public final class TestMachine implements AutoCloseable {
         codeBits = 16;
         for (int v = 0; v < 256; v++) memory.putInt(4L * v, (int) Layout.HANDLERS + v);
         cpu.cr0 = 0x10;
-        for (int s = CpuState.ES; s <= CpuState.GS; s++) Segments.set(cpu, s, 0, 0, 0xffff, s == CpuState.CS ? 0x9b : 0x93);
-        Segments.set(cpu, CpuState.TR, 0, 0, 0xffff, 0x8b);     // after a reset AMD's processors have a 16-bit one here
+        for (int s = CpuState.ES; s <= CpuState.GS; s++)
+            Segments.set(cpu, s, 0, 0, 0xffff, s == CpuState.CS ? 0x9b : 0x93);
+        Segments.set(cpu, CpuState.TR, 0, 0, 0xffff, 0x8b); // after a reset AMD's processors have a 16-bit one here
         cpu.idtrBase = 0;
         cpu.idtrLimit = 0x3ff;
         cpu.gpr[CpuState.RSP] = 0xfff0;
@@ -125,11 +144,15 @@ public final class TestMachine implements AutoCloseable {
         return apply();
     }
 
-    /** As {@link #protectedMode}, with page tables of 4 KiB and 4 MiB pages: the first 4 MiB are the system's, the others everybody's. */
+    /**
+     * As {@link #protectedMode}, with page tables of 4 KiB and 4 MiB pages: the first 4 MiB are the system's, the
+     * others everybody's.
+     */
     public PageTables paging32() {
         protectedMode();
         PageTables t = new PageTables(memory, PageTables.Kind.BITS32, Layout.PAGE_TABLES);
-        t.map(0, 0, 1 << 22, 12, PageTables.P | PageTables.W).map(Layout.USER_CODE, Layout.USER_CODE, 12 << 20, 22, PageTables.P | PageTables.W | PageTables.U);
+        t.map(0, 0, 1 << 22, 12, PageTables.P | PageTables.W)
+                .map(Layout.USER_CODE, Layout.USER_CODE, 12 << 20, 22, PageTables.P | PageTables.W | PageTables.U);
         cpu.cr4 |= 0x10;
         enablePaging(t);
         return t;
@@ -139,7 +162,8 @@ public final class TestMachine implements AutoCloseable {
     public PageTables pagingPae() {
         protectedMode();
         PageTables t = new PageTables(memory, PageTables.Kind.PAE, Layout.PAGE_TABLES);
-        t.map(0, 0, 1 << 21, 12, PageTables.P | PageTables.W).map(Layout.USER_CODE, Layout.USER_CODE, 12 << 20, 21, PageTables.P | PageTables.W | PageTables.U);
+        t.map(0, 0, 1 << 21, 12, PageTables.P | PageTables.W)
+                .map(Layout.USER_CODE, Layout.USER_CODE, 12 << 20, 21, PageTables.P | PageTables.W | PageTables.U);
         cpu.cr4 |= 0x20;
         cpu.efer = 0x800;
         enablePaging(t);
@@ -152,13 +176,18 @@ public final class TestMachine implements AutoCloseable {
         apply();
     }
 
-    /** 64-bit mode at privilege level 0: the first 2 MiB and 6 to 16 MiB are the system's, 4 to 6 MiB everybody's; MMIO is mapped. */
+    /**
+     * 64-bit mode at privilege level 0: the first 2 MiB and 6 to 16 MiB are the system's, 4 to 6 MiB everybody's; MMIO
+     * is mapped.
+     */
     public PageTables longMode() {
         codeBits = 64;
         tables(true);
         PageTables t = new PageTables(memory, PageTables.Kind.LONG, Layout.PAGE_TABLES);
-        t.map(0, 0, 1 << 21, 12, PageTables.P | PageTables.W).map(Layout.USER_CODE, Layout.USER_CODE, 1 << 21, 21, PageTables.P | PageTables.W | PageTables.U);
-        t.map(0x600000, 0x600000, 10 << 20, 21, PageTables.P | PageTables.W).map(Layout.MMIO, Layout.MMIO, 1 << 21, 21, PageTables.P | PageTables.W);
+        t.map(0, 0, 1 << 21, 12, PageTables.P | PageTables.W)
+                .map(Layout.USER_CODE, Layout.USER_CODE, 1 << 21, 21, PageTables.P | PageTables.W | PageTables.U);
+        t.map(0x600000, 0x600000, 10 << 20, 21, PageTables.P | PageTables.W)
+                .map(Layout.MMIO, Layout.MMIO, 1 << 21, 21, PageTables.P | PageTables.W);
         cpu.cr0 = 0x80010033L;
         cpu.cr4 = 0x620;
         cpu.efer = 0xd01;
@@ -176,7 +205,8 @@ public final class TestMachine implements AutoCloseable {
         cpu.gdtrLimit = Layout.GDT_BYTES - 1;
         cpu.idtrBase = Layout.IDT;
         cpu.idtrLimit = longMode ? 0xfff : 0x7ff;
-        for (int s : new int[] {CpuState.ES, CpuState.SS, CpuState.DS, CpuState.FS, CpuState.GS}) Segments.set(cpu, s, Layout.KERNEL_DS, 0, 0xffffffff, 0xc093);
+        for (int s : new int[] {CpuState.ES, CpuState.SS, CpuState.DS, CpuState.FS, CpuState.GS})
+            Segments.set(cpu, s, Layout.KERNEL_DS, 0, 0xffffffff, 0xc093);
         Segments.set(cpu, CpuState.TR, Layout.TSS_SELECTOR, Layout.TSS, 0x67, 0x8b);
         memory.putLong(Layout.GDT + Layout.TSS_SELECTOR, memory.getLong(Layout.GDT + Layout.TSS_SELECTOR) | 2L << 40);
         Segments.set(cpu, CpuState.LDTR, Layout.LDT_SELECTOR, Layout.LDT, Layout.LDT_BYTES - 1, 0x82);
@@ -188,7 +218,8 @@ public final class TestMachine implements AutoCloseable {
     public TestMachine userMode() {
         boolean wide = codeBits == 64;
         Segments.set(cpu, CpuState.CS, wide ? Layout.USER_CS : Layout.USER_CS32, 0, 0xffffffff, wide ? 0xa0fb : 0xc0fb);
-        for (int s : new int[] {CpuState.ES, CpuState.SS, CpuState.DS, CpuState.FS, CpuState.GS}) Segments.set(cpu, s, Layout.USER_DS, 0, 0xffffffff, 0xc0f3);
+        for (int s : new int[] {CpuState.ES, CpuState.SS, CpuState.DS, CpuState.FS, CpuState.GS})
+            Segments.set(cpu, s, Layout.USER_DS, 0, 0xffffffff, 0xc0f3);
         cpu.gpr[CpuState.RSP] = Layout.USER_STACK;
         return apply();
     }
@@ -282,7 +313,8 @@ public final class TestMachine implements AutoCloseable {
 
     /** A run in a thread of its own. */
     public CompletableFuture<Exit> runAside() {
-        return CompletableFuture.supplyAsync(this::runUntilExit, command -> Thread.ofPlatform().daemon().start(command));
+        return CompletableFuture.supplyAsync(
+                this::runUntilExit, command -> Thread.ofPlatform().daemon().start(command));
     }
 
     /** Returns when a guest that runs aside has used a device once more: it is on its way. */
@@ -322,7 +354,10 @@ public final class TestMachine implements AutoCloseable {
         if (clock instanceof HostClock h) h.close();
     }
 
-    /** Answers with one value and writes everything down. Accesses of several virtual CPUs are kept apart by the lock only. */
+    /**
+     * Answers with one value and writes everything down. Accesses of several virtual CPUs are kept apart by the lock
+     * only.
+     */
     private final class Bus implements org.nestorvm.vmm.GuestBus {
         private volatile long answer = -1;
 

@@ -42,7 +42,9 @@ final class TestRun implements TestExecutionListener {
 
     public static void main(String[] jars) throws IOException {
         TestRun run = new TestRun();
-        LauncherDiscoveryRequest request = LauncherDiscoveryRequestBuilder.request().selectors(classes(jars)).build();
+        LauncherDiscoveryRequest request = LauncherDiscoveryRequestBuilder.request()
+                .selectors(classes(jars))
+                .build();
         run.watch();
         LauncherFactory.create().execute(request, run);
         System.exit(run.report());
@@ -50,34 +52,44 @@ final class TestRun implements TestExecutionListener {
 
     /** Surefire's rule: classes whose names end with Test. */
     private static List<DiscoverySelector> classes(String[] jars) throws IOException {
-        Predicate<String> wanted = Pattern.compile(System.getProperty("nestor.tests", ".*")).asPredicate();
-        Predicate<String> unwanted = Pattern.compile(System.getProperty("nestor.tests.leave.out", "^$")).asPredicate();
+        Predicate<String> wanted =
+                Pattern.compile(System.getProperty("nestor.tests", ".*")).asPredicate();
+        Predicate<String> unwanted = Pattern.compile(System.getProperty("nestor.tests.leave.out", "^$"))
+                .asPredicate();
         List<DiscoverySelector> selectors = new ArrayList<>();
         for (String jar : jars) {
             try (JarFile file = new JarFile(jar)) {
-                file.stream().map(JarEntry::getName).filter(name -> name.endsWith("Test.class")).sorted()
-                    .map(name -> name.replace(".class", "").replace('/', '.')).filter(wanted.and(unwanted.negate()))
-                    .forEach(name -> selectors.add(selectClass(name)));
+                file.stream()
+                        .map(JarEntry::getName)
+                        .filter(name -> name.endsWith("Test.class"))
+                        .sorted()
+                        .map(name -> name.replace(".class", "").replace('/', '.'))
+                        .filter(wanted.and(unwanted.negate()))
+                        .forEach(name -> selectors.add(selectClass(name)));
             }
         }
         return selectors;
     }
 
-    @Override public void testPlanExecutionStarted(TestPlan testPlan) {
+    @Override
+    public void testPlanExecutionStarted(TestPlan testPlan) {
         plan = testPlan;
     }
 
-    @Override public void executionStarted(TestIdentifier test) {
+    @Override
+    public void executionStarted(TestIdentifier test) {
         if (!test.isTest()) return;
         current = name(test);
         startedNs.set(System.nanoTime());
     }
 
-    @Override public void executionSkipped(TestIdentifier test, String reason) {
+    @Override
+    public void executionSkipped(TestIdentifier test, String reason) {
         skipped.merge(reason, 1, Integer::sum);
     }
 
-    @Override public synchronized void executionFinished(TestIdentifier test, TestExecutionResult result) {
+    @Override
+    public synchronized void executionFinished(TestIdentifier test, TestExecutionResult result) {
         Throwable thrown = result.getThrowable().orElse(null);
         double seconds = (System.nanoTime() - startedNs.getAndSet(0)) / 1e9;
         switch (result.getStatus()) {
@@ -86,7 +98,8 @@ final class TestRun implements TestExecutionListener {
                 passed++;
                 out.printf("ok      %6.1f s  %s%n", seconds, name(test));
             }
-            case ABORTED -> skipped.merge(thrown == null ? "no reason" : String.valueOf(thrown.getMessage()), 1, Integer::sum);
+            case ABORTED ->
+                skipped.merge(thrown == null ? "no reason" : String.valueOf(thrown.getMessage()), 1, Integer::sum);
             case FAILED -> {
                 failed.add(name(test));
                 out.printf("FAILED  %6.1f s  %s%n", seconds, name(test));
@@ -116,7 +129,8 @@ final class TestRun implements TestExecutionListener {
                     return;
                 }
                 long started = startedNs.get();
-                if (started == 0 || started == told || System.nanoTime() - started < STANDS_STILL_S * 1_000_000_000L) continue;
+                if (started == 0 || started == told || System.nanoTime() - started < STANDS_STILL_S * 1_000_000_000L)
+                    continue;
                 told = started;
                 out.println("STILL   runs after " + STANDS_STILL_S + " s: " + current);
                 Thread.getAllStackTraces().forEach((thread, frames) -> {
@@ -129,9 +143,11 @@ final class TestRun implements TestExecutionListener {
 
     private int report() {
         out.println();
-        skipped.forEach((reason, count) -> out.println("skipped " + count + ": " + reason.lines().findFirst().orElse("")));
+        skipped.forEach((reason, count) -> out.println(
+                "skipped " + count + ": " + reason.lines().findFirst().orElse("")));
         failed.forEach(name -> out.println("failed: " + name));
-        out.println(passed + " passed, " + failed.size() + " failed, " + skipped.values().stream().mapToInt(Integer::intValue).sum() + " skipped");
+        out.println(passed + " passed, " + failed.size() + " failed, "
+                + skipped.values().stream().mapToInt(Integer::intValue).sum() + " skipped");
         out.flush();
         return failed.isEmpty() ? 0 : 1;
     }

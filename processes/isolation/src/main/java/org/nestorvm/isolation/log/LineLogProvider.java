@@ -9,7 +9,10 @@ import org.slf4j.helpers.NOPMDCAdapter;
 import org.slf4j.spi.MDCAdapter;
 import org.slf4j.spi.SLF4JServiceProvider;
 
-/** SLF4J in a device process, chosen by {@code -Dslf4j.provider}; no service, so that it never meets the logging of the program that starts devices. */
+/**
+ * SLF4J in a device process, chosen by {@code -Dslf4j.provider}; no service, so that it never meets the logging of the
+ * program that starts devices.
+ */
 public final class LineLogProvider implements SLF4JServiceProvider {
     private final ConcurrentHashMap<String, Logger> loggers = new ConcurrentHashMap<>();
     private final IMarkerFactory markers = new BasicMarkerFactory();
@@ -36,6 +39,5 @@ public final class LineLogProvider implements SLF4JServiceProvider {
     }
 
     @Override
-    public void initialize() {
-    }
+    public void initialize() {}
 }

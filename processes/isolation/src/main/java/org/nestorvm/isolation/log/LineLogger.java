@@ -11,12 +11,16 @@ import org.slf4j.event.Level;
 import org.slf4j.helpers.LegacyAbstractLogger;
 import org.slf4j.helpers.MessageFormatter;
 
-/** A logger of a device process: one write to standard error for each message, each line with its level in front as sd-daemon(3) has it, for {@code DeviceLog} in the parent. */
+/**
+ * A logger of a device process: one write to standard error for each message, each line with its level in front as
+ * sd-daemon(3) has it, for {@code DeviceLog} in the parent.
+ */
 final class LineLogger extends LegacyAbstractLogger {
     private static final long serialVersionUID = 1L;
     private static final Level LOWEST = Level.valueOf(System.getProperty("nestor.device.log", "WARN"));
     /** For people, who need no level. */
     private static final boolean FOREGROUND = Boolean.getBoolean("nestor.device.foreground");
+
     private static final FileOutputStream ERR = new FileOutputStream(FileDescriptor.err);
 
     LineLogger(String name) {
@@ -24,9 +28,14 @@ final class LineLogger extends LegacyAbstractLogger {
     }
 
     @Override
-    protected void handleNormalizedLoggingCall(Level level, Marker marker, String message, Object[] arguments, Throwable throwable) {
+    protected void handleNormalizedLoggingCall(
+            Level level, Marker marker, String message, Object[] arguments, Throwable throwable) {
         StringBuilder text = new StringBuilder();
-        line(text, level, (FOREGROUND && name.equals("DeviceMain") ? "" : name + ": ") + MessageFormatter.basicArrayFormat(message, arguments));
+        line(
+                text,
+                level,
+                (FOREGROUND && name.equals("DeviceMain") ? "" : name + ": ")
+                        + MessageFormatter.basicArrayFormat(message, arguments));
         if (throwable != null) {
             StringWriter trace = new StringWriter();
             throwable.printStackTrace(new PrintWriter(trace));
@@ -46,7 +55,9 @@ final class LineLogger extends LegacyAbstractLogger {
             case INFO -> 6;
             case DEBUG, TRACE -> 7;
         };
-        text.append(FOREGROUND ? "nestor: " : "<" + number + ">").append(line.replace('\n', ' ')).append('\n');
+        text.append(FOREGROUND ? "nestor: " : "<" + number + ">")
+                .append(line.replace('\n', ' '))
+                .append('\n');
     }
 
     private static boolean shows(Level level) {

@@ -18,11 +18,13 @@ public final class ApicTimer {
     private final VmClock.Timer timer;
     /** The LVT entry: vector, mask, mode. */
     private volatile int entry;
+
     private int divide;
     private long startNs;
     private long initial, deadline;
     /** A one-shot count that has ended stays at 0 when the timer becomes periodic, until the next initial count. */
     private boolean stopped;
+
     private boolean closed;
 
     ApicTimer(LocalApic.Processor processor, LocalApic apic, VmClock clock) {
@@ -142,7 +144,7 @@ public final class ApicTimer {
         synchronized (this) {
             now = entry;
             switch (mode(now)) {
-                case ONESHOT -> { }
+                case ONESHOT -> {}
                 case PERIODIC -> {
                     if (initial != 0 && !stopped) nextPeriod();
                 }

@@ -4,9 +4,10 @@ import java.util.concurrent.atomic.AtomicLongArray;
 import org.nestorvm.vmm.VmClock;
 
 /**
- * The local APIC of one processor, xAPIC and x2APIC (SDM vol. 3A, chapter 11). Requests arrive from any thread in the interrupt request register, which is atomic; everything else belongs to the
- * processor's own thread. The timer is an {@link ApicTimer}.
- * Left out: the thermal and performance-counter entries deliver nothing, the error register stays 0 but for illegal vectors.
+ * The local APIC of one processor, xAPIC and x2APIC (SDM vol. 3A, chapter 11). Requests arrive from any thread in the
+ * interrupt request register, which is atomic; everything else belongs to the processor's own thread. The timer is an
+ * {@link ApicTimer}. Left out: the thermal and performance-counter entries deliver nothing, the error register stays 0
+ * but for illegal vectors.
  */
 public final class LocalApic {
     /** What a local APIC asks of its processor. All but {@code attendSoon} may be called by any thread. */
@@ -40,15 +41,45 @@ public final class LocalApic {
         void endOfInterrupt(int vector);
 
         /** Delivers a message that {@code from} sends by its interrupt command register. */
-        void deliver(LocalApic from, int shorthand, int destination, boolean logical, int mode, int vector, boolean level);
+        void deliver(
+                LocalApic from, int shorthand, int destination, boolean logical, int mode, int vector, boolean level);
     }
 
-    private static final int ID = 0x02, VERSION = 0x03, TPR = 0x08, APR = 0x09, PPR = 0x0a, EOI = 0x0b, RRD = 0x0c, LDR = 0x0d, DFR = 0x0e, SVR = 0x0f, ISR = 0x10, TMR = 0x18, IRR = 0x20, ESR = 0x28, LVT_CMCI = 0x2f,
-            ICR_LOW = 0x30, ICR_HIGH = 0x31, LVT_TIMER = 0x32, LVT_THERMAL = 0x33, LVT_PERF = 0x34, LVT_LINT0 = 0x35, LVT_LINT1 = 0x36, LVT_ERROR = 0x37, TIMER_INITIAL = 0x38, TIMER_CURRENT = 0x39,
-            TIMER_DIVIDE = 0x3e, SELF_IPI = 0x3f;
+    private static final int ID = 0x02,
+            VERSION = 0x03,
+            TPR = 0x08,
+            APR = 0x09,
+            PPR = 0x0a,
+            EOI = 0x0b,
+            RRD = 0x0c,
+            LDR = 0x0d,
+            DFR = 0x0e,
+            SVR = 0x0f,
+            ISR = 0x10,
+            TMR = 0x18,
+            IRR = 0x20,
+            ESR = 0x28,
+            LVT_CMCI = 0x2f,
+            ICR_LOW = 0x30,
+            ICR_HIGH = 0x31,
+            LVT_TIMER = 0x32,
+            LVT_THERMAL = 0x33,
+            LVT_PERF = 0x34,
+            LVT_LINT0 = 0x35,
+            LVT_LINT1 = 0x36,
+            LVT_ERROR = 0x37,
+            TIMER_INITIAL = 0x38,
+            TIMER_CURRENT = 0x39,
+            TIMER_DIVIDE = 0x3e,
+            SELF_IPI = 0x3f;
     static final int LVT_MASKED = 1 << 16;
     private static final int SVR_ENABLED = 1 << 8;
-    private static final int MODE_FIXED = 0, MODE_LOWEST = 1, MODE_NMI = 4, MODE_INIT = 5, MODE_STARTUP = 6, MODE_EXTINT = 7;
+    private static final int MODE_FIXED = 0,
+            MODE_LOWEST = 1,
+            MODE_NMI = 4,
+            MODE_INIT = 5,
+            MODE_STARTUP = 6,
+            MODE_EXTINT = 7;
     private static final int ESR_SEND_ILLEGAL = 1 << 5, ESR_RECEIVE_ILLEGAL = 1 << 6;
     public static final long BASE_BSP = 1 << 8, BASE_X2APIC = 1 << 10, BASE_ENABLE = 1 << 11;
     /** Seven LVT entries less one, so that CMCI is there; version 14h, no EOI-broadcast suppression. */
@@ -61,6 +92,7 @@ public final class LocalApic {
     private static final int LVT_READ_ONLY = 1 << 12 | 1 << 14;
     /** What WRMSR must leave clear: there is no delivery status in x2APIC mode, but its bit is ignored. */
     private static final int ICR_RESERVED = 0xfff00000 | 3 << 16 | 1 << 13;
+
     private static final int SVR_DEFINED = 0x3ff;
 
     private final Processor processor;
@@ -75,6 +107,7 @@ public final class LocalApic {
     private int esr, esrPending, icrHigh, icrLow;
     /** The entries from {@link #LVT_TIMER} on; the first one is the timer's own. */
     private final int[] lvt = new int[6];
+
     private int lvtCmci;
 
     public LocalApic(Processor processor, Bus bus, VmClock clock, int id) {
@@ -98,7 +131,7 @@ public final class LocalApic {
         svr = 0xff;
         java.util.Arrays.fill(lvt, LVT_MASKED);
         lvtCmci = LVT_MASKED;
-        if (id == 0) lvt[LVT_LINT0 - LVT_TIMER] = MODE_EXTINT << 8;         // virtual wire, as firmware leaves it
+        if (id == 0) lvt[LVT_LINT0 - LVT_TIMER] = MODE_EXTINT << 8; // virtual wire, as firmware leaves it
         timer.reset();
     }
 
@@ -242,7 +275,7 @@ public final class LocalApic {
             case ICR_LOW -> sendIpi(value, icrHigh >>> 24 & 0xff);
             case LDR -> ldr = value & 0xff000000;
             case DFR -> dfr = value | 0x0fffffff;
-            case ID, SELF_IPI -> { }
+            case ID, SELF_IPI -> {}
             default -> write(reg, value);
         }
     }
@@ -293,7 +326,7 @@ public final class LocalApic {
             case TIMER_INITIAL -> timer.setInitial(value);
             case TIMER_DIVIDE -> timer.setDivide(value & ApicTimer.DIVIDE_DEFINED);
             case LVT_CMCI -> lvtCmci = value & LVT_CMCI_DEFINED & ~LVT_READ_ONLY | maskedByForce();
-            default -> { }
+            default -> {}
         }
     }
 
@@ -317,16 +350,28 @@ public final class LocalApic {
 
     // ---- x2APIC and TSC-deadline MSRs ----
 
-    /** RDMSR of 800h + reg; -1 on registers that are #GP is not possible as a value, so that {@link #readable} asks first. */
+    /**
+     * RDMSR of 800h + reg; -1 on registers that are #GP is not possible as a value, so that {@link #readable} asks
+     * first.
+     */
     public long msrRead(int reg) {
         if (reg == ICR_LOW) return (long) icrHigh << 32 | icrLow & 0xffffffffL;
         return read(reg) & 0xffffffffL;
     }
 
     public boolean readable(int reg) {
-        return x2apic() && (reg == ID || reg == VERSION || reg == TPR || reg == PPR || reg == LDR || reg == SVR
-            || reg >= ISR && reg <= ESR || reg == LVT_CMCI || reg == ICR_LOW
-            || reg >= LVT_TIMER && reg <= TIMER_CURRENT || reg == TIMER_DIVIDE);
+        return x2apic()
+                && (reg == ID
+                        || reg == VERSION
+                        || reg == TPR
+                        || reg == PPR
+                        || reg == LDR
+                        || reg == SVR
+                        || reg >= ISR && reg <= ESR
+                        || reg == LVT_CMCI
+                        || reg == ICR_LOW
+                        || reg >= LVT_TIMER && reg <= TIMER_CURRENT
+                        || reg == TIMER_DIVIDE);
     }
 
     /**
@@ -347,8 +392,15 @@ public final class LocalApic {
     }
 
     private static boolean writable(int reg) {
-        return reg == TPR || reg == EOI || reg == SVR || reg == ESR || reg == LVT_CMCI || reg == ICR_LOW
-            || reg >= LVT_TIMER && reg <= TIMER_INITIAL || reg == TIMER_DIVIDE || reg == SELF_IPI;
+        return reg == TPR
+                || reg == EOI
+                || reg == SVR
+                || reg == ESR
+                || reg == LVT_CMCI
+                || reg == ICR_LOW
+                || reg >= LVT_TIMER && reg <= TIMER_INITIAL
+                || reg == TIMER_DIVIDE
+                || reg == SELF_IPI;
     }
 
     /** The bits that may be set in a write to an x2APIC register. */
@@ -361,7 +413,7 @@ public final class LocalApic {
             case LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR -> LVT_DEFINED[reg - LVT_TIMER];
             case TIMER_INITIAL -> 0xffffffffL;
             case TIMER_DIVIDE -> ApicTimer.DIVIDE_DEFINED;
-            default -> 0;                                           // EOI, ESR
+            default -> 0; // EOI, ESR
         };
     }
 
@@ -371,7 +423,7 @@ public final class LocalApic {
         icrLow = low & ~(1 << 12);
         int vector = low & 0xff, mode = low >>> 8 & 7, shorthand = low >>> 18 & 3;
         boolean logical = (low & 1 << 11) != 0, assertLevel = (low & 1 << 14) != 0, level = (low & 1 << 15) != 0;
-        if (mode == MODE_INIT && level && !assertLevel) return;             // INIT level de-assert
+        if (mode == MODE_INIT && level && !assertLevel) return; // INIT level de-assert
         if ((mode == MODE_FIXED || mode == MODE_LOWEST) && vector < 16) {
             esrPending |= ESR_SEND_ILLEGAL;
             return;
@@ -387,7 +439,7 @@ public final class LocalApic {
             case MODE_INIT -> processor.initSignal();
             case MODE_STARTUP -> processor.startup(vector);
             case MODE_EXTINT -> processor.wake();
-            default -> { }                                                  // SMI: there is no system management mode
+            default -> {} // SMI: there is no system management mode
         }
     }
 }

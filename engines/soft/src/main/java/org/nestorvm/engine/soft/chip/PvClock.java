@@ -13,8 +13,8 @@ public final class PvClock {
     /** Guest memory as one processor sees it, on that processor's thread. */
     interface Memory {
         /**
-         * The host address of guest-physical memory that is about to be written; 0 when no memory is there, or the address
-         * is wider than the processor's.
+         * The host address of guest-physical memory that is about to be written; 0 when no memory is there, or the
+         * address is wider than the processor's.
          */
         long hostForWrite(long gpa);
     }
@@ -27,7 +27,10 @@ public final class PvClock {
         /** The clock's time at which the TSC has, or had, this value. */
         long timeOfTsc(long tsc);
 
-        /** The guest has given the clock another structure: it is to be written, and to say whether all TSCs are the same. */
+        /**
+         * The guest has given the clock another structure: it is to be written, and to say whether all TSCs are the
+         * same.
+         */
         void clockMoved();
 
         /** Memory has been written beside the processor's own stores. */
@@ -66,7 +69,7 @@ public final class PvClock {
      *
      * @param memory as the processor sees it whose thread this is
      * @param stable the TSCs of all processors are the same, so that the guest may use one processor's structure with
-     * the TSC of another
+     *     the TSC of another
      */
     public void update(Memory memory, boolean stable) {
         long address = systemTime;
@@ -78,7 +81,7 @@ public final class PvClock {
         long tsc = processor.tsc();
         put64(memory, gpa + 8, tsc);
         put64(memory, gpa + 16, processor.timeOfTsc(tsc));
-        put32(memory, gpa + 24, 0x80000000L);                          // ns = (tsc << 1) * 2^31 >> 32
+        put32(memory, gpa + 24, 0x80000000L); // ns = (tsc << 1) * 2^31 >> 32
         put32(memory, gpa + 28, 1 | (stable ? TSC_STABLE << 8 : 0));
         VarHandle.storeStoreFence();
         put32(memory, gpa, version + 1);
@@ -100,7 +103,10 @@ public final class PvClock {
         put32(memory, gpa, version + 1);
     }
 
-    /** Fields never cross a page when the structure is aligned to 4 bytes; one that is not, or is not in memory, is not written. */
+    /**
+     * Fields never cross a page when the structure is aligned to 4 bytes; one that is not, or is not in memory, is not
+     * written.
+     */
     private static boolean allowed(long gpa) {
         return (gpa & 3) == 0;
     }

@@ -6,6 +6,7 @@ import org.nestorvm.memory.sys.HostMemory;
 public final class Decoder {
     /** Results of {@link #decode}. MORE: the bytes at hand do not suffice. LONG: more than 15 bytes, which is #GP. */
     public static final int OK = 0, MORE = 1, UNDEFINED = 2, LONG = 3;
+
     private static final int MAX_LENGTH = 15;
 
     private static final class OutOfBytes extends RuntimeException {
@@ -98,7 +99,7 @@ public final class Decoder {
         i.rep = i.rex = 0;
         boolean addrPrefix = false;
         i.seg = Reg.DS;
-        for (;;) {
+        for (; ; ) {
             int b = peek();
             switch (b) {
                 case 0x26, 0x2e, 0x36, 0x3e -> {
@@ -125,7 +126,7 @@ public final class Decoder {
                             i.addrSize = addrPrefix ? 4 : 8;
                             return;
                         }
-                        i.rex = 0;                                  // a REX in front of another prefix counts for nothing
+                        i.rex = 0; // a REX in front of another prefix counts for nothing
                         i.hasRex = false;
                         continue;
                     }
@@ -148,7 +149,7 @@ public final class Decoder {
         for (Row row : Table.candidates(i.map, i.opcode)) {
             if (i.codeSize == 8 ? row.invalid64 : row.only64) continue;
             switch (row.prefix) {
-                case -1 -> { }
+                case -1 -> {}
                 case 0 -> {
                     if (i.opSizePrefix || i.rep != 0) continue;
                 }
@@ -187,7 +188,7 @@ public final class Decoder {
         i.mod = i.modrm >>> 6;
         i.reg = i.modrm >>> 3 & 7 | (i.rex & 4) << 1;
         i.rm = i.modrm & 7;
-        if (i.mod == 3 || i.map == Table.TWO && i.opcode >= 0x20 && i.opcode <= 0x23) {       // MOV CR, DR: mod is ignored
+        if (i.mod == 3 || i.map == Table.TWO && i.opcode >= 0x20 && i.opcode <= 0x23) { // MOV CR, DR: mod is ignored
             i.mod = 3;
             i.rm |= (i.rex & 1) << 3;
         } else if (i.addrSize == 2) {
@@ -233,7 +234,7 @@ public final class Decoder {
     private void immediate(Insn i, Row row) {
         i.imm = i.imm2 = 0;
         switch (row.immediate) {
-            case 0 -> { }
+            case 0 -> {}
             case -1 -> i.imm = signed(Math.min(i.opSize, 4));
             case -2 -> i.imm = signed(i.opSize);
             case -3 -> {

@@ -1,6 +1,8 @@
 package org.nestorvm.engine.soft.isa;
 
-/** What the decoder found in one instruction: the scratch pad from which operations are made. One per decoder, reused. */
+/**
+ * What the decoder found in one instruction: the scratch pad from which operations are made. One per decoder, reused.
+ */
 public final class Insn {
     /** The row of the table; its mnemonic says what to make. */
     public Row row;
@@ -15,21 +17,24 @@ public final class Insn {
     public int opSize;
     /** Effective address size in bytes: 2, 4, 8. */
     public int addrSize;
+
     public boolean lock, opSizePrefix;
     /** 0, 0xf2 or 0xf3. */
     public int rep;
     /** REX bits W 8, R 4, X 2, B 1; hasRex tells SPL from AH. */
     public int rex;
+
     public boolean hasRex;
     public int map, opcode;
-
     public int modrm, mod, reg, rm;
     /** Memory operand, when mod != 3: indices into cpu.r. */
     public int base, index, scale;
+
     public long disp;
     public boolean ripRelative;
     /** Segment of the memory operand after overrides: ES 0 .. GS 5. */
     public int seg;
+
     boolean segOverride;
     /** Immediates, sign-extended; the second is ENTER's and the selector of a far pointer. */
     public long imm, imm2;

@@ -10,6 +10,5 @@ public final class Reg {
     /** Entries of the register file behind the registers: the address of the running block's first byte, and zero. */
     public static final int RIP = 16, ZERO = 17;
 
-    private Reg() {
-    }
+    private Reg() {}
 }

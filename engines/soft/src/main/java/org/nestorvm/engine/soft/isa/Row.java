@@ -5,9 +5,11 @@ public final class Row {
     public final String mnemonic;
     /** Operand codes as the manual's appendix A writes them: Ev, Gb, Ib, Wo ... */
     public final String[] operands;
+
     public final String family;
     /** Flags written, of "oszapc"; capital letters are undefined afterwards. */
     final String flags;
+
     public final int map, opcode;
     /** Mandatory prefix: -1 any, 0 none of 66 F2 F3, 0x66, 0xf2, 0xf3. */
     public final int prefix;
@@ -17,13 +19,37 @@ public final class Row {
     public final int mod;
     /** Whole second modrm byte (x87), or -1. */
     public final int modrmByte;
-    public final boolean hasModrm, byteOp, invalid64, only64, default64, force64, lockable, endsBlock, rexWOnly, rexWNot;
-    /** Bytes of the immediate: 0..8; -1 depends on operand size (Iz: 2 or 4), -2 full operand size (Iv), -3 address size (Ob, Ov), -4 far pointer. */
+
+    public final boolean hasModrm,
+            byteOp,
+            invalid64,
+            only64,
+            default64,
+            force64,
+            lockable,
+            endsBlock,
+            rexWOnly,
+            rexWNot;
+    /**
+     * Bytes of the immediate: 0..8; -1 depends on operand size (Iz: 2 or 4), -2 full operand size (Iv), -3 address size
+     * (Ob, Ov), -4 far pointer.
+     */
     public final int immediate;
     /** A second immediate byte, or word, follows (ENTER). */
     public final boolean secondByte;
 
-    Row(String mnemonic, String[] operands, String family, String flags, int map, int opcode, int prefix, int digit, int mod, int modrmByte, java.util.Set<String> attributes) {
+    Row(
+            String mnemonic,
+            String[] operands,
+            String family,
+            String flags,
+            int map,
+            int opcode,
+            int prefix,
+            int digit,
+            int mod,
+            int modrmByte,
+            java.util.Set<String> attributes) {
         this.mnemonic = mnemonic;
         this.operands = operands;
         this.family = family;
@@ -41,10 +67,19 @@ public final class Row {
         for (int i = 0; i < operands.length; i++) {
             String o = operands[i];
             modrm |= switch (o.charAt(0)) {
-                case 'E', 'G', 'M', 'R', 'S', 'C', 'D', 'V', 'W', 'P', 'Q', 'N', 'U' -> o.length() > 1 && !o.equals("CL") && !o.equals("DX") && !o.equals("GS") && !o.equals("DS") && !o.equals("CS") && !o.equals("SS") && !o.equals("ES");
+                case 'E', 'G', 'M', 'R', 'S', 'C', 'D', 'V', 'W', 'P', 'Q', 'N', 'U' ->
+                    o.length() > 1
+                            && !o.equals("CL")
+                            && !o.equals("DX")
+                            && !o.equals("GS")
+                            && !o.equals("DS")
+                            && !o.equals("CS")
+                            && !o.equals("SS")
+                            && !o.equals("ES");
                 default -> false;
             };
-            bytes |= i == 0 && o.length() == 2 && o.charAt(1) == 'b' && "EGXYOMZ".indexOf(o.charAt(0)) >= 0 || i == 0 && o.equals("AL");
+            bytes |= i == 0 && o.length() == 2 && o.charAt(1) == 'b' && "EGXYOMZ".indexOf(o.charAt(0)) >= 0
+                    || i == 0 && o.equals("AL");
             int size = switch (o) {
                 case "Ib", "sIb", "Jb" -> 1;
                 case "Iw" -> 2;

@@ -10,7 +10,10 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 
-/** The instruction tables, read from the text files beside this class: what decoder, disassembler and test list have in common. */
+/**
+ * The instruction tables, read from the text files beside this class: what decoder, disassembler and test list have in
+ * common.
+ */
 public final class Table {
     /** Maps: one-byte opcodes, 0F, 0F 38, 0F 3A. */
     public static final int ONE = 0, TWO = 1, THREE_38 = 2, THREE_3A = 3;
@@ -25,8 +28,7 @@ public final class Table {
         for (String file : FILES) read(file);
     }
 
-    private Table() {
-    }
+    private Table() {}
 
     static Row[] candidates(int map, int opcode) {
         return ROWS[map][opcode];
@@ -64,7 +66,10 @@ public final class Table {
     }
 
     private static boolean isHexByte(String s) {
-        return s.length() == 2 && Character.digit(s.charAt(0), 16) >= 0 && Character.digit(s.charAt(1), 16) >= 0 && s.equals(s.toUpperCase(java.util.Locale.ROOT));
+        return s.length() == 2
+                && Character.digit(s.charAt(0), 16) >= 0
+                && Character.digit(s.charAt(1), 16) >= 0
+                && s.equals(s.toUpperCase(java.util.Locale.ROOT));
     }
 
     private static Row parse(String[] word, String family, String file) {
@@ -75,7 +80,7 @@ public final class Table {
             case "66" -> prefix = isHexByte(word[1]) ? 0x66 : -1;
             case "F2" -> prefix = isHexByte(word[1]) ? 0xf2 : -1;
             case "F3" -> prefix = isHexByte(word[1]) ? 0xf3 : -1;
-            default -> { }
+            default -> {}
         }
         if (prefix >= 0) i++;
         int map = ONE, opcode = 0;

@@ -1,6 +1,8 @@
 package org.nestorvm.engine.soft.mmu;
 
-/** What the MMU asks of the decoded code: a page that holds some has no write tag, so that each store to it comes here. */
+/**
+ * What the MMU asks of the decoded code: a page that holds some has no write tag, so that each store to it comes here.
+ */
 public interface CodeWatch {
     /** Does this host page hold decoded code? */
     boolean hasCode(long hostPage);

@@ -5,14 +5,16 @@ import org.nestorvm.engine.soft.state.GuestFault;
 import org.nestorvm.paging.Access;
 
 /**
- * The walk of the guest's own page tables: 32-bit, PAE and 4-level (SDM vol. 3A, chapter 4). Rights are combined over the levels, accessed and dirty bits are set with
- * compare-and-set, and a refusal is #PF with the error code of section 4.7.
+ * The walk of the guest's own page tables: 32-bit, PAE and 4-level (SDM vol. 3A, chapter 4). Rights are combined over
+ * the levels, accessed and dirty bits are set with compare-and-set, and a refusal is #PF with the error code of section
+ * 4.7.
  */
 public final class GuestWalk {
     private static final long P = 1, RW = 2, US = 4, A = 0x20, D = 0x40, PS = 0x80, G = 0x100, NX = 1L << 63;
     private static final int E_PRESENT = 1, E_WRITE = 2, E_USER = 4, E_RESERVED = 8, E_FETCH = 16;
     /** Physical address width that CPUID reports: 46 bits. */
     public static final int MAXPHYADDR = 46;
+
     private static final long ADDRESS = (1L << MAXPHYADDR) - 1 & ~0xfffL;
     private static final long RESERVED_HIGH = (1L << 52) - 1 & ~((1L << MAXPHYADDR) - 1);
 
@@ -22,6 +24,7 @@ public final class GuestWalk {
     final long[] pdpte = new long[4];
     /** Of the last translation. */
     boolean global;
+
     int pageShift;
 
     GuestWalk(Cpu c, Mmu mmu) {
@@ -47,9 +50,13 @@ public final class GuestWalk {
             pageShift = 12;
             return linear & 0xffffffffL;
         }
-        int error = (access == Access.WRITE ? E_WRITE : 0) | (supervisor ? 0 : E_USER) | (access == Access.EXECUTE && executeProtected() ? E_FETCH : 0);
-        for (;;) {
-            long gpa = (c.cr4 & Cpu.CR4_PAE) == 0 ? legacy(linear, access, supervisor, smap, error) : wide(linear, access, supervisor, smap, error);
+        int error = (access == Access.WRITE ? E_WRITE : 0)
+                | (supervisor ? 0 : E_USER)
+                | (access == Access.EXECUTE && executeProtected() ? E_FETCH : 0);
+        for (; ; ) {
+            long gpa = (c.cr4 & Cpu.CR4_PAE) == 0
+                    ? legacy(linear, access, supervisor, smap, error)
+                    : wide(linear, access, supervisor, smap, error);
             if (gpa != -1) return gpa;
         }
     }
@@ -59,12 +66,21 @@ public final class GuestWalk {
     }
 
     /** Is the access allowed, given the rights that all levels share? Throws if not. */
-    private void check(long linear, int access, boolean supervisor, boolean smap, int error, boolean writable, boolean user, boolean noExecute) {
+    private void check(
+            long linear,
+            int access,
+            boolean supervisor,
+            boolean smap,
+            int error,
+            boolean writable,
+            boolean user,
+            boolean noExecute) {
         boolean ok;
         if (supervisor) {
             ok = switch (access) {
                 case Access.EXECUTE -> !noExecute && !(user && (c.cr4 & Cpu.CR4_SMEP) != 0);
-                case Access.WRITE -> (writable || (c.cr0 & Cpu.CR0_WP) == 0) && !(user && smap && (c.cr4 & Cpu.CR4_SMAP) != 0);
+                case Access.WRITE ->
+                    (writable || (c.cr0 & Cpu.CR0_WP) == 0) && !(user && smap && (c.cr4 & Cpu.CR4_SMAP) != 0);
                 default -> !(user && smap && (c.cr4 & Cpu.CR4_SMAP) != 0);
             };
         } else {
@@ -118,20 +134,24 @@ public final class GuestWalk {
             level = 2;
             reserved |= 0x7ff0000000000000L;
         }
-        for (;; level--) {
+        for (; ; level--) {
             int shift = 12 + 9 * (level - 1);
             long at = table + (linear >>> shift & 0x1ff) * 8;
             long entry = mmu.loadEntry(at, 8);
             if ((entry & P) == 0) throw pageFault(linear, error);
-            if ((entry & reserved) != 0 || level == 4 && (entry & PS) != 0) throw pageFault(linear, error | E_PRESENT | E_RESERVED);
+            if ((entry & reserved) != 0 || level == 4 && (entry & PS) != 0)
+                throw pageFault(linear, error | E_PRESENT | E_RESERVED);
             writable &= (entry & RW) != 0;
             user &= (entry & US) != 0;
             noExecute |= (entry & NX) != 0;
             boolean large = level > 1 && (entry & PS) != 0;
             if (level == 1 || large) {
-                if (large && (entry & (1L << shift) - 1 & ~0x1fffL) != 0) throw pageFault(linear, error | E_PRESENT | E_RESERVED);
+                if (large && (entry & (1L << shift) - 1 & ~0x1fffL) != 0)
+                    throw pageFault(linear, error | E_PRESENT | E_RESERVED);
                 check(linear, access, supervisor, smap, error, writable, user, noExecute);
-                if (at4 != 0 && !mark(at4, 8, entry4, false) || at3 != 0 && !mark(at3, 8, entry3, false) || at2 != 0 && !mark(at2, 8, entry2, false)
+                if (at4 != 0 && !mark(at4, 8, entry4, false)
+                        || at3 != 0 && !mark(at3, 8, entry3, false)
+                        || at2 != 0 && !mark(at2, 8, entry2, false)
                         || !mark(at, 8, entry, access == Access.WRITE)) return -1;
                 pageShift = shift;
                 global = (entry & G) != 0;
@@ -161,7 +181,10 @@ public final class GuestWalk {
         return now == entry || mmu.updateEntry(at, size, entry, now);
     }
 
-    /** Loads the PDPTEs from CR3, as MOV to CR3 does under PAE paging; #GP on reserved bits, and then nothing is changed. */
+    /**
+     * Loads the PDPTEs from CR3, as MOV to CR3 does under PAE paging; #GP on reserved bits, and then nothing is
+     * changed.
+     */
     void loadPdptes(long cr3) {
         long e0 = 0, e1 = 0, e2 = 0, e3 = 0;
         for (int i = 0; i < 4; i++) {

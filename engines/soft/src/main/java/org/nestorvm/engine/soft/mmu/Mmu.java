@@ -20,12 +20,16 @@ import org.nestorvm.vmm.GuestBus;
 import org.nestorvm.vmm.NestedFaultHandler;
 
 /**
- * The memory management unit: the cold half of every access. A miss walks the guest's tables ({@link GuestWalk}); each guest-physical address on the way, and the final one, goes
- * through the nested page table, as on hardware. A nested fault is described in the format's own exit information and handed to the monitor, which makes the page
- * resident, or says that a device or nothing is there.
+ * The memory management unit: the cold half of every access. A miss walks the guest's tables ({@link GuestWalk}); each
+ * guest-physical address on the way, and the final one, goes through the nested page table, as on hardware. A nested
+ * fault is described in the format's own exit information and handed to the monitor, which makes the page resident, or
+ * says that a device or nothing is there.
  */
 public final class Mmu implements SlowMemory {
-    /** The set of tags that are never filled: every access comes to the slow half. For alignment checks and data breakpoints. */
+    /**
+     * The set of tags that are never filled: every access comes to the slow half. For alignment checks and data
+     * breakpoints.
+     */
     private static final long[] NO_TAGS = new long[Cpu.TLB_SIZE];
 
     static {
@@ -55,13 +59,18 @@ public final class Mmu implements SlowMemory {
 
     /** Slots that hold something since the last flush, as set << 12 | slot; execution tags count as sets 3 and 4. */
     private int[] listed = new int[1024];
+
     private int listedCount;
     private final byte[][] marks = new byte[5][Cpu.TLB_SIZE];
     /** 2 MiB regions of which a large page was loaded, hashed; and whether a 1 GiB page was. */
     private final long[] largeRegions = new long[16];
+
     private boolean giantPage;
 
-    /** Counts up when an execution translation goes away: what was checked against the execution TLB before must be checked again. */
+    /**
+     * Counts up when an execution translation goes away: what was checked against the execution TLB before must be
+     * checked again.
+     */
     public int execEpoch;
 
     // Counters, for the closing line.
@@ -69,6 +78,7 @@ public final class Mmu implements SlowMemory {
 
     /** Where a guest-physical address that is no memory was found: set when {@link #hostOf} returns 0. */
     private long deviceGpa;
+
     private boolean deviceIsHole;
 
     public Mmu(Cpu c, NestedPageTable nested, NestedFaultHandler faults, CodeWatch code) {
@@ -118,7 +128,10 @@ public final class Mmu implements SlowMemory {
         };
     }
 
-    /** Of an access that crosses a page: an address in the hole beyond the first half is #GP or #SS before the first half can be #PF. */
+    /**
+     * Of an access that crosses a page: an address in the hole beyond the first half is #GP or #SS before the first
+     * half can be #PF.
+     */
     private void checkEnd(long linear, int size) {
         if (c.longMode() && !canonical(linear + size - 1)) throw notCanonical();
     }
@@ -180,8 +193,8 @@ public final class Mmu implements SlowMemory {
     }
 
     /**
-     * The host address of {@code size} bytes that are aligned memory without code in them, for atomic operations and bulk copies; 0 when they are something else. Faults as a write
-     * or a read.
+     * The host address of {@code size} bytes that are aligned memory without code in them, for atomic operations and
+     * bulk copies; 0 when they are something else. Faults as a write or a read.
      */
     @Override
     public long hostForWrite(long linear, int size) {
@@ -210,11 +223,17 @@ public final class Mmu implements SlowMemory {
 
     /** Alignment check, and data breakpoints: only with a set of tags that is never filled. */
     private void checkEach(long linear, int size, int access) {
-        if (c.cpl == 3 && (c.rflags & Cpu.AC) != 0 && (c.cr0 & Cpu.CR0_AM) != 0 && (linear & Math.min(size & -size, 8) - 1) != 0) throw c.raise(GuestFault.AC, 0);
+        if (c.cpl == 3
+                && (c.rflags & Cpu.AC) != 0
+                && (c.cr0 & Cpu.CR0_AM) != 0
+                && (linear & Math.min(size & -size, 8) - 1) != 0) throw c.raise(GuestFault.AC, 0);
         if (c.dataBreakpoints) Debug.access(c, linear, size, access);
     }
 
-    /** Accesses that the processor makes by itself to descriptor tables and TSS: always as a supervisor, and subject to SMAP whatever AC is. */
+    /**
+     * Accesses that the processor makes by itself to descriptor tables and TSS: always as a supervisor, and subject to
+     * SMAP whatever AC is.
+     */
     @Override
     public long systemLoad(long linear, int size) {
         long value = 0;
@@ -283,13 +302,15 @@ public final class Mmu implements SlowMemory {
     }
 
     /**
-     * Linear to host address, for data, loading the TLB. Returns 0 for a device; {@link #deviceGpa} then says where. Faults like the processor.
+     * Linear to host address, for data, loading the TLB. Returns 0 for a device; {@link #deviceGpa} then says where.
+     * Faults like the processor.
      */
     private long translate(long linear, int access, int set) {
         if (!canonical(linear)) throw notCanonical();
         int slot = (int) (linear >>> 12) & Cpu.TLB_SIZE - 1;
         long page = linear & Cpu.PAGE_MASK;
-        if ((access == Access.WRITE ? c.writeTags[set] : c.readTags[set])[slot] == page) return linear + c.addends[set][slot];
+        if ((access == Access.WRITE ? c.writeTags[set] : c.readTags[set])[slot] == page)
+            return linear + c.addends[set][slot];
         if (access == Access.WRITE && codeTags[set][slot] == page) return besideCode(linear, set, slot);
         misses++;
         long gpa = walk.translate(linear, access, set != Cpu.USER, set == Cpu.SUPERVISOR);
@@ -329,7 +350,7 @@ public final class Mmu implements SlowMemory {
         long gpa = walk.translate(linear, Access.EXECUTE, set == 0, false);
         long host = hostOf(gpa, Access.EXECUTE, true);
         if (host == 0) return 0;
-        execEpoch++;                                            // an older page may lose its place
+        execEpoch++; // an older page may lose its place
         execTags[set][slot] = page;
         execHosts[set][slot] = host & Cpu.PAGE_MASK;
         list(3 + set, slot);
@@ -350,7 +371,8 @@ public final class Mmu implements SlowMemory {
     }
 
     /**
-     * Guest-physical to host address through the nested page table, with nested faults answered. Returns 0 when no memory is there.
+     * Guest-physical to host address through the nested page table, with nested faults answered. Returns 0 when no
+     * memory is there.
      *
      * @param last true for the access itself, false for an entry of the guest's tables
      */
@@ -368,7 +390,9 @@ public final class Mmu implements SlowMemory {
             long info = nested.format().faultInfo(nestedWalk, access, true, last, c.cpl == 3);
             switch (handle(gpa, info)) {
                 case NestedFaultHandler.RESIDENT -> {
-                    if (attempt > 1000) throw new MonitorError("nested fault at gpa 0x" + Long.toHexString(gpa) + " is not resolved after " + attempt + " attempts");
+                    if (attempt > 1000)
+                        throw new MonitorError("nested fault at gpa 0x" + Long.toHexString(gpa)
+                                + " is not resolved after " + attempt + " attempts");
                 }
                 case NestedFaultHandler.MMIO -> {
                     deviceGpa = gpa;
@@ -381,10 +405,14 @@ public final class Mmu implements SlowMemory {
                     return 0;
                 }
                 case NestedFaultHandler.SHORTAGE -> vcpu.leaveIfKicked();
-                case NestedFaultHandler.MISCONFIGURED -> throw new MonitorError("nested page table entry for gpa 0x" + Long.toHexString(gpa) + " is misconfigured");
+                case NestedFaultHandler.MISCONFIGURED ->
+                    throw new MonitorError(
+                            "nested page table entry for gpa 0x" + Long.toHexString(gpa) + " is misconfigured");
                 default -> {
-                    if (access != Access.WRITE) throw new MonitorError("nested page table refuses access " + access + " to memory at gpa 0x" + Long.toHexString(gpa));
-                    deviceGpa = gpa;                                // read-only memory: the write is dropped
+                    if (access != Access.WRITE)
+                        throw new MonitorError("nested page table refuses access " + access + " to memory at gpa 0x"
+                                + Long.toHexString(gpa));
+                    deviceGpa = gpa; // read-only memory: the write is dropped
                     deviceIsHole = true;
                     return 0;
                 }
@@ -392,9 +420,12 @@ public final class Mmu implements SlowMemory {
         }
     }
 
-    /** The handler may wait, for memory or for a lock whose holder waits for this processor's flush; and no translation is kept meanwhile. */
+    /**
+     * The handler may wait, for memory or for a lock whose holder waits for this processor's flush; and no translation
+     * is kept meanwhile.
+     */
     private int handle(long gpa, long info) {
-        if (!vcpu.inGuest()) return faults.handle(gpa, info);       // a state is being loaded
+        if (!vcpu.inGuest()) return faults.handle(gpa, info); // a state is being loaded
         vcpu.leaveGuest();
         int outcome = faults.handle(gpa, info);
         vcpu.enterGuest();
@@ -405,14 +436,18 @@ public final class Mmu implements SlowMemory {
     long loadEntry(long gpa, int size) {
         long host = hostOf(gpa, Access.READ, false);
         if (host == 0) return -1L;
-        return size == 8 ? (long) ATOMIC_LONG.getVolatile(ALL, host) : (int) ATOMIC_INT.getVolatile(ALL, host) & 0xffffffffL;
+        return size == 8
+                ? (long) ATOMIC_LONG.getVolatile(ALL, host)
+                : (int) ATOMIC_INT.getVolatile(ALL, host) & 0xffffffffL;
     }
 
     /** Sets accessed and dirty bits in a guest entry. False when the entry has changed meanwhile: walk again. */
     boolean updateEntry(long gpa, int size, long old, long now) {
         long host = hostOf(gpa, Access.WRITE, false);
         if (host == 0) return true;
-        boolean done = size == 8 ? ATOMIC_LONG.compareAndSet(ALL, host, old, now) : ATOMIC_INT.compareAndSet(ALL, host, (int) old, (int) now);
+        boolean done = size == 8
+                ? ATOMIC_LONG.compareAndSet(ALL, host, old, now)
+                : ATOMIC_INT.compareAndSet(ALL, host, (int) old, (int) now);
         if (done && code.hasCode(host & Cpu.PAGE_MASK)) code.written(host, size);
         return done;
     }
@@ -505,7 +540,8 @@ public final class Mmu implements SlowMemory {
     public void dropWriteTags(long hostPage) {
         for (int i = 0; i < listedCount; i++) {
             int set = listed[i] >>> 12, slot = listed[i] & Cpu.TLB_SIZE - 1;
-            if (set < 3 && c.writeTags[set][slot] != 1 && c.writeTags[set][slot] + c.addends[set][slot] == hostPage) c.writeTags[set][slot] = 1;
+            if (set < 3 && c.writeTags[set][slot] != 1 && c.writeTags[set][slot] + c.addends[set][slot] == hostPage)
+                c.writeTags[set][slot] = 1;
         }
     }
 }

@@ -1,18 +1,20 @@
 package org.nestorvm.engine.soft.number;
 
 /**
- * The elementary functions that x87's are made of, in 128-bit arithmetic: series after a reduction of the argument. Results are good to more than 100 bits,
- * so that their rounding to 64 is right but in the rarest of cases. None is given zero; tiny arguments are the caller's.
+ * The elementary functions that x87's are made of, in 128-bit arithmetic: series after a reduction of the argument.
+ * Results are good to more than 100 bits, so that their rounding to 64 is right but in the rarest of cases. None is
+ * given zero; tiny arguments are the caller's.
  */
 public final class Elementary {
-    private static final Wide LN_2 = new Wide(-1, 0xb17217f7d1cf79abL, 0xc9e3b39803f2f6afL), LOG2_E = new Wide(0, 0xb8aa3b295c17f0bbL, 0xbe87fed0691d3e88L);
+    private static final Wide LN_2 = new Wide(-1, 0xb17217f7d1cf79abL, 0xc9e3b39803f2f6afL),
+            LOG2_E = new Wide(0, 0xb8aa3b295c17f0bbL, 0xbe87fed0691d3e88L);
     /** Pi as x87 reduces by it: 66 bits, in units of 2^-64. As units of 2^-65 the same digits are pi / 2. */
     private static final long PI66_HIGH = 3, PI66_LOW = 0x243f6a8885a308d3L;
+
     private static final long SQRT_2 = 0xb504f333f9de6484L;
     private static final int TERMS = 60, LAST_BIT = 124;
 
-    private Elementary() {
-    }
+    private Elementary() {}
 
     public static Wide pi() {
         return new Wide(1, 0xc90fdaa22168c234L, 0xc4c6628b80dc1cd1L);
@@ -44,7 +46,8 @@ public final class Elementary {
                 high = high << 1 | low >>> 63;
                 low = low << 1 | (bit >= 0 ? x.sig >>> bit & 1 : 0);
                 quotient <<= 1;
-                if (Long.compareUnsigned(high, PI66_HIGH) > 0 || high == PI66_HIGH && Long.compareUnsigned(low, PI66_LOW) >= 0) {
+                if (Long.compareUnsigned(high, PI66_HIGH) > 0
+                        || high == PI66_HIGH && Long.compareUnsigned(low, PI66_LOW) >= 0) {
                     high = high - PI66_HIGH - (Long.compareUnsigned(low, PI66_LOW) < 0 ? 1 : 0);
                     low -= PI66_LOW;
                     quotient |= 1;
@@ -52,7 +55,8 @@ public final class Elementary {
             }
             // The nearer multiple: compare twice the rest.
             long twiceHigh = high << 1 | low >>> 63, twiceLow = low << 1;
-            boolean upper = Long.compareUnsigned(twiceHigh, PI66_HIGH) > 0 || twiceHigh == PI66_HIGH && Long.compareUnsigned(twiceLow, PI66_LOW) > 0;
+            boolean upper = Long.compareUnsigned(twiceHigh, PI66_HIGH) > 0
+                    || twiceHigh == PI66_HIGH && Long.compareUnsigned(twiceLow, PI66_LOW) > 0;
             if (upper) {
                 high = PI66_HIGH - high - (Long.compareUnsigned(PI66_LOW, low) < 0 ? 1 : 0);
                 low = PI66_LOW - low;
@@ -97,9 +101,11 @@ public final class Elementary {
     /** Of a quotient in (0, 1]. */
     public static Wide arcTangent(Wide q) {
         if (q.exponent < -20) return oddSeries(q, true);
-        // A double's worth of the result, and what is left: tan(a - t) = (q cos t - sin t) / (cos t + q sin t), so small that it is the angle.
+        // A double's worth of the result, and what is left: tan(a - t) = (q cos t - sin t) / (cos t + q sin t), so
+        // small that it is the angle.
         Wide t = Wide.of(Math.atan(q.toDouble())), sine = sineSeries(t), cosine = cosineSeries(t);
-        Wide above = q.copy().multiply(cosine).add(sine.copy().negate()), below = q.copy().multiply(sine).add(cosine);
+        Wide above = q.copy().multiply(cosine).add(sine.copy().negate()),
+                below = q.copy().multiply(sine).add(cosine);
         return t.add(above.divide(below));
     }
 
@@ -120,7 +126,8 @@ public final class Elementary {
     /** 2^x - 1 for |x| at most 1. */
     public static Wide powerLessOne(Wide x) {
         Wide z = x.copy().multiply(LN_2), term = z.copy(), sum = z.copy();
-        for (int k = 2; k < TERMS && !term.isZero() && term.exponent > sum.exponent - LAST_BIT; k++) sum.add(term.multiply(z).divide(k));
+        for (int k = 2; k < TERMS && !term.isZero() && term.exponent > sum.exponent - LAST_BIT; k++)
+            sum.add(term.multiply(z).divide(k));
         return sum;
     }
 

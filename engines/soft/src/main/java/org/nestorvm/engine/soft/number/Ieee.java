@@ -5,8 +5,7 @@ public final class Ieee {
     /** The order of a comparison with a NaN, beside -1, 0 and 1. */
     public static final int UNORDERED = 2;
 
-    private Ieee() {
-    }
+    private Ieee() {}
 
     public static long quiet(boolean wide, long nan) {
         return wide ? nan | 1L << 51 : (nan | 1L << 22) & 0xffffffffL;

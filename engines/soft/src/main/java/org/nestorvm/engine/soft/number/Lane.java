@@ -1,15 +1,73 @@
 package org.nestorvm.engine.soft.number;
 
 /**
- * Operations on the lanes of 64 bits, for MMX once and for XMM registers once per half. The names are the mnemonics (SDM vol. 2). Lanes are handled in
- * parallel inside a long where that is possible: {@code h} is a mask of the lanes' top bits, which says how wide they are.
+ * Operations on the lanes of 64 bits, for MMX once and for XMM registers once per half. The names are the mnemonics
+ * (SDM vol. 2). Lanes are handled in parallel inside a long where that is possible: {@code h} is a mask of the lanes'
+ * top bits, which says how wide they are.
  */
 public enum Lane {
-    PADDB, PADDW, PADDD, PADDQ, PADDSB, PADDSW, PADDUSB, PADDUSW, PSUBB, PSUBW, PSUBD, PSUBQ, PSUBSB, PSUBSW, PSUBUSB, PSUBUSW, PAND, PANDN, POR, PXOR,
-    PCMPEQB, PCMPEQW, PCMPEQD, PCMPEQQ, PCMPGTB, PCMPGTW, PCMPGTD, PCMPGTQ, PMINUB, PMINUW, PMINUD, PMINSB, PMINSW, PMINSD, PMAXUB, PMAXUW, PMAXUD, PMAXSB,
-    PMAXSW, PMAXSD, PAVGB, PAVGW, PMULLW, PMULHW, PMULHUW, PMULHRSW, PMULLD, PMULUDQ, PMULDQ, PMADDWD, PMADDUBSW, PSADBW, PSIGNB, PSIGNW, PSIGND, PABSB, PABSW, PABSD;
-
-    public static final long H8 = 0x8080808080808080L, H16 = 0x8000800080008000L, H32 = 0x8000000080000000L, H64 = Long.MIN_VALUE;
+    PADDB,
+    PADDW,
+    PADDD,
+    PADDQ,
+    PADDSB,
+    PADDSW,
+    PADDUSB,
+    PADDUSW,
+    PSUBB,
+    PSUBW,
+    PSUBD,
+    PSUBQ,
+    PSUBSB,
+    PSUBSW,
+    PSUBUSB,
+    PSUBUSW,
+    PAND,
+    PANDN,
+    POR,
+    PXOR,
+    PCMPEQB,
+    PCMPEQW,
+    PCMPEQD,
+    PCMPEQQ,
+    PCMPGTB,
+    PCMPGTW,
+    PCMPGTD,
+    PCMPGTQ,
+    PMINUB,
+    PMINUW,
+    PMINUD,
+    PMINSB,
+    PMINSW,
+    PMINSD,
+    PMAXUB,
+    PMAXUW,
+    PMAXUD,
+    PMAXSB,
+    PMAXSW,
+    PMAXSD,
+    PAVGB,
+    PAVGW,
+    PMULLW,
+    PMULHW,
+    PMULHUW,
+    PMULHRSW,
+    PMULLD,
+    PMULUDQ,
+    PMULDQ,
+    PMADDWD,
+    PMADDUBSW,
+    PSADBW,
+    PSIGNB,
+    PSIGNW,
+    PSIGND,
+    PABSB,
+    PABSW,
+    PABSD;
+    public static final long H8 = 0x8080808080808080L,
+            H16 = 0x8000800080008000L,
+            H32 = 0x8000000080000000L,
+            H64 = Long.MIN_VALUE;
 
     /** {@code a} is the destination's, {@code b} the source's half. */
     public static long apply(Lane op, long a, long b) {
@@ -94,7 +152,8 @@ public enum Lane {
             case PMULHW -> x * y >> 16;
             case PMULHUW -> (x & 0xffff) * (y & 0xffff) >>> 16;
             case PMULHRSW -> (x * y >> 14) + 1 >> 1;
-            case PMADDUBSW -> Math.clamp((x & 0xff) * (byte) y + (x >> 8 & 0xff) * (y >> 8), Short.MIN_VALUE, Short.MAX_VALUE);
+            case PMADDUBSW ->
+                Math.clamp((x & 0xff) * (byte) y + (x >> 8 & 0xff) * (y >> 8), Short.MIN_VALUE, Short.MAX_VALUE);
             default -> throw new IllegalStateException("not an operation on words: " + op);
         };
     }
@@ -217,8 +276,10 @@ public enum Lane {
     }
 
     static long packDoublewords(long low, long high, int min, int max) {
-        return Math.clamp((int) low, min, max) & 0xffffL | (Math.clamp((int) (low >> 32), min, max) & 0xffffL) << 16
-                | (Math.clamp((int) high, min, max) & 0xffffL) << 32 | (Math.clamp((int) (high >> 32), min, max) & 0xffffL) << 48;
+        return Math.clamp((int) low, min, max) & 0xffffL
+                | (Math.clamp((int) (low >> 32), min, max) & 0xffffL) << 16
+                | (Math.clamp((int) high, min, max) & 0xffffL) << 32
+                | (Math.clamp((int) (high >> 32), min, max) & 0xffffL) << 48;
     }
 
     /** Interleaves the low halves of a and b: a's lane first. */
@@ -241,7 +302,18 @@ public enum Lane {
     }
 
     /** Operations that make 64 bits of two halves. */
-    public enum Pair { PACKSSWB, PACKUSWB, PACKSSDW, PACKUSDW, PHADDW, PHADDSW, PHADDD, PHSUBW, PHSUBSW, PHSUBD }
+    public enum Pair {
+        PACKSSWB,
+        PACKUSWB,
+        PACKSSDW,
+        PACKUSDW,
+        PHADDW,
+        PHADDSW,
+        PHADDD,
+        PHSUBW,
+        PHSUBSW,
+        PHSUBD
+    }
 
     public static long pair(Pair op, long a, long b) {
         return switch (op) {

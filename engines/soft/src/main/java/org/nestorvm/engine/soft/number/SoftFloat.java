@@ -1,11 +1,13 @@
 package org.nestorvm.engine.soft.number;
 
 /**
- * Binary floating-point arithmetic on unpacked numbers, IEEE 754 with x86's choices: tininess is detected after rounding, and all exceptions are reported
- * as sticky flags. x87 and SSE share it; what differs (NaN rules, formats, what happens when an exception is not masked) stands with them.
+ * Binary floating-point arithmetic on unpacked numbers, IEEE 754 with x86's choices: tininess is detected after
+ * rounding, and all exceptions are reported as sticky flags. x87 and SSE share it; what differs (NaN rules, formats,
+ * what happens when an exception is not masked) stands with them.
  *
- * <p>An operation leaves an exact result, or one exact to 128 bits with a sticky last bit, in {@link #negative}, {@link #exponent}, {@link #hi} and {@link #lo};
- * {@link #round} brings it into a format. The number is {@code (-1)^negative * hi:lo * 2^(exponent - 127)} with the top bit of {@code hi} set, or zero if {@code hi} is 0.
+ * <p>An operation leaves an exact result, or one exact to 128 bits with a sticky last bit, in {@link #negative},
+ * {@link #exponent}, {@link #hi} and {@link #lo}; {@link #round} brings it into a format. The number is
+ * {@code (-1)^negative * hi:lo * 2^(exponent - 127)} with the top bit of {@code hi} set, or zero if {@code hi} is 0.
  * One instance per processor; it allocates nothing.
  */
 public final class SoftFloat {
@@ -15,6 +17,7 @@ public final class SoftFloat {
     public static final int NEAREST = 0, DOWN = 1, UP = 2, CHOP = 3;
     /** The exponent of an infinite result. */
     public static final int INFINITE = Integer.MAX_VALUE;
+
     private static final long TOP = Long.MIN_VALUE;
 
     /** Operands of the operation in hand. */
@@ -31,6 +34,7 @@ public final class SoftFloat {
 
     /** The result of an x87 operation, as a register. */
     public int exponent80;
+
     public long mantissa80;
 
     /** One operand: {@code sig * 2^(exponent - 63)}, the top bit of sig set unless it is zero. */
@@ -51,7 +55,10 @@ public final class SoftFloat {
             return kind == NORMAL || kind == DENORMAL;
         }
 
-        /** Takes a double, or a float in the low half. With {@code daz} a denormal is a zero. A NaN keeps its payload left aligned behind bit 63. */
+        /**
+         * Takes a double, or a float in the low half. With {@code daz} a denormal is a zero. A NaN keeps its payload
+         * left aligned behind bit 63.
+         */
         public void set(boolean wide, long bits, boolean daz) {
             if (wide) set(bits < 0, (int) (bits >>> 52) & 0x7ff, bits << 11, 0x7ff, 1023, daz);
             else set((int) bits < 0, (int) (bits >>> 23) & 0xff, bits << 40, 0xff, 127, daz);
@@ -79,7 +86,10 @@ public final class SoftFloat {
             }
         }
 
-        /** Takes an x87 register. Unnormals, pseudo-NaNs and pseudo-infinities (exponent not 0, top bit clear) are UNSUPPORTED; a pseudo-denormal is DENORMAL. */
+        /**
+         * Takes an x87 register. Unnormals, pseudo-NaNs and pseudo-infinities (exponent not 0, top bit clear) are
+         * UNSUPPORTED; a pseudo-denormal is DENORMAL.
+         */
         public void set80(int signAndExponent, long mantissa) {
             negative = (signAndExponent & 0x8000) != 0;
             int field = signAndExponent & 0x7fff;
@@ -184,7 +194,10 @@ public final class SoftFloat {
         set(sign, exp, quotient, next | (next * b.sig != 0 ? 1 : 0));
     }
 
-    /** The quotient of a 128-bit number and a 64-bit one whose top bit is set; {@code top < divisor}. Two steps of Knuth's algorithm D. */
+    /**
+     * The quotient of a 128-bit number and a 64-bit one whose top bit is set; {@code top < divisor}. Two steps of
+     * Knuth's algorithm D.
+     */
     static long divide128(long top, long low, long divisor) {
         long dh = divisor >>> 32, dl = divisor & 0xffffffffL;
         long q1 = digit(top, low >>> 32, dh, dl);
@@ -208,7 +221,8 @@ public final class SoftFloat {
             zero(b.negative);
             return;
         }
-        // The radicand is sig * 2^odd in [1, 4) after the scale by an even power; two of its bits enter the remainder at each step.
+        // The radicand is sig * 2^odd in [1, 4) after the scale by an even power; two of its bits enter the remainder
+        // at each step.
         int odd = b.exponent & 1;
         long radicand = odd != 0 ? b.sig : b.sig >>> 1, spill = odd != 0 ? 0 : b.sig << 63;
         long root = 0, remHigh = 0, remLow = 0, extra = 0;
@@ -219,7 +233,9 @@ public final class SoftFloat {
             spill <<= 2;
             // trial = root * 4 + 1
             long trialHigh = root >>> 62, trialLow = root << 2 | 1;
-            boolean fits = remHigh != trialHigh ? Long.compareUnsigned(remHigh, trialHigh) > 0 : Long.compareUnsigned(remLow, trialLow) >= 0;
+            boolean fits = remHigh != trialHigh
+                    ? Long.compareUnsigned(remHigh, trialHigh) > 0
+                    : Long.compareUnsigned(remLow, trialLow) >= 0;
             root <<= 1;
             if (fits) {
                 long before = remLow;
@@ -280,8 +296,9 @@ public final class SoftFloat {
     }
 
     /**
-     * Rounds to {@code precision} bits and exponents {@code emin}..{@code emax}. A masked overflow gives infinity or the largest number; an
-     * exception that is not masked leaves the exponent, moved by {@code wrap}, as x87 delivers it.
+     * Rounds to {@code precision} bits and exponents {@code emin}..{@code emax}. A masked overflow gives infinity or
+     * the largest number; an exception that is not masked leaves the exponent, moved by {@code wrap}, as x87 delivers
+     * it.
      *
      * @param masks exceptions that are masked, as bits OE and UE
      */
@@ -354,7 +371,9 @@ public final class SoftFloat {
         return hi >>> 64 - precision == -1L >>> 64 - precision && increments(precision, rounding);
     }
 
-    /** Rounds hi:lo, whatever its size, to an integer in hi, for conversions; false if it does not fit 64 bits. Sets PE. */
+    /**
+     * Rounds hi:lo, whatever its size, to an integer in hi, for conversions; false if it does not fit 64 bits. Sets PE.
+     */
     public boolean roundToInteger(int rounding) {
         roundedUp = false;
         if (hi == 0) return true;

@@ -1,16 +1,16 @@
 package org.nestorvm.engine.soft.number;
 
 /**
- * A number with 128 bits of significand, for functions whose results are wanted in 64: {@code (-1)^negative * hi:lo * 2^(exponent - 127)}, the top bit of hi set, or zero if hi is 0.
- * Operations truncate: each loses at most a few units in the last of 128 places. They change the number and return it.
+ * A number with 128 bits of significand, for functions whose results are wanted in 64: {@code (-1)^negative * hi:lo *
+ * 2^(exponent - 127)}, the top bit of hi set, or zero if hi is 0. Operations truncate: each loses at most a few units
+ * in the last of 128 places. They change the number and return it.
  */
 public final class Wide {
     public boolean negative;
     public int exponent;
     public long hi, lo;
 
-    public Wide() {
-    }
+    public Wide() {}
 
     public Wide(int exponent, long hi, long lo) {
         this.exponent = exponent;
@@ -149,7 +149,9 @@ public final class Wide {
         long restHi = hi, restLo = lo, q1 = 0, q0 = 0;
         boolean carry = false;
         for (int i = 0; i < 128; i++) {
-            boolean fits = carry || Long.compareUnsigned(restHi, b.hi) > 0 || restHi == b.hi && Long.compareUnsigned(restLo, b.lo) >= 0;
+            boolean fits = carry
+                    || Long.compareUnsigned(restHi, b.hi) > 0
+                    || restHi == b.hi && Long.compareUnsigned(restLo, b.lo) >= 0;
             q1 = q1 << 1 | q0 >>> 63;
             q0 <<= 1;
             if (fits) {

@@ -4,7 +4,10 @@ import org.nestorvm.engine.soft.isa.Insn;
 import org.nestorvm.engine.soft.isa.Reg;
 import org.nestorvm.engine.soft.state.Cpu;
 
-/** An instruction with a memory operand. Base and index name entries of {@code cpu.r}, where {@link Reg#ZERO} is always 0 and {@link Reg#RIP} the block's start, so that no form needs a test. */
+/**
+ * An instruction with a memory operand. Base and index name entries of {@code cpu.r}, where {@link Reg#ZERO} is always
+ * 0 and {@link Reg#RIP} the block's start, so that no form needs a test.
+ */
 public abstract class MemOp extends Op {
     public final int base, index, scale, seg;
     public final long disp;

@@ -5,8 +5,9 @@ import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.GuestFault;
 
 /**
- * One decoded instruction. An operation lies in a {@code Block}; while the block runs, {@code cpu.r[Reg.RIP]} keeps the address of the block's first byte,
- * and only the last operation of a block changes it. An operation either completes, or throws {@link GuestFault} having changed nothing.
+ * One decoded instruction. An operation lies in a {@code Block}; while the block runs, {@code cpu.r[Reg.RIP]} keeps the
+ * address of the block's first byte, and only the last operation of a block changes it. An operation either completes,
+ * or throws {@link GuestFault} having changed nothing.
  */
 public abstract class Op {
     /** Offsets of this instruction's first byte and of the one behind it, from the block's first byte. */

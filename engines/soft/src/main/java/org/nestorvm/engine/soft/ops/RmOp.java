@@ -5,12 +5,13 @@ import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.Flags;
 
 /**
- * An instruction with a modrm byte and general registers: operand {@code rm} is a register or memory, {@code reg} a register. Values travel sign-extended to 64 bits, which is
- * what {@link Flags} wants.
+ * An instruction with a modrm byte and general registers: operand {@code rm} is a register or memory, {@code reg} a
+ * register. Values travel sign-extended to 64 bits, which is what {@link Flags} wants.
  */
 public abstract class RmOp extends MemOp {
     /** Operand size in bytes, and its bits as a shift that sign-extends. */
     public final int size, shift;
+
     public final boolean isReg;
     public final int rm, reg;
     private final boolean rmHigh, regHigh;

@@ -5,11 +5,11 @@ import java.util.concurrent.atomic.LongAdder;
 import org.nestorvm.engine.soft.mmu.CodeWatch;
 
 /**
- * The decoded code of one machine, by host page; shared by its processors. A page with code has no write tag in any processor's TLB, so a store to it comes here
- * and the blocks that it hits become invalid; bytes of the page that no block covers are written without loss. Stores
- * by devices
- * of this process come here too ({@code SoftVm.memoryWritten}). Those of devices in processes of their own are not seen: a page's bytes are compared with the ones that
- * were decoded whenever a processor loads its translation for execution anew.
+ * The decoded code of one machine, by host page; shared by its processors. A page with code has no write tag in any
+ * processor's TLB, so a store to it comes here and the blocks that it hits become invalid; bytes of the page that no
+ * block covers are written without loss. Stores by devices of this process come here too
+ * ({@code SoftVm.memoryWritten}). Those of devices in processes of their own are not seen: a page's bytes are compared
+ * with the ones that were decoded whenever a processor loads its translation for execution anew.
  */
 public final class CodeCache implements CodeWatch {
     private final ConcurrentHashMap<Long, CodePage> pages = new ConcurrentHashMap<>();
@@ -31,7 +31,10 @@ public final class CodeCache implements CodeWatch {
         return host >>> 12;
     }
 
-    /** A guest that jumps to every byte of its memory has more code than the host has heap: then the caller has everything forgotten. */
+    /**
+     * A guest that jumps to every byte of its memory has more code than the host has heap: then the caller has
+     * everything forgotten.
+     */
     boolean full() {
         return bytes.sum() > limitBytes;
     }
@@ -41,13 +44,19 @@ public final class CodeCache implements CodeWatch {
         return generation;
     }
 
-    /** Does this page hold code? Called when a write tag is about to be set; a processor that adds the first code of a page takes away the tags afterwards. */
+    /**
+     * Does this page hold code? Called when a write tag is about to be set; a processor that adds the first code of a
+     * page takes away the tags afterwards.
+     */
     @Override
     public boolean hasCode(long hostPage) {
         return pages.containsKey(key(hostPage));
     }
 
-    /** A block of the owner's: if only another processor has decoded it, a copy is made. One that crosses pages is not copied, since the copy would have to appear in both at once. */
+    /**
+     * A block of the owner's: if only another processor has decoded it, a copy is made. One that crosses pages is not
+     * copied, since the copy would have to appear in both at once.
+     */
     Block find(long host, int mode, Interpreter owner) {
         CodePage page = pages.get(key(host));
         if (page == null) return null;
@@ -61,7 +70,10 @@ public final class CodeCache implements CodeWatch {
         }
     }
 
-    /** The page's place here, from now on if it had none. Unless it is {@link CodePage#settled} the caller sees to it that no processor keeps a write tag for it, and says so, before decoding. */
+    /**
+     * The page's place here, from now on if it had none. Unless it is {@link CodePage#settled} the caller sees to it
+     * that no processor keeps a write tag for it, and says so, before decoding.
+     */
     CodePage page(long hostPage) {
         CodePage page = pages.get(key(hostPage));
         if (page != null) return page;
@@ -106,7 +118,10 @@ public final class CodeCache implements CodeWatch {
         bytes.add(block.heapBytes());
     }
 
-    /** A store of a processor's or a device's, already done. @return true when code was hit: the running block must end with this instruction */
+    /**
+     * A store of a processor's or a device's, already done. @return true when code was hit: the running block must end
+     * with this instruction
+     */
     @Override
     public boolean written(long host, int size) {
         CodePage page = pages.get(key(host));
@@ -115,7 +130,7 @@ public final class CodeCache implements CodeWatch {
             page.noteStore((int) (host & 0xfff), size);
             if (page.misses((int) (host & 0xfff), size)) return false;
             page.invalidate(this);
-            drop(page);                                         // data from now on, until somebody runs it again
+            drop(page); // data from now on, until somebody runs it again
             return true;
         }
     }
@@ -146,8 +161,9 @@ public final class CodeCache implements CodeWatch {
     // ---- classes of hot blocks ----
 
     /**
-     * Makes a class of a block that lies in one page. A guest can have any number of hot blocks, and neither HotSpot's code cache nor its metaspace has room for all: then every compiled block of
-     * the machine starts again as a cold one. The host unloads the classes when it runs short of room.
+     * Makes a class of a block that lies in one page. A guest can have any number of hot blocks, and neither HotSpot's
+     * code cache nor its metaspace has room for all: then every compiled block of the machine starts again as a cold
+     * one. The host unloads the classes when it runs short of room.
      */
     void compile(Block block) {
         CodePage page = pages.get(key(block.host));
@@ -161,7 +177,7 @@ public final class CodeCache implements CodeWatch {
             if (compiled == null) compiled = BlockCompiler.compile(block);
         } catch (OutOfMemoryError e) {
             coolDown();
-            block.heat = 0;                                     // interpreted it goes on, and may be tried again
+            block.heat = 0; // interpreted it goes on, and may be tried again
             return;
         }
         synchronized (page) {

@@ -20,6 +20,7 @@ final class CodePage {
     private int count;
     /** Lines of 64 bytes of which a block covers a byte, and for each line which bytes. */
     private long lines;
+
     private final long[] covered = new long[64];
     /** The page as it was when its blocks were decoded; lines that no block covers do not matter. */
     private final byte[] copy = new byte[4096];
@@ -109,8 +110,8 @@ final class CodePage {
     boolean misses(int from, int size) {
         int first = from >>> 6, last = from + size - 1 >>> 6;
         if ((lines >>> first & ~(-2L << last - first)) == 0) return true;
-        for (int line = first; line <= last; line++) if ((covered[line] & bytesOf(line, from, from
-            + size)) != 0) return false;
+        for (int line = first; line <= last; line++)
+            if ((covered[line] & bytesOf(line, from, from + size)) != 0) return false;
         HostMemory.copyOut(hostPage + from, copy, from, size);
         return true;
     }
@@ -125,7 +126,8 @@ final class CodePage {
         return true;
     }
 
-    private static final java.lang.invoke.VarHandle LONG = java.lang.invoke.MethodHandles.byteArrayViewVarHandle(long[].class, java.nio.ByteOrder.LITTLE_ENDIAN);
+    private static final java.lang.invoke.VarHandle LONG =
+            java.lang.invoke.MethodHandles.byteArrayViewVarHandle(long[].class, java.nio.ByteOrder.LITTLE_ENDIAN);
 
     void forEach(Consumer<Block> action) {
         for (Block b : blocks) if (b != null) action.accept(b);

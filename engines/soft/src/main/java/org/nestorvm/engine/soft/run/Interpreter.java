@@ -15,8 +15,8 @@ import org.nestorvm.memory.sys.HostMemory;
 import org.nestorvm.vmm.Exit;
 
 /**
- * Finds, decodes and runs blocks. Whatever is rare (interrupts, shadows, single steps, breakpoints, flush requests, stop requests) sets {@link Cpu#attention} and is answered by
- * {@link RunControl#attend} between two blocks.
+ * Finds, decodes and runs blocks. Whatever is rare (interrupts, shadows, single steps, breakpoints, flush requests,
+ * stop requests) sets {@link Cpu#attention} and is answered by {@link RunControl#attend} between two blocks.
  */
 public final class Interpreter {
     private static final int CACHE_SIZE = 1 << 15;
@@ -27,15 +27,20 @@ public final class Interpreter {
     private final CodeCache code;
     private final RunControl control;
     private final Decoder decoder = new Decoder();
-    /** Blocks by linear address and mode; hints that are checked against the execution TLB. What the check needs stands in the block, whose memory is needed anyway. */
+    /**
+     * Blocks by linear address and mode; hints that are checked against the execution TLB. What the check needs stands
+     * in the block, whose memory is needed anyway.
+     */
     private final Block[] blocks = new Block[CACHE_SIZE];
     /** 32 bytes for an instruction that crosses pages. */
     private final long scratch;
+
     private final Op[] ops = new Op[MAX_OPS + 1];
     /** The instruction before the one in the decoder. */
     private final Insn previous = new Insn();
     /** Decode for a single step: no pairs, and the block is not kept. */
     private boolean apart;
+
     private int generation;
     public long decoded, compiled;
 
@@ -47,11 +52,14 @@ public final class Interpreter {
         this.scratch = scratch;
     }
 
-    /** Runs until {@link RunControl#attend} wants to leave. A guest's fault comes out as {@link GuestFault}, with the instruction pointer at the faulting instruction. */
+    /**
+     * Runs until {@link RunControl#attend} wants to leave. A guest's fault comes out as {@link GuestFault}, with the
+     * instruction pointer at the faulting instruction.
+     */
     public Exit loop() {
         Cpu c = this.c;
         Block last = null;
-        for (;;) {
+        for (; ; ) {
             if (c.attention || c.retired >= c.deadline) {
                 Exit exit = control.attend();
                 if (exit != null) return exit;
@@ -87,7 +95,10 @@ public final class Interpreter {
         return op.setsIp() && !(op instanceof Strings.StringOp) && c.r[Reg.RIP] != next;
     }
 
-    /** The block will be compiled, and is not entered this time. A block that crosses pages stays as it is: it is looked up each time anyway. */
+    /**
+     * The block will be compiled, and is not entered this time. A block that crosses pages stays as it is: it is looked
+     * up each time anyway.
+     */
     private Block heated(Block b) {
         if (b.nextHostPage == 0 && b.valid) {
             code.compile(b);
@@ -109,7 +120,7 @@ public final class Interpreter {
         c.limit = limit;
         c.block = b;
         int i = 0;
-        do {                                                        // four calls, so that the host can predict each by its place
+        do { // four calls, so that the host can predict each by its place
             c.opIndex = i;
             ops[i++].exec(c);
             if (i >= c.limit) break;
@@ -125,7 +136,10 @@ public final class Interpreter {
         return finish(b, i);
     }
 
-    /** After {@code i} operations of a block, all of them or fewer. @return the block, if another may be linked behind it */
+    /**
+     * After {@code i} operations of a block, all of them or fewer. @return the block, if another may be linked behind
+     * it
+     */
     private Block finish(Block b, int i) {
         Cpu c = this.c;
         Op[] ops = b.ops;
@@ -152,7 +166,8 @@ public final class Interpreter {
         Block b = behind ? last.behind : last.elsewhere;
         if (b != null && b.key == key && b.epoch == mmu.execEpoch && b.valid) return b;
         Block found = next();
-        boolean stale = b == null || b.epoch != mmu.execEpoch || !b.valid;          // the first of several targets keeps its place
+        boolean stale =
+                b == null || b.epoch != mmu.execEpoch || !b.valid; // the first of several targets keeps its place
         if (stale && last.valid && found.key == key) {
             if (behind) last.behind = found;
             else last.elsewhere = found;
@@ -176,14 +191,20 @@ public final class Interpreter {
         boolean still = old != null && old.key == key && old.valid && holds(linear, old) && fits(old);
         Block b = still ? old : find(linear);
         b.key = key;
-        b.epoch = holds(linear, b) ? mmu.execEpoch : mmu.execEpoch - 1;             // another processor's flush may have been answered meanwhile
+        b.epoch = holds(linear, b)
+                ? mmu.execEpoch
+                : mmu.execEpoch - 1; // another processor's flush may have been answered meanwhile
         blocks[slot] = b;
         return b;
     }
 
-    /** Whether the execution TLB has the block's bytes at this address. As long as its epoch lasts it goes on having them. */
+    /**
+     * Whether the execution TLB has the block's bytes at this address. As long as its epoch lasts it goes on having
+     * them.
+     */
     private boolean holds(long linear, Block b) {
-        return mmu.codePage(linear) == (b.host & Cpu.PAGE_MASK) && (b.nextHostPage == 0 || mmu.codePage(nextPage(linear)) == b.nextHostPage);
+        return mmu.codePage(linear) == (b.host & Cpu.PAGE_MASK)
+                && (b.nextHostPage == 0 || mmu.codePage(nextPage(linear)) == b.nextHostPage);
     }
 
     /** The CS limit, outside 64-bit code. */
@@ -262,12 +283,23 @@ public final class Interpreter {
             if (nextHostPage != 0) break;
         }
         decoded++;
-        Block b = new Block(this, java.util.Arrays.copyOf(ops, n), host, nextHostPage, c.mode, length, ops[n - 1].setsIp(), fused ? n + 1 : n);
+        Block b = new Block(
+                this,
+                java.util.Arrays.copyOf(ops, n),
+                host,
+                nextHostPage,
+                c.mode,
+                length,
+                ops[n - 1].setsIp(),
+                fused ? n + 1 : n);
         if (!apart) code.add(b, page, stores, nextPage, nextStores);
         return b;
     }
 
-    /** The page as one that no processor writes unseen. Two that come at once both see to it: neither may decode before, and each may wait for the other. */
+    /**
+     * The page as one that no processor writes unseen. Two that come at once both see to it: neither may decode before,
+     * and each may wait for the other.
+     */
     private CodePage codePage(long hostPage) {
         CodePage page = code.page(hostPage);
         if (!page.settled) {
@@ -278,7 +310,8 @@ public final class Interpreter {
     }
 
     private boolean outsideLimit(long ip, int end) {
-        return c.codeSize != 8 && Long.compareUnsigned((ip & 0xffffffffL) + end - 1, c.segLimit[Reg.CS] & 0xffffffffL) > 0;
+        return c.codeSize != 8
+                && Long.compareUnsigned((ip & 0xffffffffL) + end - 1, c.segLimit[Reg.CS] & 0xffffffffL) > 0;
     }
 
     private void refuse(int result) {

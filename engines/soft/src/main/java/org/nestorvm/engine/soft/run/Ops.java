@@ -17,8 +17,7 @@ import org.nestorvm.engine.soft.ops.x87.X87;
 
 /** From a decoded instruction to the operation that executes it: one maker a family of the table. */
 public final class Ops {
-    private Ops() {
-    }
+    private Ops() {}
 
     /** Null when the combination is undefined: #UD. */
     public static Op make(Insn i) {

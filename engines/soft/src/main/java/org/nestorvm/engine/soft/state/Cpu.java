@@ -12,34 +12,52 @@ import org.nestorvm.engine.soft.isa.Reg;
 import org.nestorvm.engine.soft.number.SoftFloat;
 
 /**
- * The state of one processor, as plain fields that operations read and write directly, and the fast half of its memory accesses. Nothing is kept elsewhere
- * between instructions, so the state is exact whenever Java code can be called.
+ * The state of one processor, as plain fields that operations read and write directly, and the fast half of its memory
+ * accesses. Nothing is kept elsewhere between instructions, so the state is exact whenever Java code can be called.
  *
- * <p>Flags are lazy: an arithmetic operation leaves its operands and its result, {@link Flags} computes a flag when somebody reads it.
+ * <p>Flags are lazy: an arithmetic operation leaves its operands and its result, {@link Flags} computes a flag when
+ * somebody reads it.
  *
- * <p>The TLB is direct mapped. A tag is the linear address of a page, or 1 for none; a probe compares it with the page of the access's <em>last</em> byte, so that
- * an access that crosses pages misses as well. There are three sets of tags, chosen by {@link #updateMode}: supervisor with SMAP in force, user, and supervisor
- * with access to user pages, so that neither a change of privilege nor STAC flushes anything. A page that holds decoded code, is a device,
- * or is not dirty yet has no write tag: the slow half decides.
+ * <p>The TLB is direct mapped. A tag is the linear address of a page, or 1 for none; a probe compares it with the page
+ * of the access's <em>last</em> byte, so that an access that crosses pages misses as well. There are three sets of
+ * tags, chosen by {@link #updateMode}: supervisor with SMAP in force, user, and supervisor with access to user pages,
+ * so that neither a change of privilege nor STAC flushes anything. A page that holds decoded code, is a device, or is
+ * not dirty yet has no write tag: the slow half decides.
  */
 public final class Cpu {
     public static final int TLB_SIZE = 4096;
     public static final long PAGE_MASK = ~0xfffL;
     public static final int SUPERVISOR = 0, USER = 1, SUPERVISOR_AC = 2;
-
-    public static final long CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, TF = 0x100, IF = 0x200, DF = 0x400, OF = 0x800, IOPL = 0x3000, NT = 0x4000, RF = 0x10000,
-            VM = 0x20000, AC = 0x40000, VIF = 0x80000, VIP = 0x100000, ID = 0x200000;
+    public static final long CF = 1,
+            PF = 4,
+            AF = 0x10,
+            ZF = 0x40,
+            SF = 0x80,
+            TF = 0x100,
+            IF = 0x200,
+            DF = 0x400,
+            OF = 0x800,
+            IOPL = 0x3000,
+            NT = 0x4000,
+            RF = 0x10000,
+            VM = 0x20000,
+            AC = 0x40000,
+            VIF = 0x80000,
+            VIP = 0x100000,
+            ID = 0x200000;
     public static final long STATUS = CF | PF | AF | ZF | SF | OF;
 
     // General registers, and the two constants behind them.
     public final long[] r = new long[18];
 
-    // Flags. What ccKind says is not lazy stands in rflags; the status bits of rflags are stale unless ccKind is Flags.EXPLICIT.
+    // Flags. What ccKind says is not lazy stands in rflags; the status bits of rflags are stale unless ccKind is
+    // Flags.EXPLICIT.
     public int ccKind;
     /** Bits of the operation less one: 7, 15, 31, 63. */
     public int ccMsb;
     /** Operands and result, sign-extended to 64 bits. */
     public long ccA, ccB, ccR;
+
     public long rflags = 2;
 
     // Segments.
@@ -48,16 +66,29 @@ public final class Cpu {
     public final int[] segLimit = new int[8];
     /** Access rights in VMCS layout: see CpuState.access. */
     public final int[] segAccess = new int[8];
+
     public long gdtrBase, idtrBase;
     public int gdtrLimit, idtrLimit;
 
     // Control, debug and model-specific registers.
     public long cr0, cr2, cr3, cr4, cr8, xcr0 = 1, efer;
     public final long[] dr = new long[8];
-    public long star, lstar, cstar, sfmask, kernelGsBase, sysenterCs, sysenterEsp, sysenterEip, tscAux, pat, miscEnable, xss;
+    public long star,
+            lstar,
+            cstar,
+            sfmask,
+            kernelGsBase,
+            sysenterCs,
+            sysenterEsp,
+            sysenterEip,
+            tscAux,
+            pat,
+            miscEnable,
+            xss;
     public int cpl;
 
-    // x87: registers by physical number; st(i) is number (fpTop + i) & 7. An exponent has the sign in bit 15. MMX registers are the significands.
+    // x87: registers by physical number; st(i) is number (fpTop + i) & 7. An exponent has the sign in bit 15. MMX
+    // registers are the significands.
     public final long[] fpMantissa = new long[8];
     public final int[] fpExponent = new int[8];
     public int fpTop;
@@ -66,28 +97,34 @@ public final class Cpu {
     public int fpStatus;
     /** Bit n: physical register n is in use. */
     public int fpUsed;
+
     public int fpOpcode;
     public long fpIp, fpDp;
     public int fpIpSelector, fpDpSelector;
 
-    // SSE: register n is xmm[2n] (bits 63:0) and xmm[2n+1]. Behind the sixteen registers one more holds an operand from memory, so that operations need not tell the two apart.
+    // SSE: register n is xmm[2n] (bits 63:0) and xmm[2n+1]. Behind the sixteen registers one more holds an operand from
+    // memory, so that operations need not tell the two apart.
     public static final int XMM_SCRATCH = 32;
     public final long[] xmm = new long[34];
     public int mxcsr = 0x1f80;
     /** What CR0 and CR4 say about the use of SSE, and of x87 and MMX: see {@link #updateFpuAccess}. */
     public boolean sseDisabled = true, fpuDisabled;
+
     public final SoftFloat soft = new SoftFloat();
     /** Scratch of the instructions that save and restore the whole state. */
     public final byte[] fxImage = new byte[FpuState.SIZE];
 
     // TLB: [set][index]. The current set's arrays stand in the plain fields.
-    public final long[][] readTags = new long[3][TLB_SIZE], writeTags = new long[3][TLB_SIZE], addends = new long[3][TLB_SIZE];
+    public final long[][] readTags = new long[3][TLB_SIZE],
+            writeTags = new long[3][TLB_SIZE],
+            addends = new long[3][TLB_SIZE];
     public long[] readTag = readTags[0], writeTag = writeTags[0], addend = addends[0];
     public int tlbSet;
 
     // The run loop's.
     /** Operations of the running block that may still be executed: set to 0 to leave after the current one. */
     public int limit;
+
     public int opIndex;
     /** The running block, or null while none runs; then r[RIP] is exact. */
     public RunningBlock block;
@@ -101,13 +138,17 @@ public final class Cpu {
     public volatile boolean attention;
     /** Interrupts are held off for one instruction: after STI, after MOV SS. */
     public boolean stiShadow, movSsShadow;
+
     public boolean nmiBlocked;
 
     /** HLT has been executed. */
     public boolean halted;
     /** DR7 enables a breakpoint on data, on instructions, or on ports. */
     public boolean dataBreakpoints, codeBreakpoints, portBreakpoints;
-    /** The event being delivered is a fault: the pushed flags have RF set, so that an instruction breakpoint does not hit twice. */
+    /**
+     * The event being delivered is a fault: the pushed flags have RF set, so that an instruction breakpoint does not
+     * hit twice.
+     */
     public boolean faultNotTrap;
     /** The linear address of the last page walk. */
     public long lastLinear;
@@ -121,6 +162,7 @@ public final class Cpu {
     public Processor vcpu;
     /** The local APIC, or null on a machine without. */
     public LocalApic apic;
+
     public PvClock pvclock;
     public long specCtrl, perfCtl, mcgStatus, debugCtl;
     /** The memory type range registers, 200h..2FFh. */
@@ -135,12 +177,17 @@ public final class Cpu {
         return block != null && block.stackAccess(opIndex);
     }
 
-    /** Recomputes what depends on mode and privilege: after changes of CR0, CR4, EFER, CS, SS, RFLAGS.VM, RFLAGS.AC, DR7. */
+    /**
+     * Recomputes what depends on mode and privilege: after changes of CR0, CR4, EFER, CS, SS, RFLAGS.VM, RFLAGS.AC,
+     * DR7.
+     */
     public void updateMode() {
         if ((rflags & VM) != 0) cpl = 3;
         else if ((cr0 & CR0_PE) == 0) cpl = 0;
         boolean lma = (efer & EFER_LMA) != 0;
-        codeSize = lma && (segAccess[Reg.CS] & Segments.L) != 0 ? 8 : (segAccess[Reg.CS] & Segments.DB) != 0 && (cr0 & CR0_PE) != 0 ? 4 : 2;
+        codeSize = lma && (segAccess[Reg.CS] & Segments.L) != 0
+                ? 8
+                : (segAccess[Reg.CS] & Segments.DB) != 0 && (cr0 & CR0_PE) != 0 ? 4 : 2;
         stackSize = codeSize == 8 ? 8 : (segAccess[Reg.SS] & Segments.DB) != 0 ? 4 : 2;
         mode = (codeSize == 8 ? 2 : codeSize == 4 ? 1 : 0) | (stackSize == 4 ? 4 : 0) | (cpl == 3 ? 8 : 0);
         ipMask = codeSize == 8 ? -1L : codeSize == 4 ? 0xffffffffL : 0xffffL;
@@ -155,11 +202,12 @@ public final class Cpu {
     }
 
     /**
-     * At the end of a compiled block: has it branched to its own start, and may it go on without the run loop? Then counts what it retired. The questions are those that the
-     * run loop asks between two blocks.
+     * At the end of a compiled block: has it branched to its own start, and may it go on without the run loop? Then
+     * counts what it retired. The questions are those that the run loop asks between two blocks.
      */
     public boolean again(long start, int instructions, int operands) {
-        if (r[Reg.RIP] != start || limit == 0 || attention || retired + instructions >= deadline || !block.valid) return false;
+        if (r[Reg.RIP] != start || limit == 0 || attention || retired + instructions >= deadline || !block.valid)
+            return false;
         retired += instructions;
         memoryOperands += operands;
         return true;
@@ -205,8 +253,9 @@ public final class Cpu {
     }
 
     /**
-     * The fault of an x87 or MMX instruction while {@link #fpuDisabled} or with an unmasked exception pending. CR0.NE = 0 asks for FERR# and IRQ 13 instead,
-     * an interface of the 386's board that no guest of ours uses: it gets #MF as well.
+     * The fault of an x87 or MMX instruction while {@link #fpuDisabled} or with an unmasked exception pending. CR0.NE =
+     * 0 asks for FERR# and IRQ 13 instead, an interface of the 386's board that no guest of ours uses: it gets #MF as
+     * well.
      */
     public void checkFpu() {
         if ((cr0 & (CR0_EM | CR0_TS)) != 0) throw nm();
@@ -215,9 +264,34 @@ public final class Cpu {
 
     // ---- mode ----
 
-    public static final long CR0_PE = 1, CR0_MP = 2, CR0_EM = 4, CR0_TS = 8, CR0_ET = 0x10, CR0_NE = 0x20, CR0_WP = 0x10000, CR0_AM = 0x40000, CR0_NW = 1L << 29, CR0_CD = 1L << 30, CR0_PG = 1L << 31;
-    public static final long CR4_VME = 1, CR4_PVI = 2, CR4_TSD = 4, CR4_DE = 8, CR4_PSE = 0x10, CR4_PAE = 0x20, CR4_MCE = 0x40, CR4_PGE = 0x80, CR4_PCE = 0x100, CR4_OSFXSR = 0x200, CR4_OSXMMEXCPT = 0x400,
-            CR4_UMIP = 0x800, CR4_FSGSBASE = 1L << 16, CR4_PCIDE = 1L << 17, CR4_OSXSAVE = 1L << 18, CR4_SMEP = 1L << 20, CR4_SMAP = 1L << 21;
+    public static final long CR0_PE = 1,
+            CR0_MP = 2,
+            CR0_EM = 4,
+            CR0_TS = 8,
+            CR0_ET = 0x10,
+            CR0_NE = 0x20,
+            CR0_WP = 0x10000,
+            CR0_AM = 0x40000,
+            CR0_NW = 1L << 29,
+            CR0_CD = 1L << 30,
+            CR0_PG = 1L << 31;
+    public static final long CR4_VME = 1,
+            CR4_PVI = 2,
+            CR4_TSD = 4,
+            CR4_DE = 8,
+            CR4_PSE = 0x10,
+            CR4_PAE = 0x20,
+            CR4_MCE = 0x40,
+            CR4_PGE = 0x80,
+            CR4_PCE = 0x100,
+            CR4_OSFXSR = 0x200,
+            CR4_OSXMMEXCPT = 0x400,
+            CR4_UMIP = 0x800,
+            CR4_FSGSBASE = 1L << 16,
+            CR4_PCIDE = 1L << 17,
+            CR4_OSXSAVE = 1L << 18,
+            CR4_SMEP = 1L << 20,
+            CR4_SMAP = 1L << 21;
     public static final long EFER_SCE = 1, EFER_LME = 0x100, EFER_LMA = 0x400, EFER_NXE = 0x800;
 
     public boolean longMode() {
@@ -333,7 +407,8 @@ public final class Cpu {
     }
 
     /**
-     * Proves that {@code size} bytes can be written, or faults as a write; for instructions that store more than once and must not stop half way.
+     * Proves that {@code size} bytes can be written, or faults as a write; for instructions that store more than once
+     * and must not stop half way.
      */
     public void probeWrite(long linear, int size) {
         int slot = (int) (linear >>> 12) & TLB_SIZE - 1;

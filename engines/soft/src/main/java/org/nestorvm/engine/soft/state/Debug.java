@@ -6,9 +6,9 @@ import org.nestorvm.paging.Access;
  * Debug registers, breakpoints and single steps (SDM vol. 3B, 17.2 and 17.3).
  *
  * <p>While an instruction runs, its traps gather in {@link Cpu#pendingDebug}, as bits of DR6. They are delivered
- * between two instructions, before every interrupt (vol. 3A, table 6-2). MOV SS and POP SS suppress their own single step
- * and hold back their data breakpoints for one instruction (vol. 3A, 6.8.3). If that instruction is INT n, the trap
- * follows it; a #DB of another cause, as that of INT1, reports it; any other exception loses it (vol. 3C, 26.6.3).
+ * between two instructions, before every interrupt (vol. 3A, table 6-2). MOV SS and POP SS suppress their own single
+ * step and hold back their data breakpoints for one instruction (vol. 3A, 6.8.3). If that instruction is INT n, the
+ * trap follows it; a #DB of another cause, as that of INT1, reports it; any other exception loses it (vol. 3C, 26.6.3).
  */
 public final class Debug {
     private static final long DR6_FIXED = 0xffff0ff0L, DR7_FIXED = 0x400;
@@ -17,13 +17,14 @@ public final class Debug {
      * branches only.
      */
     public static final long BTF = 1 << 1, CTL_DEFINED = BTF | 1, CTL_KEPT = BTF;
+
     private static final long GD = 1 << 13, BREAKPOINTS = 15, BD = 1 << 13, BS = 1 << 14, BT = 1 << 15;
     /** L0 to L3 and LE. */
     private static final long DR7_LOCAL = 0x155;
+
     private static final int INSTRUCTION = 0, WRITE = 1, PORT = 2;
 
-    private Debug() {
-    }
+    private Debug() {}
 
     public static long read(Cpu c, int reg) {
         reg = alias(c, reg);
@@ -156,6 +157,6 @@ public final class Debug {
         if (vector != GuestFault.DB) return;
         if (pending != 0) c.dr[6] = c.dr[6] & ~BREAKPOINTS | DR6_FIXED | pending;
         c.dr[7] &= ~GD;
-        c.debugCtl &= ~BTF;                                         // vol. 3B, 17.4.3
+        c.debugCtl &= ~BTF; // vol. 3B, 17.4.3
     }
 }

@@ -3,8 +3,9 @@ package org.nestorvm.engine.soft.state;
 import org.nestorvm.engine.soft.number.Ieee;
 
 /**
- * The status flags, computed from what the last arithmetic operation left behind. Operands and result are sign-extended, so that zero, sign, and both orders can be
- * read off without knowing the width; carries come from the full-adder identity, which also holds for ADC and SBB.
+ * The status flags, computed from what the last arithmetic operation left behind. Operands and result are
+ * sign-extended, so that zero, sign, and both orders can be read off without knowing the width; carries come from the
+ * full-adder identity, which also holds for ADC and SBB.
  */
 public final class Flags {
     /** The flags stand in rflags. */
@@ -20,8 +21,7 @@ public final class Flags {
     /** ZF, SF and PF from ccR; CF, OF and AF stand in ccA at their places. Shifts, multiplications. */
     static final int RESULT = 6;
 
-    private Flags() {
-    }
+    private Flags() {}
 
     public static boolean carry(Cpu c) {
         return switch (c.ccKind) {
@@ -86,7 +86,12 @@ public final class Flags {
     /** The six status flags at their places in RFLAGS. */
     public static long status(Cpu c) {
         if (c.ccKind == EXPLICIT) return c.rflags & Cpu.STATUS;
-        return (carry(c) ? Cpu.CF : 0) | (parity(c) ? Cpu.PF : 0) | (adjust(c) ? Cpu.AF : 0) | (zero(c) ? Cpu.ZF : 0) | (sign(c) ? Cpu.SF : 0) | (overflow(c) ? Cpu.OF : 0);
+        return (carry(c) ? Cpu.CF : 0)
+                | (parity(c) ? Cpu.PF : 0)
+                | (adjust(c) ? Cpu.AF : 0)
+                | (zero(c) ? Cpu.ZF : 0)
+                | (sign(c) ? Cpu.SF : 0)
+                | (overflow(c) ? Cpu.OF : 0);
     }
 
     /** RFLAGS, with all flags in place. */
@@ -140,18 +145,22 @@ public final class Flags {
 
     /** The flags of COMISD and FCOMI: {@code order} is -1, 0, 1 or {@link Ieee#UNORDERED}. */
     public static void setOrder(Cpu c, int order) {
-        set(c, switch (order) {
-            case -1 -> Cpu.CF;
-            case 0 -> Cpu.ZF;
-            case 1 -> 0;
-            default -> Cpu.ZF | Cpu.PF | Cpu.CF;
-        });
+        set(
+                c,
+                switch (order) {
+                    case -1 -> Cpu.CF;
+                    case 0 -> Cpu.ZF;
+                    case 1 -> 0;
+                    default -> Cpu.ZF | Cpu.PF | Cpu.CF;
+                });
     }
 
     /** The bits that POPF and IRET change at any privilege. */
     public static final long ALWAYS = Cpu.STATUS | Cpu.TF | Cpu.DF | Cpu.NT | Cpu.RF | Cpu.AC | Cpu.ID;
 
-    /** The bits of RFLAGS that code at the present privilege may change with IRET or POPF of this size; RF is IRET's. */
+    /**
+     * The bits of RFLAGS that code at the present privilege may change with IRET or POPF of this size; RF is IRET's.
+     */
     public static long writable(Cpu c, int size) {
         long mask = ALWAYS;
         if (c.cpl <= c.iopl() || !c.protectedMode()) mask |= Cpu.IF;

@@ -9,24 +9,28 @@ import java.lang.foreign.ValueLayout;
 import org.nestorvm.engine.soft.ops.x87.X87;
 
 /**
- * The image that FXSAVE writes, 512 bytes: SDM vol. 1, 10.5.1. Offsets: control word 0, status 2, abridged tags 4, opcode 6, instruction pointer 8, data pointer 16, MXCSR 24,
- * its mask 28, x87 registers 32 (16 bytes each), XMM registers 160. The form with REX.W has 64-bit pointers, the other 32-bit ones with selectors behind them. Bytes 464 to 511 are the system's.
+ * The image that FXSAVE writes, 512 bytes: SDM vol. 1, 10.5.1. Offsets: control word 0, status 2, abridged tags 4,
+ * opcode 6, instruction pointer 8, data pointer 16, MXCSR 24, its mask 28, x87 registers 32 (16 bytes each), XMM
+ * registers 160. The form with REX.W has 64-bit pointers, the other 32-bit ones with selectors behind them. Bytes 464
+ * to 511 are the system's.
  */
 public final class FpuState {
     /** The status word (SDM vol. 1, 8.1.3). */
     public static final int SF = 0x40, ES = 0x80, C0 = 0x100, C1 = 0x200, C2 = 0x400, C3 = 0x4000, BUSY = 0x8000;
+
     public static final int CONDITIONS = C0 | C1 | C2 | C3;
 
     static final int SIZE = 512;
     /** Bits of MXCSR that exist: all exceptions, masks, rounding, FTZ and DAZ. */
     public static final int MXCSR_MASK = 0xffff;
+
     public static final int X87 = 1, SSE = 2;
 
-    private FpuState() {
-    }
+    private FpuState() {}
 
     /**
-     * Writes the parts of the state named by {@code parts} into an image; bytes of other parts and reserved ones keep their values.
+     * Writes the parts of the state named by {@code parts} into an image; bytes of other parts and reserved ones keep
+     * their values.
      *
      * @param wide the form with REX.W
      * @param registers how many XMM registers there are: 16 in 64-bit code, else 8

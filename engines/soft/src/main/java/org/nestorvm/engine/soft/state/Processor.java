@@ -29,7 +29,9 @@ public interface Processor {
     /** In the middle of an instruction that cannot be completed now: it starts again at the next entry. */
     void leaveIfKicked();
 
-    /** Takes the machine's lock for accesses that no single one of the host's covers; outside the guest while it waits. */
+    /**
+     * Takes the machine's lock for accesses that no single one of the host's covers; outside the guest while it waits.
+     */
     void lockBus();
 
     void unlockBus();

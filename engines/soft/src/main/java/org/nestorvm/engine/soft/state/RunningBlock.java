@@ -3,8 +3,8 @@ package org.nestorvm.engine.soft.state;
 /** What a processor's state knows of the block that runs. */
 public abstract class RunningBlock {
     /**
-     * False once the bytes have changed. Read without ordering: x86 asks for a serializing instruction before modified code
-     * runs on another processor.
+     * False once the bytes have changed. Read without ordering: x86 asks for a serializing instruction before modified
+     * code runs on another processor.
      */
     public boolean valid = true;
 

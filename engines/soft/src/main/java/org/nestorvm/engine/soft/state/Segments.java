@@ -3,14 +3,28 @@ package org.nestorvm.engine.soft.state;
 import org.nestorvm.engine.soft.isa.Reg;
 
 /**
- * Segment registers: descriptors, loading, and the checks of every access outside 64-bit code (SDM vol. 3A, chapters 3 and 5; vol. 1, chapter 3 for real mode).
+ * Segment registers: descriptors, loading, and the checks of every access outside 64-bit code (SDM vol. 3A, chapters 3
+ * and 5; vol. 1, chapter 3 for real mode).
  */
 public final class Segments {
     /** Access rights in VMCS layout. */
-    public static final int TYPE = 0xf, A = 1, W = 2, R = 2, E = 4, C = 4, CODE = 8, S = 0x10, DPL = 0x60, P = 0x80, AVL = 0x1000, L = 0x2000, DB = 0x4000, G = 0x8000, UNUSABLE = 0x10000;
+    public static final int TYPE = 0xf,
+            A = 1,
+            W = 2,
+            R = 2,
+            E = 4,
+            C = 4,
+            CODE = 8,
+            S = 0x10,
+            DPL = 0x60,
+            P = 0x80,
+            AVL = 0x1000,
+            L = 0x2000,
+            DB = 0x4000,
+            G = 0x8000,
+            UNUSABLE = 0x10000;
 
-    private Segments() {
-    }
+    private Segments() {}
 
     public static int dpl(int access) {
         return access >>> 5 & 3;
@@ -26,7 +40,10 @@ public final class Segments {
 
     // ---- accesses ----
 
-    /** The linear address of {@code size} bytes at {@code offset}, after the checks of legacy code; never for 64-bit code. */
+    /**
+     * The linear address of {@code size} bytes at {@code offset}, after the checks of legacy code; never for 64-bit
+     * code.
+     */
     static long linear(Cpu c, int seg, long offset, int size, boolean write) {
         int access = c.segAccess[seg];
         long limit = c.segLimit[seg] & 0xffffffffL;
@@ -64,7 +81,10 @@ public final class Segments {
         return (int) (descriptor >>> 40) & 0xf0ff;
     }
 
-    /** The descriptor that a selector names, from GDT or LDT; a selector beyond the table's limit is {@code vector} with the selector. */
+    /**
+     * The descriptor that a selector names, from GDT or LDT; a selector beyond the table's limit is {@code vector} with
+     * the selector.
+     */
     public static long descriptor(Cpu c, int selector, int vector) {
         return c.mmu.systemLoad(address(c, selector, vector, 8), 8);
     }
@@ -81,7 +101,8 @@ public final class Segments {
             table = c.gdtrBase;
             limit = c.gdtrLimit;
         }
-        if (Integer.compareUnsigned((selector & 0xfff8) + size - 1, limit) > 0) throw c.raise(vector, selector & 0xfffc);
+        if (Integer.compareUnsigned((selector & 0xfff8) + size - 1, limit) > 0)
+            throw c.raise(vector, selector & 0xfffc);
         return table + (selector & 0xfff8);
     }
 
@@ -104,7 +125,10 @@ public final class Segments {
         c.segLimit[seg] = 0;
     }
 
-    /** Real and virtual-8086 mode: the base is sixteen times the selector. Real mode keeps limit and rights, so that "unreal" mode works. */
+    /**
+     * Real and virtual-8086 mode: the base is sixteen times the selector. Real mode keeps limit and rights, so that
+     * "unreal" mode works.
+     */
     public static void setReal(Cpu c, int seg, int selector) {
         c.selector[seg] = selector & 0xffff;
         c.segBase[seg] = (selector & 0xffffL) << 4;
@@ -147,7 +171,8 @@ public final class Segments {
     /** SS for privilege {@code cpl}. */
     public static void loadStack(Cpu c, int selector, int cpl, int badVector, int absentVector) {
         if ((selector & 0xfffc) == 0) {
-            if (!c.longMode() || !c.code64() || cpl == 3 || (selector & 3) != cpl) throw c.raise(badVector, badVector == GuestFault.GP ? 0 : selector & 0xfffc);
+            if (!c.longMode() || !c.code64() || cpl == 3 || (selector & 3) != cpl)
+                throw c.raise(badVector, badVector == GuestFault.GP ? 0 : selector & 0xfffc);
             setNull(c, Reg.SS, selector);
             c.segAccess[Reg.SS] = UNUSABLE | cpl << 5;
             c.updateMode();
@@ -163,7 +188,8 @@ public final class Segments {
     public static long stackDescriptor(Cpu c, int selector, int cpl, int badVector, int absentVector) {
         long d = descriptor(c, selector, badVector);
         int access = access(d);
-        if ((selector & 3) != cpl || dpl(access) != cpl || (access & (S | CODE | W)) != (S | W)) throw c.raise(badVector, selector & 0xfffc);
+        if ((selector & 3) != cpl || dpl(access) != cpl || (access & (S | CODE | W)) != (S | W))
+            throw c.raise(badVector, selector & 0xfffc);
         if ((access & P) == 0) throw c.raise(absentVector, selector & 0xfffc);
         return d;
     }

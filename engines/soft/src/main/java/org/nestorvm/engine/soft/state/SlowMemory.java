@@ -1,9 +1,9 @@
 package org.nestorvm.engine.soft.state;
 
 /**
- * The half of memory accesses that {@link Cpu} does not do itself: misses of the TLB, accesses that cross a page, devices,
- * the processor's own accesses to its tables, and the TLB's flushes. Addresses are linear; all accesses fault as the
- * processor does, with {@link GuestFault}.
+ * The half of memory accesses that {@link Cpu} does not do itself: misses of the TLB, accesses that cross a page,
+ * devices, the processor's own accesses to its tables, and the TLB's flushes. Addresses are linear; all accesses fault
+ * as the processor does, with {@link GuestFault}.
  */
 public interface SlowMemory {
     /** @return {@code size} bytes (1, 2, 4, 8), zero-extended */
@@ -20,7 +20,9 @@ public interface SlowMemory {
     /** The host address of {@code size} bytes that are memory in one page; 0 when they are something else. */
     long hostForRead(long linear, int size);
 
-    /** The host address of {@code size} bytes that are memory in one page without code; 0 when they are something else. */
+    /**
+     * The host address of {@code size} bytes that are memory in one page without code; 0 when they are something else.
+     */
     long hostForWrite(long linear, int size);
 
     /** Reads a descriptor table or a TSS: always as a supervisor, and subject to SMAP whatever AC is. */

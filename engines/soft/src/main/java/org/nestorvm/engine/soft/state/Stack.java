@@ -2,10 +2,12 @@ package org.nestorvm.engine.soft.state;
 
 import org.nestorvm.engine.soft.isa.Reg;
 
-/** PUSH and POP with the present stack segment, for instructions that do several of them: the stack pointer is committed at the end. */
+/**
+ * PUSH and POP with the present stack segment, for instructions that do several of them: the stack pointer is committed
+ * at the end.
+ */
 public final class Stack {
-    private Stack() {
-    }
+    private Stack() {}
 
     /** The linear address of {@code size} bytes at stack offset {@code sp}. */
     public static long address(Cpu c, long sp, int size, boolean write) {

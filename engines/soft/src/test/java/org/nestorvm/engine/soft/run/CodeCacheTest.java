@@ -13,7 +13,10 @@ import org.junit.jupiter.api.Test;
 import org.nestorvm.engine.soft.ops.Op;
 import org.nestorvm.memory.sys.HostMemory;
 
-/** What happens between the first look at a block's bytes and its place in the cache, which another processor may do at any moment. */
+/**
+ * What happens between the first look at a block's bytes and its place in the cache, which another processor may do at
+ * any moment.
+ */
 class CodeCacheTest {
     private static final int MODE = 3;
 
@@ -21,7 +24,8 @@ class CodeCacheTest {
     private final long page = arena.allocate(2 * 4096, 4096).address(), next = page + 4096;
     private final CodeCache code = new CodeCache(1 << 20, 1 << 20);
 
-    @AfterEach void free() {
+    @AfterEach
+    void free() {
         arena.close();
     }
 
@@ -34,7 +38,8 @@ class CodeCacheTest {
         code.written(host, 1);
     }
 
-    @Test void aBlockIsFoundUntilItsBytesAreWritten() {
+    @Test
+    void aBlockIsFoundUntilItsBytesAreWritten() {
         CodePage first = code.page(page);
         Block block = block(page + 100, 5);
         code.add(block, first, code.stores(first), null, 0);
@@ -47,7 +52,8 @@ class CodeCacheTest {
     }
 
     /** Data beside code, in its line. */
-    @Test void aStoreBesideABlockLeavesItAlone() {
+    @Test
+    void aStoreBesideABlockLeavesItAlone() {
         CodePage first = code.page(page);
         Block block = block(page + 100, 5), crossing = block(next - 2, 5);
         code.add(block, first, code.stores(first), null, 0);
@@ -61,7 +67,8 @@ class CodeCacheTest {
         assertFalse(block.valid || crossing.valid);
     }
 
-    @Test void aStoreBesideABlockThatIsBeingDecodedLeavesItAlone() {
+    @Test
+    void aStoreBesideABlockThatIsBeingDecodedLeavesItAlone() {
         CodePage first = code.page(page);
         int stores = code.stores(first);
         Block block = block(page + 100, 5), hit = block(page + 200, 5);
@@ -78,7 +85,8 @@ class CodeCacheTest {
     }
 
     /** The store hits nothing yet: no other block is in that line. */
-    @Test void aBlockWhosePageWasWrittenWhileItWasDecodedIsInvalid() {
+    @Test
+    void aBlockWhosePageWasWrittenWhileItWasDecodedIsInvalid() {
         CodePage first = code.page(page);
         int stores = code.stores(first);
         Block block = block(page + 100, 5);
@@ -92,8 +100,12 @@ class CodeCacheTest {
         assertSame(again, code.find(page + 100, MODE, null));
     }
 
-    /** Another processor's store makes data of the page, and a third one runs it again: as often written as the page was then, but not the same. */
-    @Test void aBlockOfAPageThatWentAndCameBackWhileItWasDecodedIsInvalid() {
+    /**
+     * Another processor's store makes data of the page, and a third one runs it again: as often written as the page was
+     * then, but not the same.
+     */
+    @Test
+    void aBlockOfAPageThatWentAndCameBackWhileItWasDecodedIsInvalid() {
         CodePage first = code.page(page);
         Block there = block(page, 1);
         code.add(there, first, code.stores(first), null, 0);
@@ -109,7 +121,8 @@ class CodeCacheTest {
     }
 
     /** Until the first of them has taken all write tags away, others must not decode there either. */
-    @Test void aPageThatComesBackIsNotSettledYet() {
+    @Test
+    void aPageThatComesBackIsNotSettledYet() {
         CodePage first = code.page(page);
         assertFalse(first.settled);
         first.settled = true;
@@ -123,7 +136,8 @@ class CodeCacheTest {
     }
 
     /** It is in the first page by then, and must not be found there. */
-    @Test void aBlockWhoseSecondPageChangesIsNotFoundInTheFirst() {
+    @Test
+    void aBlockWhoseSecondPageChangesIsNotFoundInTheFirst() {
         CodePage first = code.page(page), second = code.page(next);
         int stores = code.stores(first), nextStores = code.stores(second);
         Block crossing = block(next - 2, 5);
@@ -133,25 +147,27 @@ class CodeCacheTest {
         assertNull(code.find(next - 2, MODE, null));
     }
 
-    @Test void aBlockWhoseSecondPageIsDroppedIsNotFoundInTheFirst() {
+    @Test
+    void aBlockWhoseSecondPageIsDroppedIsNotFoundInTheFirst() {
         CodePage first = code.page(page), second = code.page(next);
         Block there = block(next, 1);
         code.add(there, second, code.stores(second), null, 0);
         int stores = code.stores(first), nextStores = code.stores(second);
         Block crossing = block(next - 2, 5);
-        store(next);                                                  // the page holds data from now on
+        store(next); // the page holds data from now on
         code.add(crossing, first, stores, second, nextStores);
         assertFalse(crossing.valid || there.valid);
         assertNull(code.find(next - 2, MODE, null));
     }
 
     /** Whatever became of pages and blocks, what they took is given back. */
-    @Test void anEmptyCacheTakesNothing() {
+    @Test
+    void anEmptyCacheTakesNothing() {
         CodeCache small = new CodeCache(0, 0);
         CodePage first = small.page(page), second = small.page(next);
         small.add(block(next - 2, 5), first, 0, second, 0);
         small.add(block(page, 5), first, 0, null, 0);
-        small.add(block(page + 64, 5), first, 7, null, 0);            // written meanwhile
+        small.add(block(page + 64, 5), first, 7, null, 0); // written meanwhile
         assertTrue(small.full());
         small.written(next, 1);
         assertTrue(small.full());

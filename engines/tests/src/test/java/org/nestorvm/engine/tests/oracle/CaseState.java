@@ -3,12 +3,25 @@ package org.nestorvm.engine.tests.oracle;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** What an unprivileged instruction can see and change: registers, x87/MMX/SSE state as FXSAVE stores it, and a window of memory that holds the stack at its end. */
+/**
+ * What an unprivileged instruction can see and change: registers, x87/MMX/SSE state as FXSAVE stores it, and a window
+ * of memory that holds the stack at its end.
+ */
 final class CaseState {
     static final int WINDOW_BYTES = 8192;
     /** Where the stack begins at first, inside the window. */
     static final int STACK = 7680;
-    static final int FX_BYTES = 512, FX_FCW = 0, FX_FSW = 2, FX_FTW = 4, FX_OPCODE = 6, FX_MXCSR = 24, FX_MXCSR_MASK = 28, FX_ST = 32, FX_XMM = 160, FX_END = 416;
+
+    static final int FX_BYTES = 512,
+            FX_FCW = 0,
+            FX_FSW = 2,
+            FX_FTW = 4,
+            FX_OPCODE = 6,
+            FX_MXCSR = 24,
+            FX_MXCSR_MASK = 28,
+            FX_ST = 32,
+            FX_XMM = 160,
+            FX_END = 416;
 
     final long[] gpr = new long[16];
     long rflags = 0x202;

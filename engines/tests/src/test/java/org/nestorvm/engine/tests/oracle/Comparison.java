@@ -7,34 +7,41 @@ import org.nestorvm.asm.Reg;
 final class Comparison {
     /** FXSAVE fields of the last x87 instruction, and what is not state at all, are left out. */
     private final Variant variant;
+
     private final StringBuilder words = new StringBuilder();
 
     private Comparison(Variant variant) {
         this.variant = variant;
     }
 
-    static String differences(Variant variant, CaseState start, CaseState expected, CaseState actual, long windowAddress) {
+    static String differences(
+            Variant variant, CaseState start, CaseState expected, CaseState actual, long windowAddress) {
         return differences(variant, variant.undefinedFlags(start), expected, actual, windowAddress);
     }
 
     /** @param variant null for a program, which is compared exactly */
-    static String differences(Variant variant, long undefinedFlags, CaseState expected, CaseState actual, long windowAddress) {
+    static String differences(
+            Variant variant, long undefinedFlags, CaseState expected, CaseState actual, long windowAddress) {
         Comparison c = new Comparison(variant);
         for (int i = 0; i < 16; i++) c.number(Reg.gpr(64, i).toString(), expected.gpr[i], actual.gpr[i]);
         long flags = (Spec.STATUS | Spec.DF) & ~undefinedFlags;
         c.number("flags", expected.rflags & flags, actual.rflags & flags);
         c.floatingPoint(expected, actual);
         for (int i = 0; i < CaseState.WINDOW_BYTES && c.words.length() < 600; i += 8) {
-            c.number("[" + Long.toHexString(windowAddress + i) + "]", expected.window.getLong(i), actual.window.getLong(i));
+            c.number(
+                    "[" + Long.toHexString(windowAddress + i) + "]",
+                    expected.window.getLong(i),
+                    actual.window.getLong(i));
         }
         return c.words.toString();
     }
 
     private void floatingPoint(CaseState expected, CaseState actual) {
-        boolean x87 = variant != null && (variant.spec().has("x87") || variant.spec().has("mmx"));
+        boolean x87 =
+                variant != null && (variant.spec().has("x87") || variant.spec().has("mmx"));
         boolean approx = variant != null && variant.spec().has("approx");
         number("fcw", expected.fx.getShort(CaseState.FX_FCW) & 0xffff, actual.fx.getShort(CaseState.FX_FCW) & 0xffff);
-        int status = approx && x87 ? 0xfdff & ~0x20 : 0xffff;    // C1 and PE tell of the last bit
+        int status = approx && x87 ? 0xfdff & ~0x20 : 0xffff; // C1 and PE tell of the last bit
         number("fsw", expected.fx.getShort(CaseState.FX_FSW) & status, actual.fx.getShort(CaseState.FX_FSW) & status);
         number("ftw", expected.fx.get(CaseState.FX_FTW) & 0xff, actual.fx.get(CaseState.FX_FTW) & 0xff);
         number("mxcsr", expected.fx.getInt(CaseState.FX_MXCSR), actual.fx.getInt(CaseState.FX_MXCSR));
@@ -71,7 +78,8 @@ final class Comparison {
         if (approx) {
             for (int lane = 0; lane < 16; lane += 4) {
                 int e = expected.fx.getInt(at + lane), a = actual.fx.getInt(at + lane);
-                if (!closeFloats(Float.intBitsToFloat(e), Float.intBitsToFloat(a))) number("xmm" + i + "." + lane, e, a);
+                if (!closeFloats(Float.intBitsToFloat(e), Float.intBitsToFloat(a)))
+                    number("xmm" + i + "." + lane, e, a);
             }
             return;
         }
@@ -86,6 +94,13 @@ final class Comparison {
     }
 
     private void number(String name, long expected, long actual) {
-        if (expected != actual) words.append(' ').append(name).append(" is ").append(Long.toHexString(actual)).append(", host ").append(Long.toHexString(expected)).append(';');
+        if (expected != actual)
+            words.append(' ')
+                    .append(name)
+                    .append(" is ")
+                    .append(Long.toHexString(actual))
+                    .append(", host ")
+                    .append(Long.toHexString(expected))
+                    .append(';');
     }
 }

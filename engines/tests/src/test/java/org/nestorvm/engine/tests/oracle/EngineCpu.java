@@ -18,14 +18,16 @@ import org.nestorvm.vmm.VmConfig;
 import org.nestorvm.vmm.Vmm;
 
 /**
- * Executes instructions on an engine's virtual processor at privilege level 0: in 64-bit or compatibility mode, at the same linear addresses as {@link HostCpu}, where window and instructions
- * are mapped; or in real mode, with the window in the first 64 KiB and the instructions in the second. A HLT stands behind the instructions; nothing is there to take an exception, which
- * ends in a shutdown.
+ * Executes instructions on an engine's virtual processor at privilege level 0: in 64-bit or compatibility mode, at the
+ * same linear addresses as {@link HostCpu}, where window and instructions are mapped; or in real mode, with the window
+ * in the first 64 KiB and the instructions in the second. A HLT stands behind the instructions; nothing is there to
+ * take an exception, which ends in a shutdown.
  */
 final class EngineCpu implements AutoCloseable {
     private static final long PAGE_TABLES = 0x20000;
     /** Where the window lies in real mode, in every segment but CS; instructions begin at CS:0. */
     static final long REAL_WINDOW = 0x4000, REAL_CODE = 0x10000;
+
     static final int REAL_SLOTS = (1 << 16) / HostCpu.SLOT_BYTES;
     private final long windowGpa, codeGpa;
     private final HostClock clock = new HostClock();
@@ -40,7 +42,8 @@ final class EngineCpu implements AutoCloseable {
         this.windowAddress = windowAddress;
         this.codeAddress = codeAddress;
         MemoryMap map = MemoryMap.of(new MemoryRange(0, 8 << 20, MemoryRange.Type.RAM));
-        vm = Vmm.processDefault().create(VmConfig.of("oracle", map).withFormat(format).withEngine(engine, EngineOptions.bare(clock)));
+        vm = Vmm.processDefault()
+                .create(VmConfig.of("oracle", map).withFormat(format).withEngine(engine, EngineOptions.bare(clock)));
         vcpu = vm.vcpu(0);
         vcpu.readState(cpu);
         windowGpa = mode == 16 ? REAL_WINDOW : 0x100000;
@@ -60,13 +63,15 @@ final class EngineCpu implements AutoCloseable {
     private void longMode(int mode) {
         PageTables t = PageTables.at(vm.memory(), PageTables.Kind.LONG, PAGE_TABLES);
         long flags = PageTables.P | PageTables.W | PageTables.A | PageTables.D;
-        t.map(windowAddress, windowGpa, CaseState.WINDOW_BYTES, 12, flags).map(codeAddress, codeGpa, (long) HostCpu.SLOTS * HostCpu.SLOT_BYTES, 12, flags);
+        t.map(windowAddress, windowGpa, CaseState.WINDOW_BYTES, 12, flags)
+                .map(codeAddress, codeGpa, (long) HostCpu.SLOTS * HostCpu.SLOT_BYTES, 12, flags);
         cpu.cr3 = t.root();
         cpu.cr0 = 0x80010033L;
         cpu.cr4 = 0x620;
         cpu.efer = 0xd01;
         Segments.set(cpu, CpuState.CS, 0x08, 0, 0xffffffff, mode == 64 ? 0xa09b : 0xc09b);
-        for (int s : new int[] {CpuState.ES, CpuState.SS, CpuState.DS, CpuState.FS, CpuState.GS}) Segments.set(cpu, s, 0x10, 0, 0xffffffff, 0xc093);
+        for (int s : new int[] {CpuState.ES, CpuState.SS, CpuState.DS, CpuState.FS, CpuState.GS})
+            Segments.set(cpu, s, 0x10, 0, 0xffffffff, 0xc093);
     }
 
     void putCode(int slot, byte[] code) {
@@ -87,7 +92,7 @@ final class EngineCpu implements AutoCloseable {
         vm.memory().write(windowGpa, s.window.array(), 0, CaseState.WINDOW_BYTES);
         vcpu.writeState(cpu);
         Exit exit = vcpu.run(GuestBus.EMPTY);
-        if (exit instanceof Exit.InternalError) return exit.toString();     // and the processor is gone
+        if (exit instanceof Exit.InternalError) return exit.toString(); // and the processor is gone
         vcpu.readState(after);
         System.arraycopy(after.gpr, 0, s.gpr, 0, 16);
         s.rflags = after.rflags;
@@ -100,8 +105,11 @@ final class EngineCpu implements AutoCloseable {
     /** What an unprivileged instruction must have left alone, in words. */
     String systemState() {
         StringBuilder s = new StringBuilder();
-        for (int i = CpuState.ES; i <= CpuState.GS; i++) s.append(String.format("%x:%x/%x/%x ", after.selector[i], after.base[i], after.limit[i], after.access[i]));
-        return s.append(String.format("cr0=%x cr3=%x cr4=%x efer=%x rip=%x", after.cr0, after.cr3, after.cr4, after.efer, after.rip)).toString();
+        for (int i = CpuState.ES; i <= CpuState.GS; i++)
+            s.append(String.format("%x:%x/%x/%x ", after.selector[i], after.base[i], after.limit[i], after.access[i]));
+        return s.append(String.format(
+                        "cr0=%x cr3=%x cr4=%x efer=%x rip=%x", after.cr0, after.cr3, after.cr4, after.efer, after.rip))
+                .toString();
     }
 
     @Override

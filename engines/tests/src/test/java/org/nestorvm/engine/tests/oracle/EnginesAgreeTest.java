@@ -19,13 +19,19 @@ import org.nestorvm.paging.EntryFormat;
 import org.nestorvm.vmm.Engine;
 
 /**
- * The software processor and KVM go from the same states to the same states: registers, memory and what surrounds them, instruction by instruction, in 16, 32 and 64-bit code. Where no hardware is
- * behind KVM (kvm_pvm) an emulator stands for it, which does not know all instructions: those are left out.
+ * The software processor and KVM go from the same states to the same states: registers, memory and what surrounds them,
+ * instruction by instruction, in 16, 32 and 64-bit code. Where no hardware is behind KVM (kvm_pvm) an emulator stands
+ * for it, which does not know all instructions: those are left out.
  */
 class EnginesAgreeTest {
-    private static final String GROUPS = "alu|logic|not|incdec|multiply|divide|shift|rotate|bit|move|flag|condition|decimal|stack|string";
-    /** Of these KVM's emulator does not have the first, and gives the others flags that no processor gives: {@link HostOracleTest} has them right. */
+    private static final String GROUPS =
+            "alu|logic|not|incdec|multiply|divide|shift|rotate|bit|move|flag|condition|decimal|stack|string";
+    /**
+     * Of these KVM's emulator does not have the first, and gives the others flags that no processor gives:
+     * {@link HostOracleTest} has them right.
+     */
     private static final String NOT_COMPARED = "movbe|aam|aad";
+
     private static final int STATES = Integer.getInteger("nestor.oracle.states", 1), SHOWN = 30;
 
     private final Values values = new Values(new SplittableRandom(Long.getLong("nestor.oracle.seed", 20260103)));
@@ -47,21 +53,25 @@ class EnginesAgreeTest {
     @ValueSource(ints = {16, 32, 64})
     void sameStatesFollow(int mode) throws Exception {
         long window = mode == 16 ? EngineCpu.REAL_WINDOW : 0x5a00_0000L, code = mode == 16 ? 0 : 0x5a10_0000L;
-        List<Spec> specs = Spec.read().stream().filter(s -> s.group().matches(GROUPS) && !s.name().matches(NOT_COMPARED)).toList();
+        List<Spec> specs = Spec.read().stream()
+                .filter(s -> s.group().matches(GROUPS) && !s.name().matches(NOT_COMPARED))
+                .toList();
         Generator generator = new Generator(values, mode, window, true);
         kvm = new EngineCpu(engine("kvm"), EntryFormat.EPT, mode, window, code);
         try (EngineCpu soft = new EngineCpu(engine("soft"), EntryFormat.NPT, mode, window, code)) {
             int slot = 0;
             for (Spec spec : specs) {
                 int first = slot;
-                for (Variant v : generator.variants(spec, n -> code + (long) (first + n) % EngineCpu.REAL_SLOTS * HostCpu.SLOT_BYTES)) {
+                for (Variant v : generator.variants(
+                        spec, n -> code + (long) (first + n) % EngineCpu.REAL_SLOTS * HostCpu.SLOT_BYTES)) {
                     compare(v, mode, slot++ % EngineCpu.REAL_SLOTS, window, code, soft);
                 }
             }
         } finally {
             kvm.close();
         }
-        System.out.println("engines: " + done + " cases of " + mode + "-bit code alike, " + failures.size() + " forms differ, left out " + unknownToKvm);
+        System.out.println("engines: " + done + " cases of " + mode + "-bit code alike, " + failures.size()
+                + " forms differ, left out " + unknownToKvm);
         failures.values().stream().limit(SHOWN).forEach(System.out::println);
         assertEquals(Set.of(), failures.keySet());
         assertTrue(done > 300, "compared " + done);
@@ -78,15 +88,22 @@ class EnginesAgreeTest {
             String theirs = kvm.run(slot, v.code().length, expected);
             if (theirs != null && theirs.contains("InternalError")) {
                 unknownToKvm.add(v.form());
-                kvm.close();                                     // its processor cannot go on
+                kvm.close(); // its processor cannot go on
                 kvm = new EngineCpu(engine("kvm"), EntryFormat.EPT, mode, window, code);
                 return;
             }
             String ours = soft.run(slot, v.code().length, actual);
-            String difference = theirs != null || ours != null ? "soft " + ours + ", kvm " + theirs : Comparison.differences(v, start, expected, actual, window);
-            if (difference.isEmpty() && !soft.systemState().equals(kvm.systemState())) difference = "\n  soft " + soft.systemState() + "\n  kvm  " + kvm.systemState();
+            String difference = theirs != null || ours != null
+                    ? "soft " + ours + ", kvm " + theirs
+                    : Comparison.differences(v, start, expected, actual, window);
+            if (difference.isEmpty() && !soft.systemState().equals(kvm.systemState()))
+                difference = "\n  soft " + soft.systemState() + "\n  kvm  " + kvm.systemState();
             if (difference.isEmpty()) done++;
-            else failures.putIfAbsent(v.form(), v.text() + " {" + java.util.HexFormat.of().formatHex(v.code()) + "}: " + difference + " flags=" + Long.toHexString(start.rflags) + " rcx=" + Long.toHexString(start.gpr[1]));
+            else
+                failures.putIfAbsent(
+                        v.form(),
+                        v.text() + " {" + java.util.HexFormat.of().formatHex(v.code()) + "}: " + difference + " flags="
+                                + Long.toHexString(start.rflags) + " rcx=" + Long.toHexString(start.gpr[1]));
         }
     }
 }

@@ -29,16 +29,23 @@ final class Generator {
         this.below2GiB = below2GiB;
     }
 
-    /** Every form of a specification once, each with a prefix where the specification wants some; the n-th is encoded for the address that {@code addresses} tells. */
+    /**
+     * Every form of a specification once, each with a prefix where the specification wants some; the n-th is encoded
+     * for the address that {@code addresses} tells.
+     */
     List<Variant> variants(Spec spec, IntToLongFunction addresses) {
         List<Variant> all = new ArrayList<>();
         List<String> patterns = Asm.patterns(spec.name(), mode);
         for (int form = 0; form < patterns.size(); form++) {
             String pattern = patterns.get(form);
-            if (pattern.isEmpty() || !pattern.matches(spec.forms()) || pattern.equals("-") != spec.forms().equals("-") && spec.forms().equals("-")) continue;
+            if (pattern.isEmpty()
+                    || !pattern.matches(spec.forms())
+                    || pattern.equals("-") != spec.forms().equals("-")
+                            && spec.forms().equals("-")) continue;
             if (spec.forms().equals(".+") && pattern.equals("-")) continue;
             Variant v = null;
-            for (int attempt = 0; v == null && attempt < 50; attempt++) v = variant(spec, form, pattern, addresses.applyAsLong(all.size()));
+            for (int attempt = 0; v == null && attempt < 50; attempt++)
+                v = variant(spec, form, pattern, addresses.applyAsLong(all.size()));
             if (v == null) throw new IllegalStateException("no operands for " + spec.name() + " " + pattern);
             all.add(v);
         }
@@ -57,7 +64,10 @@ final class Generator {
         Operand[] operands = new Operand[slots.length];
         Choice choice = new Choice();
         for (int i = 0; i < slots.length; i++) operands[i] = operand(spec, slots[i], choice);
-        if (spec.has("bits") && choice.target >= 0 && operands[1] instanceof Reg r && choice.registers.containsKey(Reg.gpr(64, r.number))) return null;
+        if (spec.has("bits")
+                && choice.target >= 0
+                && operands[1] instanceof Reg r
+                && choice.registers.containsKey(Reg.gpr(64, r.number))) return null;
         Asm a = new Asm(address).bits(mode);
         String prefix = "";
         if (spec.has("rep") && values.oneIn(2)) {
@@ -70,14 +80,22 @@ final class Generator {
             byte[] code = a.form(spec.name(), form, operands).assemble();
             List<String> texts = new ArrayList<>();
             for (Operand o : operands) texts.add(o.toString());
-            return new Variant(spec, pattern, prefix + spec.name() + " " + String.join(", ", texts), code, operands, choice.registers, choice.target);
+            return new Variant(
+                    spec,
+                    pattern,
+                    prefix + spec.name() + " " + String.join(", ", texts),
+                    code,
+                    operands,
+                    choice.registers,
+                    choice.target);
         } catch (IllegalArgumentException e) {
-            return null;                                         // AH beside a register that needs a REX prefix
+            return null; // AH beside a register that needs a REX prefix
         }
     }
 
     private Operand operand(Spec spec, String slot, Choice choice) {
-        for (Reg r : Reg.values()) if (!r.name().equals("R8") && r.toString().equals(slot) || slot.equals("st0") && r == Reg.ST0) return r;
+        for (Reg r : Reg.values())
+            if (!r.name().equals("R8") && r.toString().equals(slot) || slot.equals("st0") && r == Reg.ST0) return r;
         String kind = slot.replaceAll("\\d+s?$", "");
         int bits = slot.matches(".*\\d+s?") ? Integer.parseInt(slot.replaceAll("^.*?(\\d+)s?$", "$1")) : 0;
         return switch (kind) {
@@ -110,7 +128,7 @@ final class Generator {
         String name = spec.name();
         if (name.startsWith("cmp") && name.length() == 5 || name.equals("mpsadbw")) return values.below(8);
         if (name.startsWith("round")) return values.below(16);
-        if (name.equals("aam")) return 1 + values.below(255);     // by zero is a #DE
+        if (name.equals("aam")) return 1 + values.below(255); // by zero is a #DE
         if (name.equals("pclmulqdq")) return values.below(2) | values.below(2) << 4;
         if (name.startsWith("pcmp")) return values.below(128);
         if (name.equals("enter")) return values.below(bits == 8 ? 5 : 100);
@@ -134,7 +152,10 @@ final class Generator {
         return Mem.abs(windowAddress + choice.target).sized(bits);
     }
 
-    /** Base, index, both, relative to RIP or absolute; 64-bit addresses, or 32-bit ones where the window can be reached by them. */
+    /**
+     * Base, index, both, relative to RIP or absolute; 64-bit addresses, or 32-bit ones where the window can be reached
+     * by them.
+     */
     private Mem memory(Spec spec, int bits, Choice choice) {
         choice.target = target(spec, bits);
         long address = windowAddress + choice.target;
@@ -161,7 +182,8 @@ final class Generator {
     private Mem memory16(int bits, long address, Choice choice) {
         Reg base = new Reg[] {Reg.BX, Reg.BP, Reg.SI, Reg.DI}[values.below(4)];
         Reg index = base == Reg.SI || base == Reg.DI || values.oneIn(2) ? null : values.oneIn(2) ? Reg.SI : Reg.DI;
-        long disp = values.oneIn(3) ? 0 : values.oneIn(2) ? values.below(256) - 128 : (short) values.integer(), position = index == null ? 0 : values.integer() & 0xffff;
+        long disp = values.oneIn(3) ? 0 : values.oneIn(2) ? values.below(256) - 128 : (short) values.integer(),
+                position = index == null ? 0 : values.integer() & 0xffff;
         if (index != null) choice.registers.put(Reg.gpr(64, index.number), position);
         choice.registers.put(Reg.gpr(64, base.number), address - disp - position & 0xffff);
         return Mem.ptr(base, index, 1, disp).sized(bits);
@@ -177,8 +199,15 @@ final class Generator {
 
     /** None that an instruction uses without naming it. */
     private Reg pointerRegister(Spec spec) {
-        if (mode != 64) return Reg.gpr(64, spec.has("rbp") || spec.has("rdi") || spec.has("rbx") ? 6 : new int[] {3, 5, 6, 7}[values.below(4)]);
-        int[] numbers = spec.has("rbp") || spec.has("rdi") || spec.has("rbx") ? new int[] {8, 9, 10, 11, 12, 13, 14, 15} : new int[] {3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+        if (mode != 64)
+            return Reg.gpr(
+                    64,
+                    spec.has("rbp") || spec.has("rdi") || spec.has("rbx")
+                            ? 6
+                            : new int[] {3, 5, 6, 7}[values.below(4)]);
+        int[] numbers = spec.has("rbp") || spec.has("rdi") || spec.has("rbx")
+                ? new int[] {8, 9, 10, 11, 12, 13, 14, 15}
+                : new int[] {3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
         return Reg.gpr(64, numbers[values.below(numbers.length)]);
     }
 }

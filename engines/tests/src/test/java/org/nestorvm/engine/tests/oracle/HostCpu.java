@@ -19,8 +19,9 @@ import org.nestorvm.asm.Reg;
 import org.nestorvm.memory.sys.MemoryCalls;
 
 /**
- * Executes instructions on the host's own processor, in this process. The caller sees to it that they cannot fault and end at their last byte. One region of memory holds
- * a trampoline, the state that it loads and stores, the window that instructions may work on, and the instructions, in slots.
+ * Executes instructions on the host's own processor, in this process. The caller sees to it that they cannot fault and
+ * end at their last byte. One region of memory holds a trampoline, the state that it loads and stores, the window that
+ * instructions may work on, and the instructions, in slots.
  */
 final class HostCpu implements AutoCloseable {
     static final int SLOT_BYTES = 64, SLOTS = 16384;
@@ -61,7 +62,11 @@ final class HostCpu implements AutoCloseable {
     private Label trampoline(Asm a) {
         Reg[] saved = {RBX, RBP, R12, R13, R14, R15};
         for (Reg r : saved) a.push(r);
-        a.pushfq().mov(state(HOST_RSP), RSP).fxrstor(state(FX)).push(state(FLAGS).m64()).popfq();
+        a.pushfq()
+                .mov(state(HOST_RSP), RSP)
+                .fxrstor(state(FX))
+                .push(state(FLAGS).m64())
+                .popfq();
         if (mode == 32) a.mov(EAX, USER_DS).mov(DS, EAX).mov(ES, EAX);
         for (int i = 0; i < 16; i++) a.mov(Reg.gpr(64, i), state(8 * i));
         if (mode == 32) a.ljmpd(state(TARGET));
@@ -69,7 +74,14 @@ final class HostCpu implements AutoCloseable {
         Label end = a.here();
         for (int i = 0; i < 16; i++) a.mov(state(8 * i), Reg.gpr(64, i));
         if (mode == 32) a.mov(EAX, 0).mov(DS, EAX).mov(ES, EAX);
-        a.mov(RSP, state(HOST_RSP)).pushfq().pop(state(FLAGS).m64()).fxsave(state(FX)).fninit().mov(ptr(RSP, -8).m32(), 0x1f80).ldmxcsr(ptr(RSP, -8)).popfq();
+        a.mov(RSP, state(HOST_RSP))
+                .pushfq()
+                .pop(state(FLAGS).m64())
+                .fxsave(state(FX))
+                .fninit()
+                .mov(ptr(RSP, -8).m32(), 0x1f80)
+                .ldmxcsr(ptr(RSP, -8))
+                .popfq();
         for (int i = saved.length - 1; i >= 0; i--) a.pop(saved[i]);
         a.ret();
         return end;
@@ -78,21 +90,34 @@ final class HostCpu implements AutoCloseable {
     private static long map() throws IOException {
         int protection = MemoryCalls.PROT_READ | MemoryCalls.PROT_WRITE | MemoryCalls.PROT_EXEC;
         for (long wish = FIRST_WISH; ; wish += NEXT_WISH) {
-            long at = MemoryCalls.tryMmap(wish, REGION_BYTES, protection, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0);
+            long at = MemoryCalls.tryMmap(
+                    wish, REGION_BYTES, protection, MemoryCalls.MAP_PRIVATE | MemoryCalls.MAP_ANONYMOUS, -1, 0);
             if (at < 0) throw new IOException("no executable memory here: errno " + -at);
             if (at == wish || wish == LAST_WISH) return at;
             MemoryCalls.munmap("oracle region", at, REGION_BYTES);
         }
     }
 
-    /** Does this kernel let programs run 32-bit code? LAR tells: a code segment of privilege level 3, present, of 32 bits. */
+    /**
+     * Does this kernel let programs run 32-bit code? LAR tells: a code segment of privilege level 3, present, of 32
+     * bits.
+     */
     static boolean runs32BitCode() throws IOException {
         try (HostCpu host = new HostCpu()) {
             CaseState s = new CaseState();
             s.gpr[RSP.number] = host.windowAddress() + CaseState.STACK;
-            host.putCode(0, new Asm(0).bits(64).mov(ECX, USER_CS32).xor(EAX, EAX).lar(EAX, ECX).assemble());
+            host.putCode(
+                    0,
+                    new Asm(0)
+                            .bits(64)
+                            .mov(ECX, USER_CS32)
+                            .xor(EAX, EAX)
+                            .lar(EAX, ECX)
+                            .assemble());
             host.run(0, s);
-            boolean found = (s.rflags & Spec.ZF) != 0, code = (s.gpr[0] & 0xf800) == 0xf800, wide = (s.gpr[0] & 0x600000) == 0x400000;
+            boolean found = (s.rflags & Spec.ZF) != 0,
+                    code = (s.gpr[0] & 0xf800) == 0xf800,
+                    wide = (s.gpr[0] & 0x600000) == 0x400000;
             return found && code && wide && host.below2GiB();
         }
     }
@@ -109,11 +134,17 @@ final class HostCpu implements AutoCloseable {
         return region + CODE + (long) slot * SLOT_BYTES;
     }
 
-    /** Puts instructions into a slot, and the following ones if they are longer; the processor falls out of them into a jump back. */
+    /**
+     * Puts instructions into a slot, and the following ones if they are longer; the processor falls out of them into a
+     * jump back.
+     */
     void putCode(int slot, byte[] code) {
         long at = codeAddress(slot);
         copyIn(code, 0, at, code.length);
-        byte[] jump = (mode == 32 ? new Asm(at + code.length).bits(32).ljmpd(USER_CS, back) : new Asm(at + code.length).bits(64).jmp(back)).assemble();
+        byte[] jump = (mode == 32
+                        ? new Asm(at + code.length).bits(32).ljmpd(USER_CS, back)
+                        : new Asm(at + code.length).bits(64).jmp(back))
+                .assemble();
         copyIn(jump, 0, at + code.length, jump.length);
     }
 

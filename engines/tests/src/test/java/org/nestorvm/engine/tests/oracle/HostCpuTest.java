@@ -37,7 +37,7 @@ class HostCpuTest {
             CaseState s = new CaseState();
             s.gpr[0] = 0x19;
             s.gpr[4] = host.windowAddress() + CaseState.STACK;
-            host.putCode(3, new Asm(0).bits(32).db(0x40).daa().push(EAX).assemble());          // 40h is INC EAX here
+            host.putCode(3, new Asm(0).bits(32).db(0x40).daa().push(EAX).assemble()); // 40h is INC EAX here
             host.run(3, s);
             assertEquals(0x20, s.gpr[0]);
             assertEquals(0x20, s.window.getInt(CaseState.STACK - 4));
@@ -48,11 +48,25 @@ class HostCpuTest {
     void comparisonSeesOneWrongBitAnywhere() throws Exception {
         Values values = new Values(new SplittableRandom(1));
         Generator generator = new Generator(values, 64, 0x10000, false);
-        Variant shift = generator.variants(Spec.read().stream().filter(s -> s.name().equals("shl")).findAny().orElseThrow(), _ -> 0x1000).getFirst();
+        Variant shift = generator
+                .variants(
+                        Spec.read().stream()
+                                .filter(s -> s.name().equals("shl"))
+                                .findAny()
+                                .orElseThrow(),
+                        _ -> 0x1000)
+                .getFirst();
         CaseState right = new CaseState();
         assertEquals("", Comparison.differences(shift, right, right, right.copy(), 0));
-        List<Consumer<CaseState>> wrongs = List.of(s -> s.gpr[9] ^= 1L << 40, s -> s.rflags ^= Spec.ZF, s -> s.rflags ^= Spec.DF, s -> s.fx.put(CaseState.FX_XMM + 77, (byte) 1), s -> s.fx.put(CaseState.FX_ST + 9, (byte) 1),
-            s -> s.fx.putInt(CaseState.FX_MXCSR, 0x1f81), s -> s.fx.put(CaseState.FX_FTW, (byte) 1), s -> s.window.put(4711, (byte) 1));
+        List<Consumer<CaseState>> wrongs = List.of(
+                s -> s.gpr[9] ^= 1L << 40,
+                s -> s.rflags ^= Spec.ZF,
+                s -> s.rflags ^= Spec.DF,
+                s -> s.fx.put(CaseState.FX_XMM + 77, (byte) 1),
+                s -> s.fx.put(CaseState.FX_ST + 9, (byte) 1),
+                s -> s.fx.putInt(CaseState.FX_MXCSR, 0x1f81),
+                s -> s.fx.put(CaseState.FX_FTW, (byte) 1),
+                s -> s.window.put(4711, (byte) 1));
         for (Consumer<CaseState> wrong : wrongs) {
             CaseState other = right.copy();
             wrong.accept(other);

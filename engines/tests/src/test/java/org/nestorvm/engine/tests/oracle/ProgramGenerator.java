@@ -9,18 +9,21 @@ import org.nestorvm.asm.Operand;
 import org.nestorvm.asm.Reg;
 
 /**
- * Makes programs of some dozen instructions with forward jumps, loops, calls, pushes and pops: what one instruction leaves to the next, lazily computed flags above all. Flags that are
- * undefined are never read; R13 counts loops, R14 is scratch for this class, R15 points to the window, and all of them stay out of the instructions' way.
+ * Makes programs of some dozen instructions with forward jumps, loops, calls, pushes and pops: what one instruction
+ * leaves to the next, lazily computed flags above all. Flags that are undefined are never read; R13 counts loops, R14
+ * is scratch for this class, R15 points to the window, and all of them stay out of the instructions' way.
  */
 final class ProgramGenerator {
     /** What a program is made of: groups of {@code instructions.txt}. */
-    private static final String GROUPS = "alu|logic|not|incdec|multiply|shift|rotate|bit|move|flag|condition|sselogic|integer|ssemove";
-    private static final String LEFT_OUT = "xlatb|movabs|movbe|maskmov.*|movnt.*|psl.*|psr.*|mov[dq]q2.*|movq2dq|pshufw|emms|lddqu|std";
+    private static final String GROUPS =
+            "alu|logic|not|incdec|multiply|shift|rotate|bit|move|flag|condition|sselogic|integer|ssemove";
+
+    private static final String LEFT_OUT =
+            "xlatb|movabs|movbe|maskmov.*|movnt.*|psl.*|psr.*|mov[dq]q2.*|movq2dq|pshufw|emms|lddqu|std";
     private static final Reg LOOP = Reg.R13, SCRATCH = Reg.R14, POINTER = Reg.R15;
 
     /** @param undefined flags that are undefined at the end */
-    record Program(byte[] code, String text, long undefined) {
-    }
+    record Program(byte[] code, String text, long undefined) {}
 
     private final Values values;
     private final long windowAddress;
@@ -32,7 +35,9 @@ final class ProgramGenerator {
     ProgramGenerator(Values values, long windowAddress) {
         this.values = values;
         this.windowAddress = windowAddress;
-        specs = Spec.read().stream().filter(s -> s.group().matches(GROUPS) && !s.name().matches(LEFT_OUT)).toList();
+        specs = Spec.read().stream()
+                .filter(s -> s.group().matches(GROUPS) && !s.name().matches(LEFT_OUT))
+                .toList();
     }
 
     Program program(long address) {
@@ -75,7 +80,7 @@ final class ProgramGenerator {
         join();
         block(depth - 1);
         a.dec(Reg.gpr(32, LOOP.number)).jnz(head).pop(LOOP);
-        undefined &= Spec.CF;                                    // DEC writes the others
+        undefined &= Spec.CF; // DEC writes the others
         text.append("} ");
     }
 
@@ -140,7 +145,8 @@ final class ProgramGenerator {
     }
 
     private void instruction() {
-        for (int attempt = 0; attempt < 50; attempt++) if (tryInstruction(specs.get(values.below(specs.size())))) return;
+        for (int attempt = 0; attempt < 50; attempt++)
+            if (tryInstruction(specs.get(values.below(specs.size())))) return;
     }
 
     private boolean tryInstruction(Spec spec) {
@@ -148,10 +154,13 @@ final class ProgramGenerator {
         List<String> patterns = Asm.patterns(spec.name(), 64);
         int form = values.below(patterns.size());
         String pattern = patterns.get(form);
-        if (pattern.isEmpty() || !pattern.matches(spec.forms()) || pattern.matches(".*(mm\\d*,|,mm|mr|,st|sti).*") && !pattern.contains("xmm")) return false;
+        if (pattern.isEmpty()
+                || !pattern.matches(spec.forms())
+                || pattern.matches(".*(mm\\d*,|,mm|mr|,st|sti).*") && !pattern.contains("xmm")) return false;
         if (spec.forms().equals(".+") && pattern.equals("-")) return false;
         String[] slots = pattern.equals("-") ? new String[0] : pattern.split(",");
-        if (spec.has("shiftdouble") && slots[0].endsWith("16") && slots[2].equals("cl")) return false;       // by more than 16 the result is undefined
+        if (spec.has("shiftdouble") && slots[0].endsWith("16") && slots[2].equals("cl"))
+            return false; // by more than 16 the result is undefined
         Operand[] operands = new Operand[slots.length];
         for (int i = 0; i < slots.length; i++) operands[i] = operand(slots[i], spec);
         if (spec.has("bits") && operands[0] instanceof Mem && operands[1] instanceof Reg) return false;
@@ -162,7 +171,8 @@ final class ProgramGenerator {
         }
         a.form(spec.name(), form, operands);
         text.append(spec.name());
-        for (int i = 0; i < operands.length; i++) text.append(i == 0 ? " " : ",").append(operands[i]);
+        for (int i = 0; i < operands.length; i++)
+            text.append(i == 0 ? " " : ",").append(operands[i]);
         text.append("; ");
         flags(spec, operands, slots);
         return true;
@@ -197,9 +207,13 @@ final class ProgramGenerator {
             case "xmm", "xr" -> Reg.xmm(values.below(16));
             case "xm" -> values.oneIn(3) ? memory(bits) : Reg.xmm(values.below(16));
             // a double shift of 16 bits by more is undefined
-            case "imm" -> new Imm(spec.has("shiftdouble") ? values.below(16) : bits == 64 ? values.integer() : values.integer() & (1L << bits) - 1);
+            case "imm" ->
+                new Imm(
+                        spec.has("shiftdouble")
+                                ? values.below(16)
+                                : bits == 64 ? values.integer() : values.integer() & (1L << bits) - 1);
             case "simm" -> new Imm(values.integer() << 64 - bits >> 64 - bits);
-            default -> Reg.st(0);                                // no form takes it: the attempt is given up
+            default -> Reg.st(0); // no form takes it: the attempt is given up
         };
     }
 

@@ -22,8 +22,11 @@ record Spec(String group, String name, long defined, long undefined, Set<String>
 
     static List<Spec> read() {
         List<Spec> specs = new ArrayList<>();
-        try (BufferedReader in = new BufferedReader(new InputStreamReader(Spec.class.getResourceAsStream("instructions.txt"), StandardCharsets.US_ASCII))) {
-            for (String line; (line = in.readLine()) != null; ) if (!line.startsWith("#") && !line.isBlank()) add(specs, line.trim().split(" +"));
+        try (BufferedReader in = new BufferedReader(
+                new InputStreamReader(Spec.class.getResourceAsStream("instructions.txt"), StandardCharsets.US_ASCII))) {
+            for (String line; (line = in.readLine()) != null; )
+                if (!line.startsWith("#") && !line.isBlank())
+                    add(specs, line.trim().split(" +"));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -32,21 +35,33 @@ record Spec(String group, String name, long defined, long undefined, Set<String>
 
     private static void add(List<Spec> specs, String[] word) {
         Set<String> options = word.length > 3 ? Set.of(word[3].split(",")) : Set.of();
-        String forms = options.stream().filter(o -> o.startsWith("forms=")).map(o -> o.substring(6)).findAny().orElse(options.contains("string") ? "-" : ".*");
-        for (String name : word[1].split(",")) specs.add(new Spec(word[0], name, mask(word[2].replaceAll("[A-Z]", "")), mask(word[2].replaceAll("[a-z]", "")), options, forms));
+        String forms = options.stream()
+                .filter(o -> o.startsWith("forms="))
+                .map(o -> o.substring(6))
+                .findAny()
+                .orElse(options.contains("string") ? "-" : ".*");
+        for (String name : word[1].split(","))
+            specs.add(new Spec(
+                    word[0],
+                    name,
+                    mask(word[2].replaceAll("[A-Z]", "")),
+                    mask(word[2].replaceAll("[a-z]", "")),
+                    options,
+                    forms));
     }
 
     private static long mask(String flags) {
         long mask = 0;
-        for (int i = 0; i < flags.length(); i++) mask |= switch (flags.charAt(i)) {
-            case 'o', 'O' -> OF;
-            case 's', 'S' -> SF;
-            case 'z', 'Z' -> ZF;
-            case 'a', 'A' -> AF;
-            case 'p', 'P' -> PF;
-            case 'c', 'C' -> CF;
-            default -> 0;
-        };
+        for (int i = 0; i < flags.length(); i++)
+            mask |= switch (flags.charAt(i)) {
+                case 'o', 'O' -> OF;
+                case 's', 'S' -> SF;
+                case 'z', 'Z' -> ZF;
+                case 'a', 'A' -> AF;
+                case 'p', 'P' -> PF;
+                case 'c', 'C' -> CF;
+                default -> 0;
+            };
         return mask;
     }
 

@@ -14,7 +14,8 @@ import org.nestorvm.asm.Reg;
  * @param registers values of the registers that addresses are made of
  * @param target offset in the window of the memory operand, -1 without one
  */
-record Variant(Spec spec, String pattern, String text, byte[] code, Operand[] operands, Map<Reg, Long> registers, int target) {
+record Variant(
+        Spec spec, String pattern, String text, byte[] code, Operand[] operands, Map<Reg, Long> registers, int target) {
     String form() {
         return spec.name() + " " + pattern;
     }
@@ -48,11 +49,16 @@ record Variant(Spec spec, String pattern, String text, byte[] code, Operand[] op
         }
         near &= -16;
         values.putIntegers(s.window, CaseState.STACK, 256);
-        if (spec.has("ps") || spec.has("x87") && pattern.contains("m32") && values.oneIn(2)) values.putFloats(s.window, near, bytes);
-        else if (spec.has("pd") || spec.has("x87") && pattern.contains("m64") && values.oneIn(2)) values.putDoubles(s.window, near, bytes);
+        if (spec.has("ps") || spec.has("x87") && pattern.contains("m32") && values.oneIn(2))
+            values.putFloats(s.window, near, bytes);
+        else if (spec.has("pd") || spec.has("x87") && pattern.contains("m64") && values.oneIn(2))
+            values.putDoubles(s.window, near, bytes);
         else values.putIntegers(s.window, near, bytes);
         if (pattern.contains("m80")) {
-            if (spec.name().equals("fbld")) for (int i = 0; i < 10; i++) s.window.put(target + i, (byte) (i == 9 ? values.below(2) << 7 : values.below(10) << 4 | values.below(10)));
+            if (spec.name().equals("fbld"))
+                for (int i = 0; i < 10; i++)
+                    s.window.put(target + i, (byte)
+                            (i == 9 ? values.below(2) << 7 : values.below(10) << 4 | values.below(10)));
             else values.putExtended(s.window, target, false);
         } else if (target >= 0 && spec.has("ps") | spec.has("pd") && values.oneIn(2)) {
             if (spec.has("ps")) values.putFloats(s.window, target, 16);
@@ -64,24 +70,29 @@ record Variant(Spec spec, String pattern, String text, byte[] code, Operand[] op
         for (int at = CaseState.FX_XMM; at < CaseState.FX_END; at += 16) {
             if (spec.has("ps")) values.putFloats(s.fx, at, 16);
             else if (spec.has("pd")) values.putDoubles(s.fx, at, 16);
-            else if (spec.group().equals("sse42") && values.oneIn(2)) for (int i = 0; i < 16; i++) s.fx.put(at + i, (byte) values.below(4));
+            else if (spec.group().equals("sse42") && values.oneIn(2))
+                for (int i = 0; i < 16; i++) s.fx.put(at + i, (byte) values.below(4));
             else values.putIntegers(s.fx, at, 16);
         }
     }
 
     /** Rounding, DAZ and FTZ as it comes; every exception masked; sometimes with flags that are set already. */
     private static int mxcsr(Values values) {
-        int control = values.oneIn(2) ? 0 : values.below(4) << 13 | (values.oneIn(3) ? 1 << 15 : 0) | (values.oneIn(3) ? 1 << 6 : 0);
+        int control = values.oneIn(2)
+                ? 0
+                : values.below(4) << 13 | (values.oneIn(3) ? 1 << 15 : 0) | (values.oneIn(3) ? 1 << 6 : 0);
         return 0x1f80 | control | (values.oneIn(4) ? values.below(64) : 0);
     }
 
     private void fillX87(CaseState s, Values values) {
         boolean x87 = spec.has("x87");
-        int control = x87 && values.oneIn(2) ? values.below(4) << 10 | new int[] {0, 2, 3}[values.below(3)] << 8 : 0x300;
+        int control =
+                x87 && values.oneIn(2) ? values.below(4) << 10 | new int[] {0, 2, 3}[values.below(3)] << 8 : 0x300;
         s.fx.putShort(CaseState.FX_FCW, (short) (0x7f | control));
         int top = x87 ? values.below(8) : 0;
         int codes = x87 ? values.below(16) : 0;
-        s.fx.putShort(CaseState.FX_FSW, (short) (top << 11 | (codes & 8) << 11 | (codes & 7) << 8 | (values.oneIn(4) ? values.below(64) : 0)));
+        s.fx.putShort(CaseState.FX_FSW, (short)
+                (top << 11 | (codes & 8) << 11 | (codes & 7) << 8 | (values.oneIn(4) ? values.below(64) : 0)));
         s.fx.put(CaseState.FX_FTW, (byte) (values.oneIn(4) ? values.below(256) : 0xff));
         for (int i = 0; i < 8; i++) values.putExtended(s.fx, CaseState.FX_ST + 16 * i, spec.has("moderate"));
         if (spec.has("moderate")) s.fx.putShort(CaseState.FX_FCW, (short) 0x37f).put(CaseState.FX_FTW, (byte) 0xff);
@@ -96,7 +107,9 @@ record Variant(Spec spec, String pattern, String text, byte[] code, Operand[] op
     /** Pointers to the window, a short count, either direction, and bytes that are often equal. */
     private void string(CaseState s, Values values, long windowAddress) {
         s.gpr[Reg.RSI.number] = windowAddress + 2048 + values.below(2048);
-        s.gpr[Reg.RDI.number] = values.oneIn(4) ? s.gpr[Reg.RSI.number] + values.below(32) - 16 : windowAddress + 4096 - 512 + values.below(1024);
+        s.gpr[Reg.RDI.number] = values.oneIn(4)
+                ? s.gpr[Reg.RSI.number] + values.below(32) - 16
+                : windowAddress + 4096 - 512 + values.below(1024);
         s.gpr[Reg.RCX.number] = values.below(48);
         if (values.oneIn(3)) s.rflags |= Spec.DF;
         boolean fill = values.oneIn(3);
@@ -106,7 +119,8 @@ record Variant(Spec spec, String pattern, String text, byte[] code, Operand[] op
 
     /** A bit number in a register reaches far beyond a memory operand: keep it in the window. */
     private void smallBitNumber(CaseState s, Values values) {
-        if (target >= 0 && operands[1] instanceof Reg r && !registers.containsKey(Reg.gpr(64, r.number))) s.gpr[r.number] = values.below(4096) - 2048;
+        if (target >= 0 && operands[1] instanceof Reg r && !registers.containsKey(Reg.gpr(64, r.number)))
+            s.gpr[r.number] = values.below(4096) - 2048;
     }
 
     /** Undefined results: a 16-bit double shift by more than 16. */
@@ -156,13 +170,19 @@ record Variant(Spec spec, String pattern, String text, byte[] code, Operand[] op
         if (divisor.signum() == 0) return false;
         long rax = s.gpr[Reg.RAX.number], rdx = s.gpr[Reg.RDX.number];
         long low = width == 8 ? rax & 0xff : rax, high = width == 8 ? rax >> 8 : rdx;
-        BigInteger quotient = number(high, width, signed).shiftLeft(width).add(number(low, width, false)).divide(divisor);
+        BigInteger quotient = number(high, width, signed)
+                .shiftLeft(width)
+                .add(number(low, width, false))
+                .divide(divisor);
         BigInteger bound = BigInteger.ONE.shiftLeft(signed ? width - 1 : width);
-        return signed ? quotient.compareTo(bound) < 0 && quotient.compareTo(bound.negate()) >= 0 : quotient.compareTo(bound) < 0;
+        return signed
+                ? quotient.compareTo(bound) < 0 && quotient.compareTo(bound.negate()) >= 0
+                : quotient.compareTo(bound) < 0;
     }
 
     private static BigInteger number(long bits, int width, boolean signed) {
-        BigInteger value = BigInteger.valueOf(bits).and(BigInteger.ONE.shiftLeft(width).subtract(BigInteger.ONE));
+        BigInteger value =
+                BigInteger.valueOf(bits).and(BigInteger.ONE.shiftLeft(width).subtract(BigInteger.ONE));
         return signed && value.testBit(width - 1) ? value.subtract(BigInteger.ONE.shiftLeft(width)) : value;
     }
 

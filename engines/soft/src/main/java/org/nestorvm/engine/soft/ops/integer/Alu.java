@@ -7,12 +7,26 @@ import org.nestorvm.engine.soft.ops.RmOp;
 import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.Flags;
 
-/** ADD OR ADC SBB AND SUB XOR CMP TEST, INC DEC NEG NOT, the decimal adjustments, and the flag instructions (SDM vol. 2). The frequent forms are in {@link AluFast}. */
+/**
+ * ADD OR ADC SBB AND SUB XOR CMP TEST, INC DEC NEG NOT, the decimal adjustments, and the flag instructions (SDM vol.
+ * 2). The frequent forms are in {@link AluFast}.
+ */
 public final class Alu {
-    static final int ADD = 0, OR = 1, ADC = 2, SBB = 3, AND = 4, SUB = 5, XOR = 6, CMP = 7, TEST = 8, INC = 9, DEC = 10, NEG = 11, NOT = 12;
+    static final int ADD = 0,
+            OR = 1,
+            ADC = 2,
+            SBB = 3,
+            AND = 4,
+            SUB = 5,
+            XOR = 6,
+            CMP = 7,
+            TEST = 8,
+            INC = 9,
+            DEC = 10,
+            NEG = 11,
+            NOT = 12;
 
-    private Alu() {
-    }
+    private Alu() {}
 
     private static int kind(String mnemonic) {
         return switch (mnemonic) {
@@ -36,12 +50,15 @@ public final class Alu {
     public static Op make(Insn i) {
         int kind = kind(i.row.mnemonic);
         if (kind < 0) return Adjust.make(i);
-        if (i.row.operands[0].startsWith("Z")) {                    // 40..4F: the register is in the opcode
+        if (i.row.operands[0].startsWith("Z")) { // 40..4F: the register is in the opcode
             i.rm = i.opcode & 7;
             i.mod = 3;
             return new Unary(i, kind);
         }
-        if (kind >= INC) return i.isReg() && RmOp.size(i) == 8 && (kind == INC || kind == DEC) ? new Count64(i, kind) : new Unary(i, kind);
+        if (kind >= INC)
+            return i.isReg() && RmOp.size(i) == 8 && (kind == INC || kind == DEC)
+                    ? new Count64(i, kind)
+                    : new Unary(i, kind);
         Op fast = AluFast.make(i, kind);
         if (fast != null) return fast;
         return switch (i.row.operands[0].charAt(0)) {

@@ -8,12 +8,13 @@ import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.Flags;
 
 /**
- * Read-modify-write with a LOCK prefix, or XCHG. Aligned operands in memory are exchanged with the host's compare-and-set, so that they are atomic against other processors and against
- * device processes; operands that are not aligned, cover code, or are a device's registers are done under one lock of the machine's; so is CMPXCHG16B, which is atomic among processors that use it for the location.
+ * Read-modify-write with a LOCK prefix, or XCHG. Aligned operands in memory are exchanged with the host's
+ * compare-and-set, so that they are atomic against other processors and against device processes; operands that are not
+ * aligned, cover code, or are a device's registers are done under one lock of the machine's; so is CMPXCHG16B, which is
+ * atomic among processors that use it for the location.
  */
 public final class Atomics {
-    private Atomics() {
-    }
+    private Atomics() {}
 
     /** Takes the machine's lock for operands that no single access of the host's covers. */
     static void lock(Cpu c) {
@@ -29,7 +30,9 @@ public final class Atomics {
         return host != 0 && (host & size - 1) == 0;
     }
 
-    /** If memory still holds {@code old} (zero-extended), stores {@code now}. {@code host} is aligned to {@code size}. */
+    /**
+     * If memory still holds {@code old} (zero-extended), stores {@code now}. {@code host} is aligned to {@code size}.
+     */
     private static boolean exchange(long host, int size, long old, long now) {
         if (size == 8) return ATOMIC_LONG.compareAndSet(ALL, host, old, now);
         if (size == 4) return ATOMIC_INT.compareAndSet(ALL, host, (int) old, (int) now);
@@ -63,11 +66,11 @@ public final class Atomics {
             return;
         }
         boolean carry = Flags.carry(c);
-        for (;;) {
+        for (; ; ) {
             long old = current(host, size);
             long now = Alu.compute(c, kind, shift, old << shift >> shift, b);
             if (exchange(host, size, old, now)) return;
-            Flags.set(c, carry ? Cpu.CF : 0);                       // ADC and SBB read it again
+            Flags.set(c, carry ? Cpu.CF : 0); // ADC and SBB read it again
         }
     }
 
@@ -84,7 +87,7 @@ public final class Atomics {
                 unlock(c);
             }
         }
-        for (;;) {
+        for (; ; ) {
             long old = current(host, size);
             if (exchange(host, size, old, now)) return old;
         }
@@ -103,7 +106,7 @@ public final class Atomics {
                 unlock(c);
             }
         }
-        for (;;) {
+        for (; ; ) {
             long old = current(host, size);
             if (exchange(host, size, old, old + b)) return old;
         }
@@ -122,13 +125,16 @@ public final class Atomics {
                 unlock(c);
             }
         }
-        for (;;) {
+        for (; ; ) {
             long old = current(host, size);
             if (old != expected || exchange(host, size, old, now)) return old;
         }
     }
 
-    /** BTS, BTR, BTC on memory: sets the bits of {@code mask} to those of (old op mask); returns what was there. @param kind 0 set, 1 reset, 2 complement */
+    /**
+     * BTS, BTR, BTC on memory: sets the bits of {@code mask} to those of (old op mask); returns what was there. @param
+     * kind 0 set, 1 reset, 2 complement
+     */
     static long bit(Cpu c, long linear, int size, int kind, long mask) {
         long host = c.mmu.hostForWrite(linear, size);
         if (!direct(host, size)) {
@@ -141,7 +147,7 @@ public final class Atomics {
                 unlock(c);
             }
         }
-        for (;;) {
+        for (; ; ) {
             long old = current(host, size);
             if (exchange(host, size, old, bits(kind, old, mask))) return old;
         }

@@ -8,8 +8,7 @@ import org.nestorvm.engine.soft.state.Flags;
 
 /** Bit tests, scans and counts, CRC32. */
 public final class BitOps {
-    private BitOps() {
-    }
+    private BitOps() {}
 
     public static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -28,6 +27,7 @@ public final class BitOps {
     private static final class Bit extends RmOp {
         /** -1 test only; 0 set, 1 reset, 2 complement. */
         private final int kind;
+
         private final boolean immediate, lock;
         private final int imm;
 

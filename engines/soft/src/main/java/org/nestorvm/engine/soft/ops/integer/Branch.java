@@ -9,10 +9,12 @@ import org.nestorvm.engine.soft.state.Flags;
 import org.nestorvm.engine.soft.state.Segments;
 import org.nestorvm.engine.soft.state.Stack;
 
-/** Near branches. The target is relative to the next instruction and wraps at the operand size; one beyond the CS limit faults when it is fetched. */
+/**
+ * Near branches. The target is relative to the next instruction and wraps at the operand size; one beyond the CS limit
+ * faults when it is fetched.
+ */
 public final class Branch {
-    private Branch() {
-    }
+    private Branch() {}
 
     public static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -32,6 +34,7 @@ public final class Branch {
     public abstract static class Relative extends Op {
         /** From the block's start. */
         final long taken;
+
         final long ipMask;
 
         Relative(Insn i) {

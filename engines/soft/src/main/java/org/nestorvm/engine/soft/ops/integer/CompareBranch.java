@@ -7,8 +7,9 @@ import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.Flags;
 
 /**
- * CMP or TEST and the conditional branch behind it as one operation: the most frequent end of a block. The flags are left behind all the same, but the branch looks at the operands.
- * Only register and immediate forms with 32 and 64 bits: nothing here can fault, so that the pair is never left half done. A single step takes the two apart: see
+ * CMP or TEST and the conditional branch behind it as one operation: the most frequent end of a block. The flags are
+ * left behind all the same, but the branch looks at the operands. Only register and immediate forms with 32 and 64
+ * bits: nothing here can fault, so that the pair is never left half done. A single step takes the two apart: see
  * {@code Interpreter#step}.
  */
 public abstract class CompareBranch extends Op {
@@ -28,9 +29,15 @@ public abstract class CompareBranch extends Op {
         return true;
     }
 
-    /** Null unless {@code compare} is one of the forms here and {@code branch} the Jcc behind it, both in 64-bit code. */
+    /**
+     * Null unless {@code compare} is one of the forms here and {@code branch} the Jcc behind it, both in 64-bit code.
+     */
     public static Op make(Insn compare, Insn branch) {
-        if (!branch.code64() || !branch.row.mnemonic.equals("JCC") || !compare.isReg() || compare.row.byteOp || compare.opSize < 4) return null;
+        if (!branch.code64()
+                || !branch.row.mnemonic.equals("JCC")
+                || !compare.isReg()
+                || compare.row.byteOp
+                || compare.opSize < 4) return null;
         boolean test = compare.row.mnemonic.equals("TEST");
         if (!test && !compare.row.mnemonic.equals("CMP")) return null;
         String first = compare.row.operands[0], second = compare.row.operands[1];

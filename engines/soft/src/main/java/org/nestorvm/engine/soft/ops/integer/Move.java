@@ -10,8 +10,7 @@ import org.nestorvm.engine.soft.state.Flags;
 
 /** MOV and its relatives: extension, exchange, conditional moves, LEA, byte swaps. */
 public final class Move {
-    private Move() {
-    }
+    private Move() {}
 
     public static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -31,17 +30,18 @@ public final class Move {
             case "CMOV" -> new Cmov(i);
             case "SETCC" -> new Setcc(i);
             case "XLAT" -> xlat(i);
-            case "NOP" -> new Op(i) {
-                @Override
-                public void exec(Cpu c) {
-                }
-            };
-            case "CLFLUSH" -> new MemOp(i) {
-                @Override
-                public void exec(Cpu c) {
-                    c.load8(read(c, 1));                            // caches are not modelled; the address is checked as for a read
-                }
-            };
+            case "NOP" ->
+                new Op(i) {
+                    @Override
+                    public void exec(Cpu c) {}
+                };
+            case "CLFLUSH" ->
+                new MemOp(i) {
+                    @Override
+                    public void exec(Cpu c) {
+                        c.load8(read(c, 1)); // caches are not modelled; the address is checked as for a read
+                    }
+                };
             case "MOVNTI" -> i.rexW() ? new Store64(i) : new Store32(i);
             case "MOVBE" -> new Movbe(i);
             default -> throw new IllegalStateException("no meaning for " + i.row);
@@ -362,7 +362,8 @@ public final class Move {
     // ---- extension ----
 
     private static Op extend(Insn i, int from, boolean signed) {
-        if (i.isReg() && i.opSize >= 4 && !(from == 1 && !i.hasRex && i.rm >= 4)) return signed ? new SignExtend(i, from) : new ZeroExtend(i, from);
+        if (i.isReg() && i.opSize >= 4 && !(from == 1 && !i.hasRex && i.rm >= 4))
+            return signed ? new SignExtend(i, from) : new ZeroExtend(i, from);
         if (i.isReg() || i.opSize == 2) return new Extend(i, from, signed);
         if (from == 1) return signed ? new Extend(i, 1, true) : new Movzx8(i);
         if (from == 4 && i.opSize == 8) return new Movsxd(i);
@@ -531,11 +532,13 @@ public final class Move {
             long now = getReg(c);
             long old;
             if (lock) {
-                old = Atomics.compareExchange(c, write(c, size), size, expected << shift >>> shift, now) << shift >> shift;
+                old = Atomics.compareExchange(c, write(c, size), size, expected << shift >>> shift, now)
+                        << shift
+                        >> shift;
             } else {
                 old = getRmForWrite(c);
                 if (old == expected) setRm(c, now);
-                else if (!isReg) setRm(c, old);                     // a failed comparison writes back what was there
+                else if (!isReg) setRm(c, old); // a failed comparison writes back what was there
             }
             Alu.compute(c, Alu.CMP, shift, expected, old);
             if (old != expected) set(c, Reg.RAX, size, false, old);
@@ -557,7 +560,8 @@ public final class Move {
             if (wide) {
                 equal = exchange16(c);
             } else {
-                long expected = c.r[Reg.RDX] << 32 | c.r[Reg.RAX] & 0xffffffffL, now = c.r[Reg.RCX] << 32 | c.r[Reg.RBX] & 0xffffffffL;
+                long expected = c.r[Reg.RDX] << 32 | c.r[Reg.RAX] & 0xffffffffL,
+                        now = c.r[Reg.RCX] << 32 | c.r[Reg.RBX] & 0xffffffffL;
                 long old = Atomics.compareExchange(c, write(c, 8), 8, expected, now);
                 equal = old == expected;
                 if (!equal) {
@@ -599,7 +603,7 @@ public final class Move {
                 switch (size) {
                     case 8 -> c.r[reg] = Long.reverseBytes(c.r[reg]);
                     case 4 -> c.r[reg] = Integer.reverseBytes((int) c.r[reg]) & 0xffffffffL;
-                    default -> c.set16(reg, 0);                     // undefined; processors clear it
+                    default -> c.set16(reg, 0); // undefined; processors clear it
                 }
             }
         };
@@ -633,7 +637,7 @@ public final class Move {
 
         @Override
         public void exec(Cpu c) {
-            long v = getRm(c);                                      // read, and able to fault, whatever the condition
+            long v = getRm(c); // read, and able to fault, whatever the condition
             if (Flags.condition(c, code)) setReg(c, v);
             else if (size == 4) c.r[reg] &= 0xffffffffL;
         }

@@ -8,10 +8,12 @@ import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.Flags;
 import org.nestorvm.engine.soft.state.GuestFault;
 
-/** MUL, IMUL, DIV, IDIV. SF, ZF, AF and PF are undefined after a multiplication; here SF, ZF and PF follow the low half, AF is 0. */
+/**
+ * MUL, IMUL, DIV, IDIV. SF, ZF, AF and PF are undefined after a multiplication; here SF, ZF and PF follow the low half,
+ * AF is 0.
+ */
 public final class Multiply {
-    private Multiply() {
-    }
+    private Multiply() {}
 
     public static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -204,11 +206,12 @@ public final class Multiply {
                 l = -l;
                 h = ~h + (l == 0 ? 1 : 0);
             }
-            long ad = Math.abs(d);                                  // of the smallest value: itself, which is right as an unsigned number
+            long ad = Math.abs(d); // of the smallest value: itself, which is right as an unsigned number
             if (Long.compareUnsigned(h, ad) >= 0) throw c.raise(GuestFault.DE, -1);
             long q = quotient(h, l, ad);
             boolean negativeQuotient = negative != d < 0;
-            if (negativeQuotient ? Long.compareUnsigned(q, Long.MIN_VALUE) > 0 : q < 0) throw c.raise(GuestFault.DE, -1);
+            if (negativeQuotient ? Long.compareUnsigned(q, Long.MIN_VALUE) > 0 : q < 0)
+                throw c.raise(GuestFault.DE, -1);
             long remainder = l - q * ad;
             c.r[Reg.RAX] = negativeQuotient ? -q : q;
             c.r[Reg.RDX] = negative ? -remainder : remainder;

@@ -7,12 +7,14 @@ import org.nestorvm.engine.soft.ops.RmOp;
 import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.Flags;
 
-/** Shifts and rotates (SDM vol. 2B). A count of 0 changes no flag; OF is defined for a count of 1 only, and here follows the same rule for all counts, as processors do. */
+/**
+ * Shifts and rotates (SDM vol. 2B). A count of 0 changes no flag; OF is defined for a count of 1 only, and here follows
+ * the same rule for all counts, as processors do.
+ */
 public final class Shift {
     private static final int ROL = 0, ROR = 1, RCL = 2, RCR = 3, SHL = 4, SHR = 5, SAR = 7;
 
-    private Shift() {
-    }
+    private Shift() {}
 
     public static Op make(Insn i) {
         if (i.row.mnemonic.length() == 4) return new Double(i);
@@ -157,7 +159,10 @@ public final class Shift {
         return x;
     }
 
-    /** SHLD, SHRD. A count beyond the operand's size (16-bit operands only) is undefined; the result here is the processors' usual one. */
+    /**
+     * SHLD, SHRD. A count beyond the operand's size (16-bit operands only) is undefined; the result here is the
+     * processors' usual one.
+     */
     private static final class Double extends RmOp {
         private final boolean left;
         private final int count;
@@ -187,7 +192,7 @@ public final class Shift {
             long ua = a << shift >>> shift, ub = b << shift >>> shift;
             long x;
             boolean carry;
-            if (size == 2 && n > 16) {                              // the bits of a:b:a
+            if (size == 2 && n > 16) { // the bits of a:b:a
                 long wide = left ? ua << 32 | ub << 16 | ua : ua << 32 | ub << 16 | ua;
                 x = left ? wide << n >>> 32 : wide >>> n;
                 carry = left ? (wide >>> 48 - n & 1) != 0 : (wide >>> n - 1 & 1) != 0;
@@ -248,7 +253,8 @@ public final class Shift {
         public void exec(Cpu c) {
             int x = Integer.rotateLeft((int) c.r[reg], n);
             c.r[reg] = x & 0xffffffffL;
-            Flags.carryOverflow(c, left ? x & 1 | (x ^ x >>> 31) << 11 & (int) Cpu.OF : x >>> 31 | (x ^ x << 1) >>> 31 << 11);
+            Flags.carryOverflow(
+                    c, left ? x & 1 | (x ^ x >>> 31) << 11 & (int) Cpu.OF : x >>> 31 | (x ^ x << 1) >>> 31 << 11);
         }
     }
 

@@ -11,49 +11,54 @@ import org.nestorvm.engine.soft.state.Stack;
 
 /** PUSH and POP in all their forms, ENTER and LEAVE. */
 public final class StackOps {
-    private StackOps() {
-    }
+    private StackOps() {}
 
     public static Op make(Insn i) {
         int size = i.opSize;
         int reg = i.opcode & 7 | (i.rex & 1) << 3;
         boolean fast = i.code64() && size == 8;
         return switch (i.row.mnemonic) {
-            case "PUSH" -> switch (i.row.operands[0].charAt(0)) {
-                case 'Z' -> fast ? new Push64(i, reg) : new PushReg(i, reg);
-                case 'I' -> new PushImm(i);
-                default -> new PushRm(i);
-            };
-            case "POP" -> i.row.operands[0].charAt(0) == 'Z' ? fast ? new Pop64(i, reg) : new PopReg(i, reg) : new PopRm(i);
-            case "PUSHA" -> new StackOp(i) {
-                @Override
-                public void exec(Cpu c) {
-                    pushAll(c, size);
-                }
-            };
-            case "POPA" -> new StackOp(i) {
-                @Override
-                public void exec(Cpu c) {
-                    popAll(c, size);
-                }
-            };
-            case "PUSHF" -> new StackOp(i) {
-                @Override
-                public void exec(Cpu c) {
-                    if (c.virtual8086() && c.iopl() < 3) throw c.gp(0);
-                    Stack.push(c, size, Flags.rflags(c) & ~(Cpu.VM | Cpu.RF));
-                }
-            };
-            case "POPF" -> new StackOp(i) {
-                @Override
-                public void exec(Cpu c) {
-                    if (c.virtual8086() && c.iopl() < 3) throw c.gp(0);
-                    long mask = Flags.writable(c, size) & ~Cpu.RF;
-                    if (c.virtual8086()) mask &= ~(Cpu.IOPL | Cpu.VIF | Cpu.VIP);
-                    long value = Stack.pop(c, size);
-                    Flags.write(c, value, mask & ~(Cpu.VIF | Cpu.VIP));
-                }
-            };
+            case "PUSH" ->
+                switch (i.row.operands[0].charAt(0)) {
+                    case 'Z' -> fast ? new Push64(i, reg) : new PushReg(i, reg);
+                    case 'I' -> new PushImm(i);
+                    default -> new PushRm(i);
+                };
+            case "POP" ->
+                i.row.operands[0].charAt(0) == 'Z' ? fast ? new Pop64(i, reg) : new PopReg(i, reg) : new PopRm(i);
+            case "PUSHA" ->
+                new StackOp(i) {
+                    @Override
+                    public void exec(Cpu c) {
+                        pushAll(c, size);
+                    }
+                };
+            case "POPA" ->
+                new StackOp(i) {
+                    @Override
+                    public void exec(Cpu c) {
+                        popAll(c, size);
+                    }
+                };
+            case "PUSHF" ->
+                new StackOp(i) {
+                    @Override
+                    public void exec(Cpu c) {
+                        if (c.virtual8086() && c.iopl() < 3) throw c.gp(0);
+                        Stack.push(c, size, Flags.rflags(c) & ~(Cpu.VM | Cpu.RF));
+                    }
+                };
+            case "POPF" ->
+                new StackOp(i) {
+                    @Override
+                    public void exec(Cpu c) {
+                        if (c.virtual8086() && c.iopl() < 3) throw c.gp(0);
+                        long mask = Flags.writable(c, size) & ~Cpu.RF;
+                        if (c.virtual8086()) mask &= ~(Cpu.IOPL | Cpu.VIF | Cpu.VIP);
+                        long value = Stack.pop(c, size);
+                        Flags.write(c, value, mask & ~(Cpu.VIF | Cpu.VIP));
+                    }
+                };
             case "ENTER" -> new Enter(i);
             default -> new Leave(i);
         };
@@ -186,14 +191,22 @@ public final class StackOps {
 
     private static void pushAll(Cpu c, int size) {
         long sp = c.r[Reg.RSP];
-        for (int n = 0; n < 8; n++) c.store(Stack.address(c, sp - (long) size * (n + 1) & c.spMask, size, true), size, c.r[n]);
+        for (int n = 0; n < 8; n++)
+            c.store(Stack.address(c, sp - (long) size * (n + 1) & c.spMask, size, true), size, c.r[n]);
         Stack.setSp(c, sp - 8L * size);
     }
 
     private static void popAll(Cpu c, int size) {
         for (int n = 0; n < 8; n++) Stack.peek(c, size * n, size);
         long sp = c.r[Reg.RSP];
-        for (int n = 7; n >= 0; n--) if (n != Reg.RSP) RmOp.set(c, n, size, false, c.load(Stack.address(c, sp + (long) size * (7 - n) & c.spMask, size, false), size));
+        for (int n = 7; n >= 0; n--)
+            if (n != Reg.RSP)
+                RmOp.set(
+                        c,
+                        n,
+                        size,
+                        false,
+                        c.load(Stack.address(c, sp + (long) size * (7 - n) & c.spMask, size, false), size));
         Stack.setSp(c, sp + 8L * size);
     }
 

@@ -9,14 +9,14 @@ import org.nestorvm.engine.soft.state.Flags;
 import org.nestorvm.memory.sys.HostMemory;
 
 /**
- * MOVS, STOS, LODS, CMPS, SCAS, alone and repeated. A repeated instruction is executed in pieces: whole runs of memory up to the next page border where nothing stands against it, single
- * elements otherwise; between pieces the registers say how far it is, so that a fault or an interrupt finds it restartable.
+ * MOVS, STOS, LODS, CMPS, SCAS, alone and repeated. A repeated instruction is executed in pieces: whole runs of memory
+ * up to the next page border where nothing stands against it, single elements otherwise; between pieces the registers
+ * say how far it is, so that a fault or an interrupt finds it restartable.
  */
 public final class Strings {
     private static final int PIECE = 512;
 
-    private Strings() {
-    }
+    private Strings() {}
 
     public static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -95,7 +95,7 @@ public final class Strings {
                 one(c);
                 countDown(c, 1);
                 if (stop(c)) return;
-                if (c.limit == 0) return;                           // the instruction has overwritten code, perhaps its own
+                if (c.limit == 0) return; // the instruction has overwritten code, perhaps its own
             }
         }
 
@@ -158,7 +158,8 @@ public final class Strings {
                 long n = Math.min(count(c), Math.min(roomFor(from), roomFor(to)));
                 if (n > 0) {
                     int bytes = (int) n * size;
-                    long hostFrom = c.mmu.hostForRead(from, bytes), hostTo = hostFrom == 0 ? 0 : c.mmu.hostForWrite(to, bytes);
+                    long hostFrom = c.mmu.hostForRead(from, bytes),
+                            hostTo = hostFrom == 0 ? 0 : c.mmu.hostForWrite(to, bytes);
                     if (hostTo != 0) {
                         if (hostTo > hostFrom && hostTo - hostFrom < bytes) overlapping(hostFrom, hostTo, (int) n);
                         else HostMemory.copy(hostFrom, hostTo, bytes);

@@ -33,8 +33,7 @@ final class Aes {
         }
     }
 
-    private Aes() {
-    }
+    private Aes() {}
 
     private static int twice(int v) {
         return (v << 1 ^ (v & 0x80) / 0x80 * 0x1b) & 0xff;
@@ -121,7 +120,11 @@ final class Aes {
         }
 
         private static long unmix(int v) {
-            return (UNMIX[v & 0xff] ^ Integer.rotateLeft(UNMIX[v >>> 8 & 0xff], 8) ^ Integer.rotateLeft(UNMIX[v >>> 16 & 0xff], 16) ^ Integer.rotateLeft(UNMIX[v >>> 24], 24)) & 0xffffffffL;
+            return (UNMIX[v & 0xff]
+                            ^ Integer.rotateLeft(UNMIX[v >>> 8 & 0xff], 8)
+                            ^ Integer.rotateLeft(UNMIX[v >>> 16 & 0xff], 16)
+                            ^ Integer.rotateLeft(UNMIX[v >>> 24], 24))
+                    & 0xffffffffL;
         }
     }
 
@@ -141,7 +144,10 @@ final class Aes {
         }
 
         private long words(int v) {
-            int s = SBOX[v & 0xff] & 0xff | (SBOX[v >>> 8 & 0xff] & 0xff) << 8 | (SBOX[v >>> 16 & 0xff] & 0xff) << 16 | SBOX[v >>> 24] << 24;
+            int s = SBOX[v & 0xff] & 0xff
+                    | (SBOX[v >>> 8 & 0xff] & 0xff) << 8
+                    | (SBOX[v >>> 16 & 0xff] & 0xff) << 16
+                    | SBOX[v >>> 24] << 24;
             return s & 0xffffffffL | (long) (Integer.rotateRight(s, 8) ^ constant) << 32;
         }
     }

@@ -11,7 +11,10 @@ import org.nestorvm.engine.soft.ops.Op;
 import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.FpuState;
 
-/** FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR, LDMXCSR, STMXCSR, XGETBV, XSETBV. XSAVEOPT saves as XSAVE does: it may leave parts out, and need not. */
+/**
+ * FXSAVE, FXRSTOR, XSAVE, XSAVEOPT, XRSTOR, LDMXCSR, STMXCSR, XGETBV, XSETBV. XSAVEOPT saves as XSAVE does: it may
+ * leave parts out, and need not.
+ */
 final class FpuStateOp {
     private static final int HEADER = 512, XSAVE_SIZE = 576;
     /** What XCR0 may hold: x87, SSE. AVX will be bit 2. */
@@ -19,8 +22,7 @@ final class FpuStateOp {
 
     private static final VarHandle WORDS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
-    private FpuStateOp() {
-    }
+    private FpuStateOp() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -138,7 +140,9 @@ final class FpuStateOp {
             checkXsave(c);
             long linear = read(c, XSAVE_SIZE);
             if ((linear & 63) != 0) throw c.gp(0);
-            long present = c.load64(linear + HEADER), compaction = c.load64(linear + HEADER + 8), reserved = c.load64(linear + HEADER + 16);
+            long present = c.load64(linear + HEADER),
+                    compaction = c.load64(linear + HEADER + 8),
+                    reserved = c.load64(linear + HEADER + 16);
             if ((present & ~c.xcr0) != 0 || (compaction | reserved) != 0) throw c.gp(0);
             long parts = requested(c);
             byte[] image = c.fxImage;
@@ -211,7 +215,8 @@ final class FpuStateOp {
         public void exec(Cpu c) {
             if ((c.cr4 & Cpu.CR4_OSXSAVE) == 0) throw c.ud();
             long value = c.r[Reg.RAX] & 0xffffffffL | c.r[Reg.RDX] << 32;
-            if (c.cpl != 0 || (int) c.r[Reg.RCX] != 0 || (value & 1) == 0 || (value & ~XCR0_SUPPORTED) != 0) throw c.gp(0);
+            if (c.cpl != 0 || (int) c.r[Reg.RCX] != 0 || (value & 1) == 0 || (value & ~XCR0_SUPPORTED) != 0)
+                throw c.gp(0);
             c.xcr0 = value;
         }
     }

@@ -7,8 +7,7 @@ import org.nestorvm.engine.soft.state.Cpu;
 
 /** MMX instructions, and what SSE, SSE2 and SSSE3 added on MMX registers. The lanes are those of {@link Lane}. */
 public final class Mmx {
-    private Mmx() {
-    }
+    private Mmx() {}
 
     public static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -25,7 +24,8 @@ public final class Mmx {
             case "PALIGNR" -> new Align(i);
             case "PUNPCKLBW", "PUNPCKLWD", "PUNPCKLDQ", "PUNPCKHBW", "PUNPCKHWD", "PUNPCKHDQ" -> new Unpack(i);
             case "PSRLW", "PSRLD", "PSRLQ", "PSRAW", "PSRAD", "PSLLW", "PSLLD", "PSLLQ" -> new Shift(i);
-            case "PACKSSWB", "PACKUSWB", "PACKSSDW", "PHADDW", "PHADDD", "PHADDSW", "PHSUBW", "PHSUBD", "PHSUBSW" -> new Pairs(i);
+            case "PACKSSWB", "PACKUSWB", "PACKSSDW", "PHADDW", "PHADDD", "PHADDSW", "PHSUBW", "PHSUBD", "PHSUBSW" ->
+                new Pairs(i);
             default -> new Vertical(i);
         };
     }

@@ -4,7 +4,10 @@ import org.nestorvm.engine.soft.isa.Insn;
 import org.nestorvm.engine.soft.ops.MemOp;
 import org.nestorvm.engine.soft.state.Cpu;
 
-/** An instruction with an MMX register and a source that is another one or memory. MMX registers are the significands of the x87 registers, by physical number. */
+/**
+ * An instruction with an MMX register and a source that is another one or memory. MMX registers are the significands of
+ * the x87 registers, by physical number.
+ */
 abstract class MmxOp extends MemOp {
     final int dst, src;
     final boolean memory;
@@ -36,7 +39,10 @@ abstract class MmxOp extends MemOp {
         c.fpExponent[register] = 0xffff;
     }
 
-    /** The source's 8 bytes, or for an unpack of low halves from memory the 4 bytes that it reads; faults before the state changes. */
+    /**
+     * The source's 8 bytes, or for an unpack of low halves from memory the 4 bytes that it reads; faults before the
+     * state changes.
+     */
     public final long source(Cpu c, int size) {
         check(c);
         return memory ? c.load(read(c, size), size) : c.fpMantissa[src];

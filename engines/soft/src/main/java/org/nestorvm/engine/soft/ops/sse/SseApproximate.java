@@ -1,12 +1,12 @@
 package org.nestorvm.engine.soft.ops.sse;
 
 /**
- * RCPSS and RSQRTSS with their packed forms: approximations with a relative error of at most 1.5 * 2^-12, without exceptions and without MXCSR. Makers of processors differ; this is
- * what Intel's do: the function in the middle of one of 2048 (reciprocal) or 1024 (root) intervals of the significand, rounded to 12 bits behind the point.
+ * RCPSS and RSQRTSS with their packed forms: approximations with a relative error of at most 1.5 * 2^-12, without
+ * exceptions and without MXCSR. Makers of processors differ; this is what Intel's do: the function in the middle of one
+ * of 2048 (reciprocal) or 1024 (root) intervals of the significand, rounded to 12 bits behind the point.
  */
 final class SseApproximate {
-    private SseApproximate() {
-    }
+    private SseApproximate() {}
 
     /** 1 / v, or 1 / sqrt(v), of the bits of a float. */
     static int compute(boolean root, int bits) {

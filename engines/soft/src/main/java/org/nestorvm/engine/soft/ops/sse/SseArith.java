@@ -6,8 +6,7 @@ import org.nestorvm.engine.soft.state.Cpu;
 
 /** ADD, SUB, MUL, DIV, SQRT, MIN, MAX and what is made of them, on scalars and on whole registers. */
 final class SseArith {
-    private SseArith() {
-    }
+    private SseArith() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -147,7 +146,8 @@ final class SseArith {
         @Override
         public void exec(Cpu c) {
             long[] x = source(c);
-            long low = SseFloat.compute(c, true, operation, x[dst], x[src]), high = SseFloat.compute(c, true, operation, x[dst + 1], x[src + 1]);
+            long low = SseFloat.compute(c, true, operation, x[dst], x[src]),
+                    high = SseFloat.compute(c, true, operation, x[dst + 1], x[src + 1]);
             finish(c);
             x[dst] = low;
             x[dst + 1] = high;
@@ -156,7 +156,8 @@ final class SseArith {
 
     /** The operation on both floats of a half. */
     private static long two(Cpu c, int operation, long a, long b) {
-        return SseFloat.compute(c, false, operation, a, b) & 0xffffffffL | SseFloat.compute(c, false, operation, a >>> 32, b >>> 32) << 32;
+        return SseFloat.compute(c, false, operation, a, b) & 0xffffffffL
+                | SseFloat.compute(c, false, operation, a >>> 32, b >>> 32) << 32;
     }
 
     private static final class Packed32 extends SseOp {
@@ -208,7 +209,8 @@ final class SseArith {
         }
 
         private long both(long v) {
-            return SseApproximate.compute(root, (int) v) & 0xffffffffL | (long) SseApproximate.compute(root, (int) (v >>> 32)) << 32;
+            return SseApproximate.compute(root, (int) v) & 0xffffffffL
+                    | (long) SseApproximate.compute(root, (int) (v >>> 32)) << 32;
         }
     }
 
@@ -223,7 +225,8 @@ final class SseArith {
         @Override
         public void exec(Cpu c) {
             long[] x = source(c);
-            long low = SseFloat.compute(c, true, operation, x[dst], x[dst + 1]), high = SseFloat.compute(c, true, operation, x[src], x[src + 1]);
+            long low = SseFloat.compute(c, true, operation, x[dst], x[dst + 1]),
+                    high = SseFloat.compute(c, true, operation, x[src], x[src + 1]);
             finish(c);
             x[dst] = low;
             x[dst + 1] = high;
@@ -248,7 +251,8 @@ final class SseArith {
         }
 
         private long half(Cpu c, long a, long b) {
-            return SseFloat.compute(c, false, operation, a, a >>> 32) & 0xffffffffL | SseFloat.compute(c, false, operation, b, b >>> 32) << 32;
+            return SseFloat.compute(c, false, operation, a, a >>> 32) & 0xffffffffL
+                    | SseFloat.compute(c, false, operation, b, b >>> 32) << 32;
         }
     }
 
@@ -298,7 +302,8 @@ final class SseArith {
         @Override
         public void exec(Cpu c) {
             long[] x = source(c);
-            long low = (select & 0x10) != 0 ? SseFloat.mul64(c, x[dst], x[src]) : 0, high = (select & 0x20) != 0 ? SseFloat.mul64(c, x[dst + 1], x[src + 1]) : 0;
+            long low = (select & 0x10) != 0 ? SseFloat.mul64(c, x[dst], x[src]) : 0,
+                    high = (select & 0x20) != 0 ? SseFloat.mul64(c, x[dst + 1], x[src + 1]) : 0;
             finish(c);
             // The order shows when both are NaNs.
             long sumLow = SseFloat.add64(c, low, high), sumHigh = SseFloat.add64(c, high, low);
@@ -320,12 +325,19 @@ final class SseArith {
         public void exec(Cpu c) {
             long[] x = source(c);
             long p0 = product(c, 0x10, x[dst], x[src]), p1 = product(c, 0x20, x[dst] >>> 32, x[src] >>> 32);
-            long p2 = product(c, 0x40, x[dst + 1], x[src + 1]), p3 = product(c, 0x80, x[dst + 1] >>> 32, x[src + 1] >>> 32);
+            long p2 = product(c, 0x40, x[dst + 1], x[src + 1]),
+                    p3 = product(c, 0x80, x[dst + 1] >>> 32, x[src + 1] >>> 32);
             finish(c);
             // Which of several NaNs a lane shows depends on its own place: so processors do it.
-            long s0 = SseFloat.add32(c, p1, p0), s1 = SseFloat.add32(c, p0, p1), s2 = SseFloat.add32(c, p3, p2), s3 = SseFloat.add32(c, p2, p3);
+            long s0 = SseFloat.add32(c, p1, p0),
+                    s1 = SseFloat.add32(c, p0, p1),
+                    s2 = SseFloat.add32(c, p3, p2),
+                    s3 = SseFloat.add32(c, p2, p3);
             finish(c);
-            long d0 = SseFloat.add32(c, s0, s2), d1 = SseFloat.add32(c, s1, s3), d2 = SseFloat.add32(c, s2, s0), d3 = SseFloat.add32(c, s3, s1);
+            long d0 = SseFloat.add32(c, s0, s2),
+                    d1 = SseFloat.add32(c, s1, s3),
+                    d2 = SseFloat.add32(c, s2, s0),
+                    d3 = SseFloat.add32(c, s3, s1);
             finish(c);
             x[dst] = ((select & 1) != 0 ? d0 & 0xffffffffL : 0) | ((select & 2) != 0 ? d1 << 32 : 0);
             x[dst + 1] = ((select & 4) != 0 ? d2 & 0xffffffffL : 0) | ((select & 8) != 0 ? d3 << 32 : 0);

@@ -8,8 +8,7 @@ import org.nestorvm.engine.soft.state.Flags;
 
 /** CMPPS and its kin (a mask of a predicate), COMISx and UCOMISx (flags). */
 final class SseCompare {
-    private SseCompare() {
-    }
+    private SseCompare() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -115,7 +114,8 @@ final class SseCompare {
         @Override
         public void exec(Cpu c) {
             long[] x = source(c);
-            long low = predicate(c, true, predicate, x[dst], x[src]), high = predicate(c, true, predicate, x[dst + 1], x[src + 1]);
+            long low = predicate(c, true, predicate, x[dst], x[src]),
+                    high = predicate(c, true, predicate, x[dst + 1], x[src + 1]);
             if (c.soft.flags != 0) SseFloat.finish(c);
             x[dst] = low;
             x[dst + 1] = high;
@@ -140,7 +140,8 @@ final class SseCompare {
         }
 
         private long half(Cpu c, long a, long b) {
-            return predicate(c, false, predicate, a, b) & 0xffffffffL | predicate(c, false, predicate, a >>> 32, b >>> 32) << 32;
+            return predicate(c, false, predicate, a, b) & 0xffffffffL
+                    | predicate(c, false, predicate, a >>> 32, b >>> 32) << 32;
         }
     }
 }

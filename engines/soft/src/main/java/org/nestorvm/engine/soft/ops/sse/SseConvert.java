@@ -5,14 +5,16 @@ import static org.nestorvm.engine.soft.number.SoftFloat.DE;
 import static org.nestorvm.engine.soft.number.SoftFloat.IE;
 
 import org.nestorvm.engine.soft.number.Ieee;
-import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.number.SoftFloat;
+import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.state.Cpu;
 
-/** Conversions between integers, singles and doubles, and ROUNDxx. The values; {@link SseConvertOp} has the instructions. */
+/**
+ * Conversions between integers, singles and doubles, and ROUNDxx. The values; {@link SseConvertOp} has the
+ * instructions.
+ */
 final class SseConvert {
-    private SseConvert() {
-    }
+    private SseConvert() {}
 
     /** An integer as a double or single; PE if it does not fit. */
     static long fromInteger(Cpu c, boolean wide, long value) {
@@ -46,7 +48,8 @@ final class SseConvert {
             s.set(s.a.negative, s.a.exponent, s.a.sig, 0);
             if (s.roundToInteger(truncate ? CHOP : SseFloat.rounding(c))) {
                 long value = s.negative ? -s.hi : s.hi;
-                if (to64 ? s.hi >= 0 || s.negative && value == Long.MIN_VALUE : s.hi >= 0 && value == (int) value) return value;
+                if (to64 ? s.hi >= 0 || s.negative && value == Long.MIN_VALUE : s.hi >= 0 && value == (int) value)
+                    return value;
             }
         }
         s.flags = before | IE;
@@ -69,7 +72,7 @@ final class SseConvert {
                 return sign | 0x7ff8000000000000L | (bits & 0x7fffff) << 29;
             }
             case Number.DENORMAL -> s.flags |= DE;
-            default -> { }
+            default -> {}
         }
         return Double.doubleToRawLongBits(Float.intBitsToFloat((int) bits));
     }
@@ -90,7 +93,7 @@ final class SseConvert {
                 return sign | 0x7fc00000L | bits >>> 29 & 0x7fffff;
             }
             case Number.DENORMAL -> s.flags |= DE;
-            default -> { }
+            default -> {}
         }
         s.set(s.a.negative, s.a.exponent, s.a.sig, 0);
         return SseFloat.result(c, false);

@@ -4,10 +4,11 @@ import org.nestorvm.engine.soft.isa.Insn;
 import org.nestorvm.engine.soft.ops.Op;
 import org.nestorvm.engine.soft.state.Cpu;
 
-/** CVTxx and ROUNDxx. Conversions from and to MMX registers are MMX instructions as well, but those from memory are not. */
+/**
+ * CVTxx and ROUNDxx. Conversions from and to MMX registers are MMX instructions as well, but those from memory are not.
+ */
 final class SseConvertOp {
-    private SseConvertOp() {
-    }
+    private SseConvertOp() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -117,7 +118,8 @@ final class SseConvertOp {
         @Override
         public void exec(Cpu c) {
             long[] x = source64(c);
-            long low = SseConvert.singleToDouble(c, x[src] & 0xffffffffL), high = SseConvert.singleToDouble(c, x[src] >>> 32);
+            long low = SseConvert.singleToDouble(c, x[src] & 0xffffffffL),
+                    high = SseConvert.singleToDouble(c, x[src] >>> 32);
             finish(c);
             x[dst] = low;
             x[dst + 1] = high;
@@ -132,7 +134,8 @@ final class SseConvertOp {
         @Override
         public void exec(Cpu c) {
             long[] x = source(c);
-            long result = SseConvert.doubleToSingle(c, x[src]) & 0xffffffffL | SseConvert.doubleToSingle(c, x[src + 1]) << 32;
+            long result =
+                    SseConvert.doubleToSingle(c, x[src]) & 0xffffffffL | SseConvert.doubleToSingle(c, x[src + 1]) << 32;
             finish(c);
             x[dst] = result;
             x[dst + 1] = 0;
@@ -155,7 +158,8 @@ final class SseConvertOp {
     }
 
     private static long singles(Cpu c, long integers) {
-        return SseConvert.fromInteger(c, false, (int) integers) & 0xffffffffL | SseConvert.fromInteger(c, false, (int) (integers >> 32)) << 32;
+        return SseConvert.fromInteger(c, false, (int) integers) & 0xffffffffL
+                | SseConvert.fromInteger(c, false, (int) (integers >> 32)) << 32;
     }
 
     private static final class IntegersToDoubles extends SseOp {
@@ -173,11 +177,13 @@ final class SseConvertOp {
     }
 
     private static long integers(Cpu c, boolean truncate, long singles) {
-        return SseConvert.toInteger(c, false, truncate, false, singles) & 0xffffffffL | SseConvert.toInteger(c, false, truncate, false, singles >>> 32) << 32;
+        return SseConvert.toInteger(c, false, truncate, false, singles) & 0xffffffffL
+                | SseConvert.toInteger(c, false, truncate, false, singles >>> 32) << 32;
     }
 
     private static long integers(Cpu c, boolean truncate, long low, long high) {
-        return SseConvert.toInteger(c, true, truncate, false, low) & 0xffffffffL | SseConvert.toInteger(c, true, truncate, false, high) << 32;
+        return SseConvert.toInteger(c, true, truncate, false, low) & 0xffffffffL
+                | SseConvert.toInteger(c, true, truncate, false, high) << 32;
     }
 
     private static final class SinglesToIntegers extends SseOp {

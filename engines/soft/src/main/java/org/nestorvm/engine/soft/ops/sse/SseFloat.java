@@ -2,35 +2,36 @@ package org.nestorvm.engine.soft.ops.sse;
 
 import static org.nestorvm.engine.soft.number.SoftFloat.DE;
 import static org.nestorvm.engine.soft.number.SoftFloat.IE;
-import static org.nestorvm.engine.soft.number.SoftFloat.OE;
 import static org.nestorvm.engine.soft.number.SoftFloat.PE;
 import static org.nestorvm.engine.soft.number.SoftFloat.UE;
 import static org.nestorvm.engine.soft.number.SoftFloat.ZE;
 
 import org.nestorvm.engine.soft.number.Ieee;
-import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.number.SoftFloat;
+import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.GuestFault;
 
 /**
- * The arithmetic of SSE on single values, with MXCSR: SDM vol. 1, 10.2.3, 11.5 and appendix E. A float is passed in the low half of a long.
+ * The arithmetic of SSE on single values, with MXCSR: SDM vol. 1, 10.2.3, 11.5 and appendix E. A float is passed in the
+ * low half of a long.
  *
- * <p>Exceptions collect in {@code cpu.soft.flags}, which is 0 between instructions; {@link #finish} brings them into MXCSR or raises #XM before anything has been written.
+ * <p>Exceptions collect in {@code cpu.soft.flags}, which is 0 between instructions; {@link #finish} brings them into
+ * MXCSR or raises #XM before anything has been written.
  *
- * <p>The fast half is Java's own arithmetic, which is IEEE's in round-to-nearest. It is taken when MXCSR has its usual controls, operands and result are
- * normal numbers or zero, and the result is either exact or PE is set already: then no flag changes.
+ * <p>The fast half is Java's own arithmetic, which is IEEE's in round-to-nearest. It is taken when MXCSR has its usual
+ * controls, operands and result are normal numbers or zero, and the result is either exact or PE is set already: then
+ * no flag changes.
  */
 final class SseFloat {
     static final int ADD = 0, MUL = 1, SUB = 4, MIN = 5, DIV = 6, MAX = 7, SQRT = 8;
-
     static final int DAZ = 0x40, FTZ = 0x8000, RC = 0x6000, MASKS = 0x1f80;
     /** Everything in MXCSR that makes arithmetic differ from Java's, and its usual value. */
     private static final int CONTROLS = RC | FTZ | DAZ | MASKS;
+
     private static final long INDEFINITE64 = 0xfff8000000000000L, INDEFINITE32 = 0xffc00000L;
 
-    private SseFloat() {
-    }
+    private SseFloat() {}
 
     static int rounding(Cpu c) {
         return c.mxcsr >>> 13 & 3;
@@ -40,7 +41,8 @@ final class SseFloat {
     static void finish(Cpu c) {
         int flags = c.soft.flags, masks = c.mxcsr >>> 7 & 0x3f;
         c.soft.flags = 0;
-        // An exception on operands that is not masked keeps the operation from being done, so that its result has no exceptions.
+        // An exception on operands that is not masked keeps the operation from being done, so that its result has no
+        // exceptions.
         if ((flags & ~masks & (IE | DE | ZE)) != 0) flags &= IE | DE | ZE;
         c.mxcsr |= flags;
         if ((flags & ~masks) == 0) return;
@@ -98,62 +100,89 @@ final class SseFloat {
     static long add64(Cpu c, long x, long y) {
         double a = Double.longBitsToDouble(x), b = Double.longBitsToDouble(y), s = a + b;
         // The sum of two normal numbers is exact if it is tiny, so that no underflow can hide here.
-        if (usual(c) && plain(a) && plain(b) && plain(s) && ((c.mxcsr & PE) != 0 || exactSum(a, b, s))) return Double.doubleToRawLongBits(s);
+        if (usual(c) && plain(a) && plain(b) && plain(s) && ((c.mxcsr & PE) != 0 || exactSum(a, b, s)))
+            return Double.doubleToRawLongBits(s);
         return arithmetic(c, true, ADD, x, y);
     }
 
     static long sub64(Cpu c, long x, long y) {
         double a = Double.longBitsToDouble(x), b = Double.longBitsToDouble(y), s = a - b;
-        if (usual(c) && plain(a) && plain(b) && plain(s) && ((c.mxcsr & PE) != 0 || exactSum(a, -b, s))) return Double.doubleToRawLongBits(s);
+        if (usual(c) && plain(a) && plain(b) && plain(s) && ((c.mxcsr & PE) != 0 || exactSum(a, -b, s)))
+            return Double.doubleToRawLongBits(s);
         return arithmetic(c, true, SUB, x, y);
     }
 
     static long mul64(Cpu c, long x, long y) {
         double a = Double.longBitsToDouble(x), b = Double.longBitsToDouble(y), p = a * b;
-        if (usual(c) && normal(a) && normal(b) && Math.abs(p) > Double.MIN_NORMAL && Math.abs(p) <= Double.MAX_VALUE && ((c.mxcsr & PE) != 0 || exactProduct(a, b))) return Double.doubleToRawLongBits(p);
+        if (usual(c)
+                && normal(a)
+                && normal(b)
+                && Math.abs(p) > Double.MIN_NORMAL
+                && Math.abs(p) <= Double.MAX_VALUE
+                && ((c.mxcsr & PE) != 0 || exactProduct(a, b))) return Double.doubleToRawLongBits(p);
         return arithmetic(c, true, MUL, x, y);
     }
 
     static long div64(Cpu c, long x, long y) {
         double a = Double.longBitsToDouble(x), b = Double.longBitsToDouble(y), q = a / b;
-        if (usual(c) && normal(a) && normal(b) && Math.abs(q) > Double.MIN_NORMAL && Math.abs(q) <= Double.MAX_VALUE && ((c.mxcsr & PE) != 0 || exactProduct(q, b) && q * b == a))
-            return Double.doubleToRawLongBits(q);
+        if (usual(c)
+                && normal(a)
+                && normal(b)
+                && Math.abs(q) > Double.MIN_NORMAL
+                && Math.abs(q) <= Double.MAX_VALUE
+                && ((c.mxcsr & PE) != 0 || exactProduct(q, b) && q * b == a)) return Double.doubleToRawLongBits(q);
         return arithmetic(c, true, DIV, x, y);
     }
 
     static long sqrt64(Cpu c, long y) {
         double b = Double.longBitsToDouble(y), r = Math.sqrt(b);
-        if (usual(c) && b >= Double.MIN_NORMAL && b <= Double.MAX_VALUE && ((c.mxcsr & PE) != 0 || exactProduct(r, r) && r * r == b)) return Double.doubleToRawLongBits(r);
+        if (usual(c)
+                && b >= Double.MIN_NORMAL
+                && b <= Double.MAX_VALUE
+                && ((c.mxcsr & PE) != 0 || exactProduct(r, r) && r * r == b)) return Double.doubleToRawLongBits(r);
         return arithmetic(c, true, SQRT, 0, y);
     }
 
     static long add32(Cpu c, long x, long y) {
         float a = Float.intBitsToFloat((int) x), b = Float.intBitsToFloat((int) y), s = a + b;
-        if (usual(c) && plain(a) && plain(b) && plain(s) && ((c.mxcsr & PE) != 0 || exactSum(a, b, s))) return Float.floatToRawIntBits(s);
+        if (usual(c) && plain(a) && plain(b) && plain(s) && ((c.mxcsr & PE) != 0 || exactSum(a, b, s)))
+            return Float.floatToRawIntBits(s);
         return arithmetic(c, false, ADD, x, y);
     }
 
     static long sub32(Cpu c, long x, long y) {
         float a = Float.intBitsToFloat((int) x), b = Float.intBitsToFloat((int) y), s = a - b;
-        if (usual(c) && plain(a) && plain(b) && plain(s) && ((c.mxcsr & PE) != 0 || exactSum(a, -b, s))) return Float.floatToRawIntBits(s);
+        if (usual(c) && plain(a) && plain(b) && plain(s) && ((c.mxcsr & PE) != 0 || exactSum(a, -b, s)))
+            return Float.floatToRawIntBits(s);
         return arithmetic(c, false, SUB, x, y);
     }
 
     static long mul32(Cpu c, long x, long y) {
         float a = Float.intBitsToFloat((int) x), b = Float.intBitsToFloat((int) y), p = a * b;
-        if (usual(c) && normal(a) && normal(b) && Math.abs(p) > Float.MIN_NORMAL && Math.abs(p) <= Float.MAX_VALUE && ((c.mxcsr & PE) != 0 || (double) a * b == p)) return Float.floatToRawIntBits(p);
+        if (usual(c)
+                && normal(a)
+                && normal(b)
+                && Math.abs(p) > Float.MIN_NORMAL
+                && Math.abs(p) <= Float.MAX_VALUE
+                && ((c.mxcsr & PE) != 0 || (double) a * b == p)) return Float.floatToRawIntBits(p);
         return arithmetic(c, false, MUL, x, y);
     }
 
     static long div32(Cpu c, long x, long y) {
         float a = Float.intBitsToFloat((int) x), b = Float.intBitsToFloat((int) y), q = a / b;
-        if (usual(c) && normal(a) && normal(b) && Math.abs(q) > Float.MIN_NORMAL && Math.abs(q) <= Float.MAX_VALUE && ((c.mxcsr & PE) != 0 || (double) q * b == a)) return Float.floatToRawIntBits(q);
+        if (usual(c)
+                && normal(a)
+                && normal(b)
+                && Math.abs(q) > Float.MIN_NORMAL
+                && Math.abs(q) <= Float.MAX_VALUE
+                && ((c.mxcsr & PE) != 0 || (double) q * b == a)) return Float.floatToRawIntBits(q);
         return arithmetic(c, false, DIV, x, y);
     }
 
     static long sqrt32(Cpu c, long y) {
         float b = Float.intBitsToFloat((int) y), r = (float) Math.sqrt(b);
-        if (usual(c) && b >= Float.MIN_NORMAL && b <= Float.MAX_VALUE && ((c.mxcsr & PE) != 0 || (double) r * r == b)) return Float.floatToRawIntBits(r);
+        if (usual(c) && b >= Float.MIN_NORMAL && b <= Float.MAX_VALUE && ((c.mxcsr & PE) != 0 || (double) r * r == b))
+            return Float.floatToRawIntBits(r);
         return arithmetic(c, false, SQRT, 0, y);
     }
 
@@ -204,7 +233,10 @@ final class SseFloat {
     }
 
     private static boolean invalid(int op, Number a, Number b) {
-        boolean infA = a.kind == Number.INFINITY, infB = b.kind == Number.INFINITY, zeroA = a.kind == Number.ZERO, zeroB = b.kind == Number.ZERO;
+        boolean infA = a.kind == Number.INFINITY,
+                infB = b.kind == Number.INFINITY,
+                zeroA = a.kind == Number.ZERO,
+                zeroB = b.kind == Number.ZERO;
         return switch (op) {
             case ADD -> infA && infB && a.negative != b.negative;
             case SUB -> infA && infB && a.negative == b.negative;
@@ -240,7 +272,9 @@ final class SseFloat {
         return s.pack(wide);
     }
 
-    /** MIN and MAX are {@code x < y ? x : y} and {@code x > y ? x : y}: with a NaN, or two zeros, the second operand. */
+    /**
+     * MIN and MAX are {@code x < y ? x : y} and {@code x > y ? x : y}: with a NaN, or two zeros, the second operand.
+     */
     static long minMax(Cpu c, boolean wide, boolean max, long x, long y) {
         SoftFloat s = c.soft;
         int order = compare(c, wide, true, x, y);

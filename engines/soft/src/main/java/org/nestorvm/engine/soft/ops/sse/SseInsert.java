@@ -7,8 +7,7 @@ import org.nestorvm.engine.soft.state.Cpu;
 
 /** One lane in, one lane out: PINSRx, PEXTRx, INSERTPS, EXTRACTPS. */
 final class SseInsert {
-    private SseInsert() {
-    }
+    private SseInsert() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {

@@ -6,10 +6,12 @@ import org.nestorvm.engine.soft.ops.Op;
 import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.Flags;
 
-/** Integers in XMM registers: arithmetic, logic, comparison, shifts. The work is {@link Lane}'s; what loops of C libraries and compilers are made of has a class of its own. */
+/**
+ * Integers in XMM registers: arithmetic, logic, comparison, shifts. The work is {@link Lane}'s; what loops of C
+ * libraries and compilers are made of has a class of its own.
+ */
 final class SseInteger {
-    private SseInteger() {
-    }
+    private SseInteger() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -275,7 +277,8 @@ final class SseInteger {
         @Override
         public void exec(Cpu c) {
             long[] x = source(c);
-            boolean zero = (x[dst] & x[src] | x[dst + 1] & x[src + 1]) == 0, carry = (~x[dst] & x[src] | ~x[dst + 1] & x[src + 1]) == 0;
+            boolean zero = (x[dst] & x[src] | x[dst + 1] & x[src + 1]) == 0,
+                    carry = (~x[dst] & x[src] | ~x[dst + 1] & x[src + 1]) == 0;
             Flags.set(c, (zero ? Cpu.ZF : 0) | (carry ? Cpu.CF : 0));
         }
     }
@@ -301,7 +304,10 @@ final class SseInteger {
         }
     }
 
-    /** MPSADBW: eight sums of four differences; imm bit 2 places the window in the destination, bits 1:0 the block in the source. */
+    /**
+     * MPSADBW: eight sums of four differences; imm bit 2 places the window in the destination, bits 1:0 the block in
+     * the source.
+     */
     private static final class SumsOfDifferences extends SseOp {
         private final int window, block;
 

@@ -7,16 +7,20 @@ import org.nestorvm.engine.soft.ops.MemOp;
 import org.nestorvm.engine.soft.ops.Op;
 import org.nestorvm.engine.soft.state.Cpu;
 
-/** Moves between XMM registers, memory, general registers and MMX registers; SDM vol. 2, by mnemonic. Hints (non-temporal) have no effect. */
+/**
+ * Moves between XMM registers, memory, general registers and MMX registers; SDM vol. 2, by mnemonic. Hints
+ * (non-temporal) have no effect.
+ */
 final class SseMove {
-    private SseMove() {
-    }
+    private SseMove() {}
 
     static Op make(Insn i) {
         boolean store = i.row.operands[0].charAt(0) == 'W' || i.row.operands[0].charAt(0) == 'M';
         return switch (i.row.mnemonic) {
-            case "MOVAPS", "MOVAPD", "MOVDQA", "MOVNTPS", "MOVNTPD", "MOVNTDQ", "MOVNTDQA" -> i.isReg() ? new Copy(i, store) : store ? new StoreAligned(i) : new LoadAligned(i);
-            case "MOVUPS", "MOVUPD", "MOVDQU", "LDDQU" -> i.isReg() ? new Copy(i, store) : store ? new StoreUnaligned(i) : new LoadUnaligned(i);
+            case "MOVAPS", "MOVAPD", "MOVDQA", "MOVNTPS", "MOVNTPD", "MOVNTDQ", "MOVNTDQA" ->
+                i.isReg() ? new Copy(i, store) : store ? new StoreAligned(i) : new LoadAligned(i);
+            case "MOVUPS", "MOVUPD", "MOVDQU", "LDDQU" ->
+                i.isReg() ? new Copy(i, store) : store ? new StoreUnaligned(i) : new LoadUnaligned(i);
             case "MOVQ" -> i.isReg() ? new CopyQ(i, store) : store ? new StoreLow(i) : new LoadQ(i);
             case "MOVSD" -> i.isReg() ? new CopySd(i, store) : store ? new StoreLow(i) : new LoadQ(i);
             case "MOVSS" -> i.isReg() ? new CopySs(i, store) : store ? new StoreSs(i) : new LoadSs(i);
@@ -380,16 +384,26 @@ final class SseMove {
         @Override
         public void exec(Cpu c) {
             check(c);
-            maskedStore(c, this, c.xmm[dst], c.xmm[dst + 1], Lane.signs8(c.xmm[src]) | Lane.signs8(c.xmm[src + 1]) << 8, 16);
+            maskedStore(
+                    c,
+                    this,
+                    c.xmm[dst],
+                    c.xmm[dst + 1],
+                    Lane.signs8(c.xmm[src]) | Lane.signs8(c.xmm[src + 1]) << 8,
+                    16);
         }
     }
 
-    /** The bytes of {@code low} and {@code high} with a bit in {@code mask} go to [rDI]; nothing is written if one of them cannot be. */
+    /**
+     * The bytes of {@code low} and {@code high} with a bit in {@code mask} go to [rDI]; nothing is written if one of
+     * them cannot be.
+     */
     static void maskedStore(Cpu c, MemOp op, long low, long high, long mask, int size) {
         if (mask == 0) return;
         long linear = op.writeAt(c, c.r[Reg.RDI], size);
         for (int i = 0; i < size; i++) if ((mask >>> i & 1) != 0) c.probeWrite(linear + i, 1);
-        for (int i = 0; i < size; i++) if ((mask >>> i & 1) != 0) c.store8(linear + i, (int) ((i < 8 ? low : high) >>> (i & 7) * 8) & 0xff);
+        for (int i = 0; i < size; i++)
+            if ((mask >>> i & 1) != 0) c.store8(linear + i, (int) ((i < 8 ? low : high) >>> (i & 7) * 8) & 0xff);
     }
 
     /** MOVDQ2Q and MOVQ2DQ: SSE instructions that are MMX instructions as well. */

@@ -5,12 +5,14 @@ import org.nestorvm.engine.soft.ops.MemOp;
 import org.nestorvm.engine.soft.state.Cpu;
 
 /**
- * An instruction with an XMM register and a source that is another one or memory. A source from memory is first brought into the scratch register
- * ({@link Cpu#XMM_SCRATCH}), so that what follows is the same for both: {@code x[dst]}, {@code x[dst + 1]} and {@code x[src]}, {@code x[src + 1]}.
+ * An instruction with an XMM register and a source that is another one or memory. A source from memory is first brought
+ * into the scratch register ({@link Cpu#XMM_SCRATCH}), so that what follows is the same for both: {@code x[dst]},
+ * {@code x[dst + 1]} and {@code x[src]}, {@code x[src + 1]}.
  */
 abstract class SseOp extends MemOp {
     /** Indices of the low halves in cpu.xmm. */
     final int dst, src;
+
     final boolean memory;
 
     SseOp(Insn i) {
@@ -75,7 +77,9 @@ abstract class SseOp extends MemOp {
         c.store64(linear + 8, high);
     }
 
-    /** Bits of {@code value}'s low half over the low half of {@code old}: scalar single results leave the rest alone. */
+    /**
+     * Bits of {@code value}'s low half over the low half of {@code old}: scalar single results leave the rest alone.
+     */
     static long low32(long old, long value) {
         return old & 0xffffffff00000000L | value & 0xffffffffL;
     }

@@ -7,8 +7,7 @@ import org.nestorvm.engine.soft.state.Cpu;
 
 /** Instructions that move lanes inside and between XMM registers: unpack, pack, shuffle, blend, align, extend. */
 final class SseShuffle {
-    private SseShuffle() {
-    }
+    private SseShuffle() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -27,7 +26,18 @@ final class SseShuffle {
             case "PALIGNR" -> new Align(i);
             case "BLENDPS", "BLENDPD", "PBLENDW" -> new Blend(i);
             case "PBLENDVB", "BLENDVPS", "BLENDVPD" -> new BlendVariable(i);
-            case "PMOVSXBW", "PMOVSXBD", "PMOVSXBQ", "PMOVSXWD", "PMOVSXWQ", "PMOVSXDQ", "PMOVZXBW", "PMOVZXBD", "PMOVZXBQ", "PMOVZXWD", "PMOVZXWQ", "PMOVZXDQ" -> new Extend(i);
+            case "PMOVSXBW",
+                    "PMOVSXBD",
+                    "PMOVSXBQ",
+                    "PMOVSXWD",
+                    "PMOVSXWQ",
+                    "PMOVSXDQ",
+                    "PMOVZXBW",
+                    "PMOVZXBD",
+                    "PMOVZXBQ",
+                    "PMOVZXWD",
+                    "PMOVZXWQ",
+                    "PMOVZXDQ" -> new Extend(i);
             default -> new Pairs(i);
         };
     }
@@ -45,7 +55,10 @@ final class SseShuffle {
 
     /** Four words selected by the pairs of bits of {@code order}. */
     static long shuffleWords(long v, int order) {
-        return v >>> (order & 3) * 16 & 0xffff | (v >>> (order >> 2 & 3) * 16 & 0xffff) << 16 | (v >>> (order >> 4 & 3) * 16 & 0xffff) << 32 | (v >>> (order >> 6 & 3) * 16 & 0xffff) << 48;
+        return v >>> (order & 3) * 16 & 0xffff
+                | (v >>> (order >> 2 & 3) * 16 & 0xffff) << 16
+                | (v >>> (order >> 4 & 3) * 16 & 0xffff) << 32
+                | (v >>> (order >> 6 & 3) * 16 & 0xffff) << 48;
     }
 
     private static final class Pairs extends SseOp {
@@ -148,8 +161,12 @@ final class SseShuffle {
         public void exec(Cpu c) {
             long[] x = source(c);
             long a = x[dst], b = x[dst + 1], low = x[src], high = x[src + 1];
-            x[dst] = single ? doubleword(a, b, order & 3) | doubleword(a, b, order >> 2 & 3) << 32 : (order & 1) != 0 ? b : a;
-            x[dst + 1] = single ? doubleword(low, high, order >> 4 & 3) | doubleword(low, high, order >> 6) << 32 : (order & 2) != 0 ? high : low;
+            x[dst] = single
+                    ? doubleword(a, b, order & 3) | doubleword(a, b, order >> 2 & 3) << 32
+                    : (order & 1) != 0 ? b : a;
+            x[dst + 1] = single
+                    ? doubleword(low, high, order >> 4 & 3) | doubleword(low, high, order >> 6) << 32
+                    : (order & 2) != 0 ? high : low;
         }
     }
 

@@ -12,8 +12,7 @@ import org.nestorvm.engine.soft.state.Segments;
 
 /** The instructions that load, store and examine descriptor tables and selectors. */
 final class Descriptors {
-    private Descriptors() {
-    }
+    private Descriptors() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -24,33 +23,36 @@ final class Descriptors {
             case "LSL" -> new Examine(i, true);
             case "SGDT", "SIDT" -> new StoreTable(i, i.row.mnemonic.equals("SIDT"));
             case "LGDT", "LIDT" -> new LoadTable(i, i.row.mnemonic.equals("LIDT"));
-            case "SMSW" -> new RmOp(i, i.isReg() ? i.opSize : 2) {
-                @Override
-                public void exec(Cpu c) {
-                    SystemOps.checkUmip(c);
-                    setRm(c, c.cr0);
-                }
-            };
-            case "LMSW" -> new RmOp(i, 2) {
-                @Override
-                public void exec(Cpu c) {
-                    SystemOps.checkPrivileged(c);
-                    long v = getRm(c) & 15;
-                    if ((c.cr0 & Cpu.CR0_PE) != 0) v |= Cpu.CR0_PE;     // it cannot leave protected mode
-                    Control.writeCr0(c, c.cr0 & ~15L | v);
-                }
-            };
-            case "ARPL" -> new RmOp(i, 2) {
-                @Override
-                public void exec(Cpu c) {
-                    SystemOps.checkProtected(c);
-                    long a = getRmForWrite(c);
-                    long rpl = getReg(c) & 3;
-                    boolean raise = (a & 3) < rpl;
-                    if (raise) setRm(c, a & ~3L | rpl);
-                    setZero(c, raise);
-                }
-            };
+            case "SMSW" ->
+                new RmOp(i, i.isReg() ? i.opSize : 2) {
+                    @Override
+                    public void exec(Cpu c) {
+                        SystemOps.checkUmip(c);
+                        setRm(c, c.cr0);
+                    }
+                };
+            case "LMSW" ->
+                new RmOp(i, 2) {
+                    @Override
+                    public void exec(Cpu c) {
+                        SystemOps.checkPrivileged(c);
+                        long v = getRm(c) & 15;
+                        if ((c.cr0 & Cpu.CR0_PE) != 0) v |= Cpu.CR0_PE; // it cannot leave protected mode
+                        Control.writeCr0(c, c.cr0 & ~15L | v);
+                    }
+                };
+            case "ARPL" ->
+                new RmOp(i, 2) {
+                    @Override
+                    public void exec(Cpu c) {
+                        SystemOps.checkProtected(c);
+                        long a = getRmForWrite(c);
+                        long rpl = getReg(c) & 3;
+                        boolean raise = (a & 3) < rpl;
+                        if (raise) setRm(c, a & ~3L | rpl);
+                        setZero(c, raise);
+                    }
+                };
             default -> new Bound(i);
         };
     }
@@ -122,7 +124,9 @@ final class Descriptors {
             long d = find(c, selector);
             int access = Segments.access(d);
             boolean code = (access & Segments.CODE) != 0;
-            boolean ok = d != 0 && (access & Segments.S) != 0 && visible(c, selector, access)
+            boolean ok = d != 0
+                    && (access & Segments.S) != 0
+                    && visible(c, selector, access)
                     && (write ? !code && (access & Segments.W) != 0 : !code || (access & Segments.R) != 0);
             setZero(c, ok);
         }
@@ -143,7 +147,9 @@ final class Descriptors {
             int selector = (isReg ? (int) c.r[rm] : c.load16(read(c, 2))) & 0xffff;
             long d = find(c, selector);
             int access = Segments.access(d);
-            boolean ok = d != 0 && ((access & Segments.S) != 0 || systemType(c, access & 15)) && visible(c, selector, access);
+            boolean ok = d != 0
+                    && ((access & Segments.S) != 0 || systemType(c, access & 15))
+                    && visible(c, selector, access);
             if (ok) set(c, reg, size, false, limit ? Segments.limit(d) & 0xffffffffL : d >>> 32 & 0xffff00L);
             setZero(c, ok);
         }

@@ -9,10 +9,12 @@ import org.nestorvm.engine.soft.state.Segments;
 import org.nestorvm.engine.soft.state.Stack;
 import org.nestorvm.paging.Access;
 
-/** Far JMP, CALL, RET and IRET: real mode, protected mode with call gates and task switches, long mode (SDM vol. 2A/2B, the pseudo-code of each; vol. 3A, 5.8). */
+/**
+ * Far JMP, CALL, RET and IRET: real mode, protected mode with call gates and task switches, long mode (SDM vol. 2A/2B,
+ * the pseudo-code of each; vol. 3A, 5.8).
+ */
 final class Far {
-    private Far() {
-    }
+    private Far() {}
 
     private static boolean real(Cpu c) {
         return !c.protectedMode() || c.virtual8086();
@@ -63,7 +65,9 @@ final class Far {
 
     private static void checkCode(Cpu c, int selector, int access, boolean gate) {
         if (!Segments.isCode(access) || Segments.badLongCode(c, access)) throw c.gp(selector & 0xfffc);
-        boolean ok = Segments.isConforming(access) ? Segments.dpl(access) <= c.cpl : gate ? Segments.dpl(access) <= c.cpl : (selector & 3) <= c.cpl && Segments.dpl(access) == c.cpl;
+        boolean ok = Segments.isConforming(access)
+                ? Segments.dpl(access) <= c.cpl
+                : gate ? Segments.dpl(access) <= c.cpl : (selector & 3) <= c.cpl && Segments.dpl(access) == c.cpl;
         if (!ok) throw c.gp(selector & 0xfffc);
         if ((access & Segments.P) == 0) throw c.raise(GuestFault.NP, selector & 0xfffc);
     }
@@ -78,7 +82,8 @@ final class Far {
         if (Segments.dpl(access) < c.cpl || Segments.dpl(access) < (selector & 3)) throw c.gp(selector & 0xfffc);
         if ((access & Segments.P) == 0) throw c.raise(GuestFault.NP, selector & 0xfffc);
         if (task) {
-            Tasks.switchTo(c, type == 5 ? (int) (d >>> 16) & 0xffff : selector, call ? Tasks.CALL : Tasks.JUMP, next, 0);
+            Tasks.switchTo(
+                    c, type == 5 ? (int) (d >>> 16) & 0xffff : selector, call ? Tasks.CALL : Tasks.JUMP, next, 0);
             return;
         }
         callGate(c, selector, d, type, next, call);
@@ -194,7 +199,9 @@ final class Far {
         long d = Segments.descriptor(c, selector, GuestFault.GP);
         int access = Segments.access(d);
         int ring = selector & 3;
-        boolean ok = Segments.isCode(access) && !Segments.badLongCode(c, access) && ring >= c.cpl
+        boolean ok = Segments.isCode(access)
+                && !Segments.badLongCode(c, access)
+                && ring >= c.cpl
                 && (Segments.isConforming(access) ? Segments.dpl(access) <= ring : Segments.dpl(access) == ring);
         if (!ok) throw c.gp(selector & 0xfffc);
         if ((access & Segments.P) == 0) throw c.raise(GuestFault.NP, selector & 0xfffc);
@@ -230,7 +237,7 @@ final class Far {
     // ---- IRET ----
 
     static void iret(Cpu c, int size, long next) {
-        if (c.nmiBlocked) {                                         // also when it faults: SDM vol. 3A, 6.7.1
+        if (c.nmiBlocked) { // also when it faults: SDM vol. 3A, 6.7.1
             c.nmiBlocked = false;
             c.attend();
         }

@@ -13,8 +13,7 @@ final class Hypercalls {
     private static final int VAPIC_POLL_IRQ = 1, CLOCK_PAIRING = 9;
     private static final long EPERM = 1, EOPNOTSUPP = 95, ENOSYS = 1000;
 
-    private Hypercalls() {
-    }
+    private Hypercalls() {}
 
     static void call(Cpu c) {
         boolean wide = c.code64();

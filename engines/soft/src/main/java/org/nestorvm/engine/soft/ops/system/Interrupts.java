@@ -9,12 +9,12 @@ import org.nestorvm.engine.soft.state.Segments;
 import org.nestorvm.engine.soft.state.Stack;
 
 /**
- * Delivery of exceptions and interrupts through the IVT or IDT (SDM vol. 3A, chapter 6; 5.8 for gates): real mode, protected mode with interrupt, trap and task gates, virtual-8086
- * mode, and long mode with the interrupt stack table. A fault during delivery becomes a double fault, one during that shutdown.
+ * Delivery of exceptions and interrupts through the IVT or IDT (SDM vol. 3A, chapter 6; 5.8 for gates): real mode,
+ * protected mode with interrupt, trap and task gates, virtual-8086 mode, and long mode with the interrupt stack table.
+ * A fault during delivery becomes a double fault, one during that shutdown.
  */
 public final class Interrupts {
-    private Interrupts() {
-    }
+    private Interrupts() {}
 
     /** How the event came about: hardware interrupts and exceptions pass the gate's privilege check, INT n does not. */
     public static final int EXCEPTION = 0, EXTERNAL = 1, SOFTWARE = 2;
@@ -29,7 +29,7 @@ public final class Interrupts {
      * @return false: triple fault, the processor has shut down
      */
     public static boolean deliver(Cpu c, int vector, int errorCode, int kind) {
-        for (;;) {
+        for (; ; ) {
             try {
                 enter(c, vector, errorCode, kind, c.r[Reg.RIP]);
                 return true;
@@ -37,12 +37,16 @@ public final class Interrupts {
                 int second = f.vector;
                 boolean isException = kind == EXCEPTION;
                 if (isException && vector == GuestFault.DF) return false;
-                boolean twice = isException && (contributory(vector) && contributory(second) || vector == GuestFault.PF && (contributory(second) || second == GuestFault.PF));
+                boolean twice = isException
+                        && (contributory(vector) && contributory(second)
+                                || vector == GuestFault.PF && (contributory(second) || second == GuestFault.PF));
                 vector = twice ? GuestFault.DF : second;
                 errorCode = twice ? 0 : f.errorCode;
                 kind = EXCEPTION;
                 c.faultNotTrap = !twice;
-                if (!twice) c.vcpu.leaveIfKicked();                 // #AC on a handler's stack can lead to #AC for ever: then a stop request is all that ends it
+                if (!twice)
+                    c.vcpu.leaveIfKicked(); // #AC on a handler's stack can lead to #AC for ever: then a stop request
+                // is all that ends it
             }
         }
     }
@@ -132,7 +136,17 @@ public final class Interrupts {
         return sp;
     }
 
-    private static void innerRing(Cpu c, int selector, long d, int ring, int size, long offset, int errorCode, long returnIp, boolean v86, int ext) {
+    private static void innerRing(
+            Cpu c,
+            int selector,
+            long d,
+            int ring,
+            int size,
+            long offset,
+            int errorCode,
+            long returnIp,
+            boolean v86,
+            int ext) {
         long esp = Tasks.stackPointer(c, ring);
         int ss = Tasks.stackSelector(c, ring);
         if ((ss & 0xfffc) == 0) throw c.raise(GuestFault.TS, ext);
@@ -176,7 +190,8 @@ public final class Interrupts {
     private static void longMode(Cpu c, int vector, int errorCode, int kind, long returnIp) {
         int ext = kind == SOFTWARE ? 0 : 1;
         if (16 * vector + 15 > c.idtrLimit) throw c.gp(vector << 3 | 2 | ext);
-        long low = c.mmu.systemLoad(c.idtrBase + 16 * vector, 8), high = c.mmu.systemLoad(c.idtrBase + 16 * vector + 8, 8);
+        long low = c.mmu.systemLoad(c.idtrBase + 16 * vector, 8),
+                high = c.mmu.systemLoad(c.idtrBase + 16 * vector + 8, 8);
         int access = Segments.access(low) & 0xff;
         int type = access & 0x1f;
         if (type != 14 && type != 15 || (high >>> 40 & 0x1f) != 0) throw c.gp(vector << 3 | 2 | ext);
@@ -188,11 +203,13 @@ public final class Interrupts {
         if ((selector & 0xfffc) == 0) throw c.gp(ext);
         long d = Segments.descriptor(c, selector, GuestFault.GP);
         int code = Segments.access(d);
-        if (!Segments.isCode(code) || Segments.dpl(code) > c.cpl || (code & (Segments.L | Segments.DB)) != Segments.L) throw c.gp(selector & 0xfffc | ext);
+        if (!Segments.isCode(code) || Segments.dpl(code) > c.cpl || (code & (Segments.L | Segments.DB)) != Segments.L)
+            throw c.gp(selector & 0xfffc | ext);
         if ((code & Segments.P) == 0) throw c.raise(GuestFault.NP, selector & 0xfffc | ext);
         int ring = Segments.isConforming(code) ? c.cpl : Segments.dpl(code);
         if (!Segments.canonical(offset)) throw c.gp(ext);
-        long rsp = ist != 0 ? Tasks.interruptStack(c, ist) : ring < c.cpl ? Tasks.stackPointer64(c, ring) : c.r[Reg.RSP];
+        long rsp =
+                ist != 0 ? Tasks.interruptStack(c, ist) : ring < c.cpl ? Tasks.stackPointer64(c, ring) : c.r[Reg.RSP];
         if (!Segments.canonical(rsp)) throw c.raise(GuestFault.SS, ext);
         long oldRsp = c.r[Reg.RSP];
         rsp &= ~15L;

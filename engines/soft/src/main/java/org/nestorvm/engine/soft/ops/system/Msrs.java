@@ -11,15 +11,47 @@ import org.nestorvm.engine.soft.state.Segments;
  * processor's model (vol. 4, 2.17): what monitors and operating systems read without asking.
  */
 final class Msrs {
-    private static final int P5_MC_ADDR = 0x0, P5_MC_TYPE = 0x1, TSC = 0x10, PLATFORM_ID = 0x17, APIC_BASE = 0x1b,
-        SMI_COUNT = 0x34, CORE_THREAD_COUNT = 0x35, FEATURE_CONTROL = 0x3a, TSC_ADJUST = 0x3b, SPEC_CTRL = 0x48,
-        PRED_CMD = 0x49, BIOS_UPDT_TRIG = 0x79, BIOS_SIGN_ID = 0x8b, PLATFORM_INFO = 0xce, ARCH_CAPABILITIES = 0x10a,
-        SYSENTER_CS = 0x174, SYSENTER_ESP = 0x175, SYSENTER_EIP = 0x176, MCG_CAP = 0x179, MCG_STATUS = 0x17a,
-        PERF_STATUS = 0x198, PERF_CTL = 0x199, MISC_ENABLE = 0x1a0, DEBUGCTL = 0x1d9, PAT = 0x277, TSC_DEADLINE = 0x6e0,
-        X2APIC_FIRST = 0x800, X2APIC_LAST = 0x8ff, EFER = 0xc0000080, STAR = 0xc0000081, LSTAR = 0xc0000082,
-        CSTAR = 0xc0000083, SFMASK = 0xc0000084, FS_BASE = 0xc0000100, GS_BASE = 0xc0000101,
-        KERNEL_GS_BASE = 0xc0000102, TSC_AUX = 0xc0000103;
-    private static final int KVM_WALL_CLOCK_OLD = 0x11, KVM_SYSTEM_TIME_OLD = 0x12, KVM_WALL_CLOCK = 0x4b564d00, KVM_SYSTEM_TIME = 0x4b564d01;
+    private static final int P5_MC_ADDR = 0x0,
+            P5_MC_TYPE = 0x1,
+            TSC = 0x10,
+            PLATFORM_ID = 0x17,
+            APIC_BASE = 0x1b,
+            SMI_COUNT = 0x34,
+            CORE_THREAD_COUNT = 0x35,
+            FEATURE_CONTROL = 0x3a,
+            TSC_ADJUST = 0x3b,
+            SPEC_CTRL = 0x48,
+            PRED_CMD = 0x49,
+            BIOS_UPDT_TRIG = 0x79,
+            BIOS_SIGN_ID = 0x8b,
+            PLATFORM_INFO = 0xce,
+            ARCH_CAPABILITIES = 0x10a,
+            SYSENTER_CS = 0x174,
+            SYSENTER_ESP = 0x175,
+            SYSENTER_EIP = 0x176,
+            MCG_CAP = 0x179,
+            MCG_STATUS = 0x17a,
+            PERF_STATUS = 0x198,
+            PERF_CTL = 0x199,
+            MISC_ENABLE = 0x1a0,
+            DEBUGCTL = 0x1d9,
+            PAT = 0x277,
+            TSC_DEADLINE = 0x6e0,
+            X2APIC_FIRST = 0x800,
+            X2APIC_LAST = 0x8ff,
+            EFER = 0xc0000080,
+            STAR = 0xc0000081,
+            LSTAR = 0xc0000082,
+            CSTAR = 0xc0000083,
+            SFMASK = 0xc0000084,
+            FS_BASE = 0xc0000100,
+            GS_BASE = 0xc0000101,
+            KERNEL_GS_BASE = 0xc0000102,
+            TSC_AUX = 0xc0000103;
+    private static final int KVM_WALL_CLOCK_OLD = 0x11,
+            KVM_SYSTEM_TIME_OLD = 0x12,
+            KVM_WALL_CLOCK = 0x4b564d00,
+            KVM_SYSTEM_TIME = 0x4b564d01;
     /** What a microcode revision of 1 looks like. */
     private static final long MICROCODE = 1L << 32;
     /** No banks, and the CMCI entry of the local APIC. */
@@ -38,11 +70,14 @@ final class Msrs {
      * there, of which three bits tell that nobody can write.
      */
     private static final long MISC_ENABLE_WRITABLE = 1, MISC_ENABLE_FIXED = 1 << 11 | 1 << 12;
-    /** Not affected by: RDCL, L1D flush on entry, SSB, MDS, page-size-change machine checks, TAA, the stale-data family, BHI, PBRSB, GDS, RFDS, ITS; enhanced IBRS. */
-    private static final long NOT_AFFECTED = 1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 13 | 1 << 14 | 1 << 15 | 1 << 20 | 1 << 24 | 1 << 26 | 1 << 27 | 1L << 62;
+    /**
+     * Not affected by: RDCL, L1D flush on entry, SSB, MDS, page-size-change machine checks, TAA, the stale-data family,
+     * BHI, PBRSB, GDS, RFDS, ITS; enhanced IBRS.
+     */
+    private static final long NOT_AFFECTED = 1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 13 | 1 << 14
+            | 1 << 15 | 1 << 20 | 1 << 24 | 1 << 26 | 1 << 27 | 1L << 62;
 
-    private Msrs() {
-    }
+    private Msrs() {}
 
     static long read(Cpu c, int msr) {
         if (msr >= X2APIC_FIRST && msr <= X2APIC_LAST) {
@@ -55,7 +90,7 @@ final class Msrs {
             case CORE_THREAD_COUNT -> (long) c.vcpu.cpuCount() << 16 | c.vcpu.cpuCount();
             case TSC -> c.vcpu.tsc();
             case APIC_BASE -> c.apic == null ? 0xfee00000L : c.apic.base();
-            case FEATURE_CONTROL -> 1;                              // locked, nothing enabled
+            case FEATURE_CONTROL -> 1; // locked, nothing enabled
             case TSC_ADJUST -> c.vcpu.tscAdjust();
             case SPEC_CTRL -> c.specCtrl;
             case BIOS_SIGN_ID -> MICROCODE;
@@ -101,9 +136,9 @@ final class Msrs {
             return;
         }
         switch (msr) {
-            case P5_MC_ADDR, P5_MC_TYPE -> { }                      // there are no machine checks
+            case P5_MC_ADDR, P5_MC_TYPE -> {} // there are no machine checks
             // no update is the right one, so that the revision stays
-            case BIOS_UPDT_TRIG, BIOS_SIGN_ID -> { }
+            case BIOS_UPDT_TRIG, BIOS_SIGN_ID -> {}
             case TSC -> c.vcpu.setTsc(v);
             case APIC_BASE -> {
                 if (c.apic == null || !c.apic.setBase(v)) throw c.gp(0);

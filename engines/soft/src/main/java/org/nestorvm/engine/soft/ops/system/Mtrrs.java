@@ -11,12 +11,17 @@ final class Mtrrs {
     static final int CAP = 0xfe, FIRST = 0x200, LAST = 0x2ff;
     /** Eight variable ranges, the fixed ones, write combining. */
     static final long CAP_VALUE = 1 << 10 | 1 << 8 | 8;
-    private static final int PHYS_LAST = 0x20f, FIX_64K = 0x250, FIX_16K_FIRST = 0x258, FIX_16K_LAST = 0x259,
-        FIX_4K_FIRST = 0x268, FIX_4K_LAST = 0x26f, DEF_TYPE = 0x2ff;
+
+    private static final int PHYS_LAST = 0x20f,
+            FIX_64K = 0x250,
+            FIX_16K_FIRST = 0x258,
+            FIX_16K_LAST = 0x259,
+            FIX_4K_FIRST = 0x268,
+            FIX_4K_LAST = 0x26f,
+            DEF_TYPE = 0x2ff;
     private static final long ADDRESS = (1L << GuestWalk.MAXPHYADDR) - 1 & ~0xfffL;
 
-    private Mtrrs() {
-    }
+    private Mtrrs() {}
 
     static long read(Cpu c, int msr) {
         if (!known(msr)) throw c.gp(0);
@@ -33,8 +38,9 @@ final class Mtrrs {
     }
 
     private static boolean fixed(int msr) {
-        return msr == FIX_64K || msr >= FIX_16K_FIRST && msr <= FIX_16K_LAST
-            || msr >= FIX_4K_FIRST && msr <= FIX_4K_LAST;
+        return msr == FIX_64K
+                || msr >= FIX_16K_FIRST && msr <= FIX_16K_LAST
+                || msr >= FIX_4K_FIRST && msr <= FIX_4K_LAST;
     }
 
     private static boolean valid(int msr, long v) {

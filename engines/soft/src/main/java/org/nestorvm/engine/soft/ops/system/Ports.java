@@ -10,8 +10,7 @@ import org.nestorvm.engine.soft.state.Debug;
 
 /** IN, OUT, INS, OUTS. Each ends its block, so that the monitor sees the processor between two instructions. */
 final class Ports {
-    private Ports() {
-    }
+    private Ports() {}
 
     static Op make(Insn i) {
         int size = (i.opcode & 1) == 0 ? 1 : Math.min(i.opSize, 4);

@@ -10,8 +10,7 @@ import org.nestorvm.engine.soft.state.Segments;
 final class Syscalls {
     private static final int CODE64 = 0xa09b, CODE32 = 0xc09b, DATA = 0xc093;
 
-    private Syscalls() {
-    }
+    private Syscalls() {}
 
     private static void code(Cpu c, int selector, int access, int ring) {
         c.selector[Reg.CS] = selector & 0xfffc | ring;

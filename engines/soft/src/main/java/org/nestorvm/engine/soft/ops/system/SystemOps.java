@@ -12,10 +12,12 @@ import org.nestorvm.engine.soft.state.GuestFault;
 import org.nestorvm.engine.soft.state.Segments;
 import org.nestorvm.engine.soft.state.Stack;
 
-/** Segment registers, descriptor tables, control registers, privilege transitions, time and identification. Ports are in {@link Ports}. */
+/**
+ * Segment registers, descriptor tables, control registers, privilege transitions, time and identification. Ports are in
+ * {@link Ports}.
+ */
 public final class SystemOps {
-    private SystemOps() {
-    }
+    private SystemOps() {}
 
     private interface Meaning {
         void exec(Cpu c);
@@ -69,7 +71,22 @@ public final class SystemOps {
             case "IN", "OUT", "INS", "OUTS" -> Ports.make(i);
             case "PUSHS", "POPS", "MOVS2R", "MOVR2S", "LES", "LDS", "LSS", "LFS", "LGS" -> segment(i);
             case "CALLF", "JMPF", "CALLFI", "JMPFI" -> far(i);
-            case "SLDT", "STR", "LLDT", "LTR", "VERR", "VERW", "LAR", "LSL", "SGDT", "SIDT", "LGDT", "LIDT", "SMSW", "LMSW", "ARPL", "BOUND" -> Descriptors.make(i);
+            case "SLDT",
+                    "STR",
+                    "LLDT",
+                    "LTR",
+                    "VERR",
+                    "VERW",
+                    "LAR",
+                    "LSL",
+                    "SGDT",
+                    "SIDT",
+                    "LGDT",
+                    "LIDT",
+                    "SMSW",
+                    "LMSW",
+                    "ARPL",
+                    "BOUND" -> Descriptors.make(i);
             case "MOVFCR", "MOVTCR", "MOVFDR", "MOVTDR" -> control(i);
             case "RDFSBASE", "RDGSBASE", "WRFSBASE", "WRGSBASE" -> base(i);
             case "RETF" -> {
@@ -82,84 +99,99 @@ public final class SystemOps {
                 yield transfer(i, (c, next) -> softwareInterrupt(c, vector, next, true));
             }
             case "INT3" -> transfer(i, (c, next) -> softwareInterrupt(c, GuestFault.BP, next, false));
-            case "INT1" -> transfer(i, (c, next) -> {
-                Interrupts.enter(c, GuestFault.DB, -1, Interrupts.EXCEPTION, next);
-                c.stepping = false;
-            });
-            case "INTO" -> transfer(i, (c, next) -> {
-                if (Flags.overflow(c)) softwareInterrupt(c, GuestFault.OF, next, false);
-                else c.r[Reg.RIP] = next;
-            });
-            case "CLI" -> simple(i, c -> {
-                if (c.protectedMode() && c.cpl > c.iopl()) throw c.gp(0);
-                c.rflags &= ~Cpu.IF;
-            });
+            case "INT1" ->
+                transfer(i, (c, next) -> {
+                    Interrupts.enter(c, GuestFault.DB, -1, Interrupts.EXCEPTION, next);
+                    c.stepping = false;
+                });
+            case "INTO" ->
+                transfer(i, (c, next) -> {
+                    if (Flags.overflow(c)) softwareInterrupt(c, GuestFault.OF, next, false);
+                    else c.r[Reg.RIP] = next;
+                });
+            case "CLI" ->
+                simple(i, c -> {
+                    if (c.protectedMode() && c.cpl > c.iopl()) throw c.gp(0);
+                    c.rflags &= ~Cpu.IF;
+                });
             case "STI" -> simple(i, SystemOps::sti);
-            case "HLT" -> simple(i, c -> {
-                privileged(c);
-                c.halted = true;
-                c.attend();
-            });
-            case "FWAIT" -> simple(i, c -> {
-                if ((c.cr0 & (Cpu.CR0_MP | Cpu.CR0_TS)) == (Cpu.CR0_MP | Cpu.CR0_TS)) throw c.nm();
-                if ((c.fpStatus & 0x80) != 0) throw c.raise(GuestFault.MF, -1);
-            });
+            case "HLT" ->
+                simple(i, c -> {
+                    privileged(c);
+                    c.halted = true;
+                    c.attend();
+                });
+            case "FWAIT" ->
+                simple(i, c -> {
+                    if ((c.cr0 & (Cpu.CR0_MP | Cpu.CR0_TS)) == (Cpu.CR0_MP | Cpu.CR0_TS)) throw c.nm();
+                    if ((c.fpStatus & 0x80) != 0) throw c.raise(GuestFault.MF, -1);
+                });
             case "SYSCALL" -> transfer(i, Syscalls::syscall);
             case "SYSRET" -> transfer(i, (c, next) -> Syscalls.sysret(c, size));
             case "SYSENTER" -> transfer(i, (c, next) -> Syscalls.sysenter(c));
             case "SYSEXIT" -> transfer(i, (c, next) -> Syscalls.sysexit(c, size));
-            case "SWAPGS" -> simple(i, c -> {
-                privileged(c);
-                long base = c.segBase[Reg.GS];
-                c.segBase[Reg.GS] = c.kernelGsBase;
-                c.kernelGsBase = base;
-            });
-            case "CLTS" -> simple(i, c -> {
-                privileged(c);
-                c.cr0 &= ~Cpu.CR0_TS;
-                c.updateFpuAccess();
-            });
-            case "CLAC", "STAC" -> simple(i, c -> {
-                if (c.cpl != 0) throw c.ud();
-                c.rflags = name.equals("STAC") ? c.rflags | Cpu.AC : c.rflags & ~Cpu.AC;
-                c.mmu.selectTags();
-            });
-            case "INVD", "WBINVD" -> simple(i, SystemOps::privileged);
-            case "INVLPG" -> new MemOp(i) {
-                @Override
-                public void exec(Cpu c) {
+            case "SWAPGS" ->
+                simple(i, c -> {
                     privileged(c);
-                    c.mmu.flushPage(flat ? offset(c) + c.segBase[seg] : offset(c) + c.segBase[seg] & 0xffffffffL);
-                }
-            };
+                    long base = c.segBase[Reg.GS];
+                    c.segBase[Reg.GS] = c.kernelGsBase;
+                    c.kernelGsBase = base;
+                });
+            case "CLTS" ->
+                simple(i, c -> {
+                    privileged(c);
+                    c.cr0 &= ~Cpu.CR0_TS;
+                    c.updateFpuAccess();
+                });
+            case "CLAC", "STAC" ->
+                simple(i, c -> {
+                    if (c.cpl != 0) throw c.ud();
+                    c.rflags = name.equals("STAC") ? c.rflags | Cpu.AC : c.rflags & ~Cpu.AC;
+                    c.mmu.selectTags();
+                });
+            case "INVD", "WBINVD" -> simple(i, SystemOps::privileged);
+            case "INVLPG" ->
+                new MemOp(i) {
+                    @Override
+                    public void exec(Cpu c) {
+                        privileged(c);
+                        c.mmu.flushPage(flat ? offset(c) + c.segBase[seg] : offset(c) + c.segBase[seg] & 0xffffffffL);
+                    }
+                };
             case "INVPCID" -> invpcid(i);
-            case "RDTSC" -> simple(i, c -> {
-                timeAllowed(c);
-                setEdxEax(c, c.vcpu.tsc());
-            });
-            case "RDTSCP" -> simple(i, c -> {
-                timeAllowed(c);
-                setEdxEax(c, c.vcpu.tsc());
-                c.r[Reg.RCX] = c.tscAux & 0xffffffffL;
-            });
-            case "RDPMC" -> simple(i, c -> {
-                throw c.gp(0);                                      // CPUID offers no counters
-            });
-            case "RDMSR" -> simple(i, c -> {
-                privileged(c);
-                setEdxEax(c, Msrs.read(c, (int) c.r[Reg.RCX]));
-            });
-            case "WRMSR" -> simple(i, c -> {
-                privileged(c);
-                Msrs.write(c, (int) c.r[Reg.RCX], c.r[Reg.RDX] << 32 | c.r[Reg.RAX] & 0xffffffffL);
-            });
+            case "RDTSC" ->
+                simple(i, c -> {
+                    timeAllowed(c);
+                    setEdxEax(c, c.vcpu.tsc());
+                });
+            case "RDTSCP" ->
+                simple(i, c -> {
+                    timeAllowed(c);
+                    setEdxEax(c, c.vcpu.tsc());
+                    c.r[Reg.RCX] = c.tscAux & 0xffffffffL;
+                });
+            case "RDPMC" ->
+                simple(i, c -> {
+                    throw c.gp(0); // CPUID offers no counters
+                });
+            case "RDMSR" ->
+                simple(i, c -> {
+                    privileged(c);
+                    setEdxEax(c, Msrs.read(c, (int) c.r[Reg.RCX]));
+                });
+            case "WRMSR" ->
+                simple(i, c -> {
+                    privileged(c);
+                    Msrs.write(c, (int) c.r[Reg.RCX], c.r[Reg.RDX] << 32 | c.r[Reg.RAX] & 0xffffffffL);
+                });
             case "CPUID" -> simple(i, Cpuid::exec);
             case "RDRAND", "RDSEED" -> i.rep != 0 ? null : random(i);
             case "RDPID" -> processorId(i);
             case "VMCALL" -> simple(i, Hypercalls::call);
-            case "MONITOR", "MWAIT", "RSM", "UD2" -> simple(i, c -> {
-                throw c.ud();
-            });
+            case "MONITOR", "MWAIT", "RSM", "UD2" ->
+                simple(i, c -> {
+                    throw c.ud();
+                });
             default -> throw new IllegalStateException("no meaning for " + i.row);
         };
     }
@@ -216,7 +248,7 @@ public final class SystemOps {
             case "PUSHS" -> {
                 int seg = segmentOf(i.row.operands[0]);
                 yield simple(i, c -> {
-                    long sp = c.r[Reg.RSP] - size & c.spMask;       // the upper half of the slot stays as it is
+                    long sp = c.r[Reg.RSP] - size & c.spMask; // the upper half of the slot stays as it is
                     long at = Stack.address(c, sp, size, true);
                     if (size == 8) c.store64(at, c.selector[seg]);
                     else c.store16(at, c.selector[seg]);
@@ -233,7 +265,7 @@ public final class SystemOps {
                 });
             }
             case "MOVS2R" -> {
-                int sreg = i.reg & 7;                                // REX.R does not count: SDM vol. 2A, 2.2.1.2
+                int sreg = i.reg & 7; // REX.R does not count: SDM vol. 2A, 2.2.1.2
                 if (sreg > Reg.GS) yield null;
                 yield new RmOp(i, i.isReg() ? i.opSize : 2) {
                     @Override
@@ -307,37 +339,49 @@ public final class SystemOps {
         int reg = i.reg, rm = i.rm;
         boolean wide = i.code64();
         return switch (i.row.mnemonic) {
-            case "MOVFCR" -> reg != 0 && reg != 2 && reg != 3 && reg != 4 && reg != 8 ? null : simple(i, c -> {
-                privileged(c);
-                long v = switch (reg) {
-                    case 0 -> c.cr0;
-                    case 2 -> c.cr2;
-                    case 3 -> c.cr3;
-                    case 4 -> c.cr4;
-                    default -> Control.readCr8(c);
-                };
-                c.r[rm] = wide ? v : v & 0xffffffffL;
-            });
-            case "MOVTCR" -> reg != 0 && reg != 2 && reg != 3 && reg != 4 && reg != 8 ? null : simple(i, c -> {
-                privileged(c);
-                long v = wide ? c.r[rm] : c.r[rm] & 0xffffffffL;
-                switch (reg) {
-                    case 0 -> Control.writeCr0(c, v);
-                    case 2 -> c.cr2 = v;
-                    case 3 -> Control.writeCr3(c, v);
-                    case 4 -> Control.writeCr4(c, v);
-                    default -> Control.writeCr8(c, v);
-                }
-            });
-            case "MOVFDR" -> reg > 7 ? null : simple(i, c -> {
-                privileged(c);
-                long v = Debug.read(c, reg);
-                c.r[rm] = wide ? v : v & 0xffffffffL;
-            });
-            default -> reg > 7 ? null : simple(i, c -> {
-                privileged(c);
-                Debug.write(c, reg, wide ? c.r[rm] : c.r[rm] & 0xffffffffL);
-            });
+            case "MOVFCR" ->
+                reg != 0 && reg != 2 && reg != 3 && reg != 4 && reg != 8
+                        ? null
+                        : simple(i, c -> {
+                            privileged(c);
+                            long v = switch (reg) {
+                                case 0 -> c.cr0;
+                                case 2 -> c.cr2;
+                                case 3 -> c.cr3;
+                                case 4 -> c.cr4;
+                                default -> Control.readCr8(c);
+                            };
+                            c.r[rm] = wide ? v : v & 0xffffffffL;
+                        });
+            case "MOVTCR" ->
+                reg != 0 && reg != 2 && reg != 3 && reg != 4 && reg != 8
+                        ? null
+                        : simple(i, c -> {
+                            privileged(c);
+                            long v = wide ? c.r[rm] : c.r[rm] & 0xffffffffL;
+                            switch (reg) {
+                                case 0 -> Control.writeCr0(c, v);
+                                case 2 -> c.cr2 = v;
+                                case 3 -> Control.writeCr3(c, v);
+                                case 4 -> Control.writeCr4(c, v);
+                                default -> Control.writeCr8(c, v);
+                            }
+                        });
+            case "MOVFDR" ->
+                reg > 7
+                        ? null
+                        : simple(i, c -> {
+                            privileged(c);
+                            long v = Debug.read(c, reg);
+                            c.r[rm] = wide ? v : v & 0xffffffffL;
+                        });
+            default ->
+                reg > 7
+                        ? null
+                        : simple(i, c -> {
+                            privileged(c);
+                            Debug.write(c, reg, wide ? c.r[rm] : c.r[rm] & 0xffffffffL);
+                        });
         };
     }
 
@@ -365,8 +409,10 @@ public final class SystemOps {
                 long at = read(c, 16);
                 long descriptor = c.load64(at), linear = c.load64(at + 8);
                 long type = c.r[reg];
-                boolean bad = Long.compareUnsigned(type, 3) > 0 || type <= 1 && (descriptor & ~0xfffL) != 0
-                        || type == 0 && !Segments.canonical(linear) || type <= 1 && (descriptor & 0xfff) != 0 && (c.cr4 & Cpu.CR4_PCIDE) == 0;
+                boolean bad = Long.compareUnsigned(type, 3) > 0
+                        || type <= 1 && (descriptor & ~0xfffL) != 0
+                        || type == 0 && !Segments.canonical(linear)
+                        || type <= 1 && (descriptor & 0xfff) != 0 && (c.cr4 & Cpu.CR4_PCIDE) == 0;
                 if (bad) throw c.gp(0);
                 if (type == 0) c.mmu.flushPage(linear);
                 else if (type == 2) c.mmu.flushAll();

@@ -7,12 +7,14 @@ import org.nestorvm.engine.soft.state.Flags;
 import org.nestorvm.engine.soft.state.GuestFault;
 import org.nestorvm.engine.soft.state.Segments;
 
-/** Task state segments: the stacks of inner rings, the I/O permission map, and hardware task switches (SDM vol. 3A, chapter 7). */
+/**
+ * Task state segments: the stacks of inner rings, the I/O permission map, and hardware task switches (SDM vol. 3A,
+ * chapter 7).
+ */
 final class Tasks {
     static final int JUMP = 0, CALL = 1, RETURN = 2;
 
-    private Tasks() {
-    }
+    private Tasks() {}
 
     /** The present TSS is a 32-bit one. */
     static boolean is32(Cpu c) {
@@ -20,7 +22,8 @@ final class Tasks {
     }
 
     private static long field(Cpu c, int at, int size) {
-        if (Integer.compareUnsigned(at + size - 1, c.segLimit[Reg.TR]) > 0) throw c.raise(GuestFault.TS, c.selector[Reg.TR] & 0xfffc);
+        if (Integer.compareUnsigned(at + size - 1, c.segLimit[Reg.TR]) > 0)
+            throw c.raise(GuestFault.TS, c.selector[Reg.TR] & 0xfffc);
         return c.mmu.systemLoad(c.segBase[Reg.TR] + at, size);
     }
 
@@ -66,7 +69,8 @@ final class Tasks {
         if ((access & Segments.P) == 0) throw c.raise(GuestFault.NP, selector & 0xfffc | ext);
         boolean wide = (type & 8) != 0;
         int limit = Segments.limit(d);
-        if (Integer.compareUnsigned(limit, wide ? 0x67 : 0x2b) < 0) throw c.raise(GuestFault.TS, selector & 0xfffc | ext);
+        if (Integer.compareUnsigned(limit, wide ? 0x67 : 0x2b) < 0)
+            throw c.raise(GuestFault.TS, selector & 0xfffc | ext);
         long base = Segments.base(d);
         long flags = Interrupts.pushedFlags(c);
         if (how == RETURN) flags &= ~Cpu.NT;
@@ -83,7 +87,7 @@ final class Tasks {
         try {
             restore(c, wide, how);
         } catch (GuestFault f) {
-            c.leaveBlock();                                         // the instruction pointer is the new task's already
+            c.leaveBlock(); // the instruction pointer is the new task's already
             throw f;
         }
     }
@@ -161,7 +165,8 @@ final class Tasks {
         if ((selector & 0xfffc) == 0) throw c.raise(GuestFault.TS, 0);
         long d = Segments.descriptor(c, selector, GuestFault.TS);
         int access = Segments.access(d);
-        boolean ok = Segments.isCode(access) && (Segments.isConforming(access) ? Segments.dpl(access) <= c.cpl : Segments.dpl(access) == c.cpl);
+        boolean ok = Segments.isCode(access)
+                && (Segments.isConforming(access) ? Segments.dpl(access) <= c.cpl : Segments.dpl(access) == c.cpl);
         if (!ok) throw c.raise(GuestFault.TS, selector & 0xfffc);
         if ((access & Segments.P) == 0) throw c.raise(GuestFault.NP, selector & 0xfffc);
         Segments.setCode(c, selector, d, c.cpl);

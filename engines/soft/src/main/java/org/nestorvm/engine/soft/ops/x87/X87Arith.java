@@ -1,15 +1,14 @@
 package org.nestorvm.engine.soft.ops.x87;
 
 import org.nestorvm.engine.soft.isa.Insn;
-import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.number.SoftFloat;
+import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.ops.Op;
 import org.nestorvm.engine.soft.state.Cpu;
 
 /** FADD, FMUL, FSUB, FDIV with their reversed, popping and integer forms. */
 final class X87Arith {
-    private X87Arith() {
-    }
+    private X87Arith() {}
 
     static Op make(Insn i) {
         String name = i.row.mnemonic;

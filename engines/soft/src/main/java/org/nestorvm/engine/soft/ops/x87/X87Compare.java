@@ -10,8 +10,7 @@ import org.nestorvm.engine.soft.state.FpuState;
 
 /** Comparisons into the condition codes, and into the flags, and FXAM. */
 final class X87Compare {
-    private X87Compare() {
-    }
+    private X87Compare() {}
 
     static Op make(Insn i) {
         String name = i.row.mnemonic;
@@ -21,7 +20,10 @@ final class X87Compare {
             case "FTST" -> new Test(i);
             case "FCOMI", "FCOMIP", "FUCOMI", "FUCOMIP" -> new CompareFlags(i, quiet, name.endsWith("P"));
             case "FICOM", "FICOMP" -> new WithMemory(i, true, name.endsWith("P"));
-            default -> i.isReg() ? new WithRegister(i, quiet, name.endsWith("PP") ? 2 : name.endsWith("P") ? 1 : 0) : new WithMemory(i, false, name.endsWith("P"));
+            default ->
+                i.isReg()
+                        ? new WithRegister(i, quiet, name.endsWith("PP") ? 2 : name.endsWith("P") ? 1 : 0)
+                        : new WithMemory(i, false, name.endsWith("P"));
         };
     }
 

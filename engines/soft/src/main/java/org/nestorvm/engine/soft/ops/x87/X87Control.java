@@ -9,8 +9,7 @@ import org.nestorvm.engine.soft.state.GuestFault;
 
 /** Instructions about x87's control and status words. Those whose name has an N do not wait for pending exceptions. */
 final class X87Control {
-    private X87Control() {
-    }
+    private X87Control() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {

@@ -6,12 +6,12 @@ import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.FpuState;
 
 /**
- * FLDENV, FNSTENV, FNSAVE, FRSTOR: SDM vol. 1, figures 8-9 to 8-12. The environment is seven words of 16 or 32 bits by operand size; its pointers are selector and
- * offset in protected mode, and linear addresses in real and virtual-8086 mode. The registers follow, ST(0) first, 10 bytes each.
+ * FLDENV, FNSTENV, FNSAVE, FRSTOR: SDM vol. 1, figures 8-9 to 8-12. The environment is seven words of 16 or 32 bits by
+ * operand size; its pointers are selector and offset in protected mode, and linear addresses in real and virtual-8086
+ * mode. The registers follow, ST(0) first, 10 bytes each.
  */
 final class X87Environment {
-    private X87Environment() {
-    }
+    private X87Environment() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {

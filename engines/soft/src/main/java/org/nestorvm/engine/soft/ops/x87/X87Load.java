@@ -6,19 +6,23 @@ import static org.nestorvm.engine.soft.number.SoftFloat.NEAREST;
 import static org.nestorvm.engine.soft.number.SoftFloat.UP;
 
 import org.nestorvm.engine.soft.isa.Insn;
-import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.number.SoftFloat;
+import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.ops.Op;
 import org.nestorvm.engine.soft.state.Cpu;
 
 /** FLD, FILD, FBLD and the constants: everything that pushes a value. */
 final class X87Load {
-    private X87Load() {
-    }
+    private X87Load() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {
-            case "FLD" -> i.isReg() ? new LoadRegister(i) : i.row.operands[0].equals("Mt") ? new Load80(i) : new LoadReal(i, i.row.operands[0].equals("Mq"));
+            case "FLD" ->
+                i.isReg()
+                        ? new LoadRegister(i)
+                        : i.row.operands[0].equals("Mt")
+                                ? new Load80(i)
+                                : new LoadReal(i, i.row.operands[0].equals("Mq"));
             case "FILD" -> new LoadInteger(i, size(i));
             case "FBLD" -> new LoadBcd(i);
             case "FLD1" -> new LoadConstant(i, 0x3fff, 0x8000000000000000L, false, false);

@@ -5,22 +5,25 @@ import static org.nestorvm.engine.soft.number.SoftFloat.IE;
 import static org.nestorvm.engine.soft.number.SoftFloat.ZE;
 
 import org.nestorvm.engine.soft.number.Ieee;
-import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.number.SoftFloat;
+import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.state.Cpu;
 
 /**
- * Arithmetic on 80-bit numbers: takes {@code soft.a} and {@code soft.b}, leaves the result in {@code soft.exponent80} and {@code soft.mantissa80} and
- * its exceptions in {@code soft.flags}. What the masks mean for the instruction is {@link X87Op}'s.
+ * Arithmetic on 80-bit numbers: takes {@code soft.a} and {@code soft.b}, leaves the result in {@code soft.exponent80}
+ * and {@code soft.mantissa80} and its exceptions in {@code soft.flags}. What the masks mean for the instruction is
+ * {@link X87Op}'s.
  */
 final class X87Math {
     static final int ADD = 0, MUL = 1, SUB = 4, DIV = 6, SQRT = 8;
     private static final int EMIN = -16382, EMAX = 16383;
-    /** Added to, or taken from, the exponent of a result that is delivered with an unmasked underflow or overflow: 3 * 2^13. */
+    /**
+     * Added to, or taken from, the exponent of a result that is delivered with an unmasked underflow or overflow: 3 *
+     * 2^13.
+     */
     private static final int WRAP = 24576;
 
-    private X87Math() {
-    }
+    private X87Math() {}
 
     static int precision(Cpu c) {
         return switch (c.fpControl >> 8 & 3) {
@@ -58,7 +61,8 @@ final class X87Math {
     }
 
     /**
-     * Deals with operands that are NaNs or unsupported. Of two NaNs the one with the larger significand is the result, a quiet one before a signalling one; SDM vol. 1, table 4-7.
+     * Deals with operands that are NaNs or unsupported. Of two NaNs the one with the larger significand is the result,
+     * a quiet one before a signalling one; SDM vol. 1, table 4-7.
      *
      * @return true if the result is there
      */
@@ -105,7 +109,10 @@ final class X87Math {
         SoftFloat s = c.soft;
         if (nans(s)) return;
         Number a = s.a, b = s.b;
-        boolean infA = a.kind == Number.INFINITY, infB = b.kind == Number.INFINITY, zeroA = a.kind == Number.ZERO, zeroB = b.kind == Number.ZERO;
+        boolean infA = a.kind == Number.INFINITY,
+                infB = b.kind == Number.INFINITY,
+                zeroA = a.kind == Number.ZERO,
+                zeroB = b.kind == Number.ZERO;
         boolean sign = a.negative ^ b.negative;
         boolean invalid = switch (op) {
             case ADD -> infA && infB && sign;
@@ -213,7 +220,10 @@ final class X87Math {
         result(s, s.pack80(), s.hi);
     }
 
-    /** A result that is still out of range after its exponent was wrapped, for an exception that is not masked, is infinite or zero. */
+    /**
+     * A result that is still out of range after its exponent was wrapped, for an exception that is not masked, is
+     * infinite or zero.
+     */
     private static void beyondWrapping(SoftFloat s) {
         if (s.exponent == SoftFloat.INFINITE || s.hi == 0 || s.exponent >= EMIN && s.exponent <= EMAX) return;
         if (s.exponent > EMAX) infinity(s, s.negative);
@@ -249,7 +259,10 @@ final class X87Math {
         result(s, (value < 0 ? 0x8000 : 0) | 16383 + 63 - shift, magnitude << shift);
     }
 
-    /** An order for comparisons: -1, 0, 1, or {@link Ieee#UNORDERED}; exceptions as FCOM, or if {@code quiet} as FUCOM has them. */
+    /**
+     * An order for comparisons: -1, 0, 1, or {@link Ieee#UNORDERED}; exceptions as FCOM, or if {@code quiet} as FUCOM
+     * has them.
+     */
     static int compare(SoftFloat s, boolean quiet) {
         Number a = s.a, b = s.b;
         if (a.kind == Number.UNSUPPORTED || b.kind == Number.UNSUPPORTED) {
@@ -266,14 +279,19 @@ final class X87Math {
         if (zeroA) return b.negative ? 1 : -1;
         if (zeroB) return a.negative ? -1 : 1;
         if (a.negative != b.negative) return a.negative ? -1 : 1;
-        int order = a.exponent != b.exponent ? Integer.compare(a.exponent, b.exponent) : Long.compareUnsigned(a.sig, b.sig);
-        if (a.kind == Number.INFINITY || b.kind == Number.INFINITY) order = a.kind == b.kind ? 0 : a.kind == Number.INFINITY ? 1 : -1;
+        int order =
+                a.exponent != b.exponent ? Integer.compare(a.exponent, b.exponent) : Long.compareUnsigned(a.sig, b.sig);
+        if (a.kind == Number.INFINITY || b.kind == Number.INFINITY)
+            order = a.kind == b.kind ? 0 : a.kind == Number.INFINITY ? 1 : -1;
         return a.negative ? -order : order;
     }
 
     static final int INCOMPLETE = -1, NO_QUOTIENT = -2;
 
-    /** a modulo b: the result is exact. Returns the quotient's last three bits, or INCOMPLETE (it must be repeated), or NO_QUOTIENT (the result is a NaN). */
+    /**
+     * a modulo b: the result is exact. Returns the quotient's last three bits, or INCOMPLETE (it must be repeated), or
+     * NO_QUOTIENT (the result is a NaN).
+     */
     static int remainder(Cpu c, boolean nearest) {
         SoftFloat s = c.soft;
         if (nans(s)) return NO_QUOTIENT;

@@ -15,17 +15,19 @@ import org.nestorvm.engine.soft.state.FpuState;
 /**
  * What x87 instructions share: the stack, the exceptions, the pointers to the last instruction. SDM vol. 1, chapter 8.
  *
- * <p>An exception that is not masked does not fault here but at the next waiting instruction: {@link #raise} sets it in the status word, whose bits ES and B always say whether
- * one is pending, and tells the instruction whether to go on.
+ * <p>An exception that is not masked does not fault here but at the next waiting instruction: {@link #raise} sets it in
+ * the status word, whose bits ES and B always say whether one is pending, and tells the instruction whether to go on.
  */
 abstract class X87Op extends MemOp {
     /** The default NaN ("real indefinite"). */
     static final int INDEFINITE_EXPONENT = 0xffff;
+
     static final long INDEFINITE = 0xc000000000000000L;
 
     final boolean memory;
     /** i of ST(i). */
     final int sti;
+
     private final int opcode;
 
     X87Op(Insn i) {
@@ -135,7 +137,8 @@ abstract class X87Op extends MemOp {
     }
 
     /**
-     * Writes the result that X87Math left into ST(i), with its exceptions. One on the operands that is not masked keeps the result from being written.
+     * Writes the result that X87Math left into ST(i), with its exceptions. One on the operands that is not masked keeps
+     * the result from being written.
      *
      * @return true if it was written
      */

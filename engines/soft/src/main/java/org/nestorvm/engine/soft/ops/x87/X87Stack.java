@@ -7,8 +7,7 @@ import org.nestorvm.engine.soft.state.Flags;
 
 /** Instructions that only move registers and the top of the stack. */
 final class X87Stack {
-    private X87Stack() {
-    }
+    private X87Stack() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {

@@ -7,23 +7,28 @@ import static org.nestorvm.engine.soft.number.SoftFloat.UE;
 
 import org.nestorvm.engine.soft.isa.Insn;
 import org.nestorvm.engine.soft.number.Ieee;
-import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.number.SoftFloat;
+import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.ops.Op;
 import org.nestorvm.engine.soft.state.Cpu;
 
 /**
- * FST, FSTP, FIST, FISTP, FISTTP, FBSTP. Memory is written before the status word changes, so that a page fault leaves everything as it was. What is not masked and concerns
- * the value (invalid, overflow, underflow) keeps the store and the pop from happening; inexact does not.
+ * FST, FSTP, FIST, FISTP, FISTTP, FBSTP. Memory is written before the status word changes, so that a page fault leaves
+ * everything as it was. What is not masked and concerns the value (invalid, overflow, underflow) keeps the store and
+ * the pop from happening; inexact does not.
  */
 final class X87Store {
-    private X87Store() {
-    }
+    private X87Store() {}
 
     static Op make(Insn i) {
         boolean pops = i.row.mnemonic.contains("P");
         return switch (i.row.mnemonic) {
-            case "FST", "FSTP" -> i.isReg() ? new StoreRegister(i, pops) : i.row.operands[0].equals("Mt") ? new Store80(i) : new StoreReal(i, i.row.operands[0].equals("Mq"), pops);
+            case "FST", "FSTP" ->
+                i.isReg()
+                        ? new StoreRegister(i, pops)
+                        : i.row.operands[0].equals("Mt")
+                                ? new Store80(i)
+                                : new StoreReal(i, i.row.operands[0].equals("Mq"), pops);
             case "FSTP1" -> new StoreSilently(i);
             case "FBSTP" -> new StoreBcd(i);
             default -> new StoreInteger(i, X87Load.size(i), pops, i.row.mnemonic.equals("FISTTP"));
@@ -153,7 +158,7 @@ final class X87Store {
                 if (a.kind == Number.SNAN) s.flags = IE;
                 return Ieee.quiet(wide, Ieee.infinity(wide, a.negative) | a.sig << 1 >>> (wide ? 12 : 41));
             }
-            default -> { }
+            default -> {}
         }
         s.set(a.negative, a.exponent, a.sig, 0);
         s.roundTo(wide, X87Op.rounding(c), c.fpControl);
@@ -195,7 +200,10 @@ final class X87Store {
         }
     }
 
-    /** ST(0) rounded to an integer of magnitude below {@code limit} (one more if negative) in soft.hi; false if it is none. */
+    /**
+     * ST(0) rounded to an integer of magnitude below {@code limit} (one more if negative) in soft.hi; false if it is
+     * none.
+     */
     private static boolean toInteger(Cpu c, int rounding, long limit) {
         SoftFloat s = c.soft;
         X87Op.get(c, 0, s.a);

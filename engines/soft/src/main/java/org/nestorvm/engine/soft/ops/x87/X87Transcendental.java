@@ -7,23 +7,23 @@ import static org.nestorvm.engine.soft.number.SoftFloat.ZE;
 
 import org.nestorvm.engine.soft.isa.Insn;
 import org.nestorvm.engine.soft.number.Elementary;
-import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.number.SoftFloat;
+import org.nestorvm.engine.soft.number.SoftFloat.Number;
 import org.nestorvm.engine.soft.number.Wide;
 import org.nestorvm.engine.soft.ops.Op;
 import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.FpuState;
 
 /**
- * FSIN, FCOS, FSINCOS, FPTAN, FPATAN, F2XM1, FYL2X, FYL2XP1. Processors promise an error below one unit in the last place; ours is rounded from more than
- * 100 bits, so that it may differ from a processor's by that unit. Results are of 64 bits whatever the precision control says.
+ * FSIN, FCOS, FSINCOS, FPTAN, FPATAN, F2XM1, FYL2X, FYL2XP1. Processors promise an error below one unit in the last
+ * place; ours is rounded from more than 100 bits, so that it may differ from a processor's by that unit. Results are of
+ * 64 bits whatever the precision control says.
  */
 final class X87Transcendental {
     /** Second bytes of D9. */
     private static final int FYL2X = 0xf1, FPATAN = 0xf3;
 
-    private X87Transcendental() {
-    }
+    private X87Transcendental() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -42,7 +42,10 @@ final class X87Transcendental {
         X87Math.round(c, 64);
     }
 
-    /** Smaller arguments are delivered as their own sine and tangent, and have the cosine 1, in all rounding modes: so processors do it. */
+    /**
+     * Smaller arguments are delivered as their own sine and tangent, and have the cosine 1, in all rounding modes: so
+     * processors do it.
+     */
     private static boolean tiny(Number a) {
         return a.exponent < -68;
     }
@@ -265,7 +268,10 @@ final class X87Transcendental {
     private static void arcTangent(Cpu c) {
         SoftFloat s = c.soft;
         Number x = s.a, y = s.b;
-        boolean infX = x.kind == Number.INFINITY, infY = y.kind == Number.INFINITY, zeroX = x.kind == Number.ZERO, zeroY = y.kind == Number.ZERO;
+        boolean infX = x.kind == Number.INFINITY,
+                infY = y.kind == Number.INFINITY,
+                zeroX = x.kind == Number.ZERO,
+                zeroY = y.kind == Number.ZERO;
         X87Math.denormals(s);
         Wide angle;
         if (infY) {
@@ -290,7 +296,9 @@ final class X87Transcendental {
 
     private static Wide finiteAngle(Number x, Number y) {
         boolean steep = y.exponent != x.exponent ? y.exponent > x.exponent : Long.compareUnsigned(y.sig, x.sig) > 0;
-        Wide wx = new Wide(x.exponent, x.sig, 0), wy = new Wide(y.exponent, y.sig, 0), quotient = steep ? wx.divide(wy) : wy.divide(wx);
+        Wide wx = new Wide(x.exponent, x.sig, 0),
+                wy = new Wide(y.exponent, y.sig, 0),
+                quotient = steep ? wx.divide(wy) : wy.divide(wx);
         Wide angle = quotient.exponent < -64 ? justBelow(quotient) : Elementary.arcTangent(quotient);
         if (steep) {
             Wide half = Elementary.pi();
@@ -313,7 +321,9 @@ final class X87Transcendental {
     private static void logarithm(Cpu c) {
         SoftFloat s = c.soft;
         Number x = s.a, y = s.b;
-        boolean one = x.kind == Number.NORMAL && x.exponent == 0 && x.sig == Long.MIN_VALUE && !x.negative, zeroY = y.kind == Number.ZERO, infY = y.kind == Number.INFINITY;
+        boolean one = x.kind == Number.NORMAL && x.exponent == 0 && x.sig == Long.MIN_VALUE && !x.negative,
+                zeroY = y.kind == Number.ZERO,
+                infY = y.kind == Number.INFINITY;
         if (x.kind == Number.ZERO) {
             if (zeroY) {
                 X87Math.indefinite(s);
@@ -342,11 +352,17 @@ final class X87Transcendental {
         c.soft.flags |= PE;
     }
 
-    /** b * log2(a + 1), for |a| up to 1 - sqrt(1/2); beyond that the manual leaves the result open: it is the function's, and where there is none the operand. */
+    /**
+     * b * log2(a + 1), for |a| up to 1 - sqrt(1/2); beyond that the manual leaves the result open: it is the
+     * function's, and where there is none the operand.
+     */
     private static void logarithmOfOnePlus(Cpu c) {
         SoftFloat s = c.soft;
         Number x = s.a, y = s.b;
-        boolean zeroX = x.kind == Number.ZERO, infX = x.kind == Number.INFINITY, zeroY = y.kind == Number.ZERO, infY = y.kind == Number.INFINITY;
+        boolean zeroX = x.kind == Number.ZERO,
+                infX = x.kind == Number.INFINITY,
+                zeroY = y.kind == Number.ZERO,
+                infY = y.kind == Number.INFINITY;
         if (x.negative && infX || zeroX && infY || infX && zeroY) {
             X87Math.indefinite(s);
             return;

@@ -6,10 +6,11 @@ import org.nestorvm.engine.soft.ops.Op;
 import org.nestorvm.engine.soft.state.Cpu;
 import org.nestorvm.engine.soft.state.FpuState;
 
-/** Instructions on ST(0), some with ST(1) as a parameter: FCHS, FABS, FSQRT, FRNDINT, FSCALE, FXTRACT, FPREM, FPREM1. */
+/**
+ * Instructions on ST(0), some with ST(1) as a parameter: FCHS, FABS, FSQRT, FRNDINT, FSCALE, FXTRACT, FPREM, FPREM1.
+ */
 final class X87Unary {
-    private X87Unary() {
-    }
+    private X87Unary() {}
 
     static Op make(Insn i) {
         return switch (i.row.mnemonic) {
@@ -130,7 +131,10 @@ final class X87Unary {
         }
     }
 
-    /** FPREM and FPREM1. The quotient's low bits appear in C0 (bit 2), C3 (bit 1) and C1 (bit 0); C2 says that it must be repeated. */
+    /**
+     * FPREM and FPREM1. The quotient's low bits appear in C0 (bit 2), C3 (bit 1) and C1 (bit 0); C2 says that it must
+     * be repeated.
+     */
     private static final class Remainder extends X87Op {
         private final boolean nearest;
 
@@ -151,7 +155,11 @@ final class X87Unary {
             get(c, 1, c.soft.b);
             int quotient = X87Math.remainder(c, nearest);
             if (!finish(c, 0) || quotient == X87Math.NO_QUOTIENT) return;
-            int code = quotient < 0 ? FpuState.C2 : ((quotient & 4) != 0 ? FpuState.C0 : 0) | ((quotient & 2) != 0 ? FpuState.C3 : 0) | ((quotient & 1) != 0 ? FpuState.C1 : 0);
+            int code = quotient < 0
+                    ? FpuState.C2
+                    : ((quotient & 4) != 0 ? FpuState.C0 : 0)
+                            | ((quotient & 2) != 0 ? FpuState.C3 : 0)
+                            | ((quotient & 1) != 0 ? FpuState.C1 : 0);
             c.fpStatus = c.fpStatus & ~FpuState.CONDITIONS | code;
         }
     }

@@ -16,7 +16,8 @@ public class SseApproximateTest {
         for (int n = 0; n < 1_000_000; n++) {
             int bits = random.nextInt(0x00800000, 0x7e000000);
             double v = Float.intBitsToFloat(bits);
-            float reciprocal = Float.intBitsToFloat(SseApproximate.compute(false, bits)), root = Float.intBitsToFloat(SseApproximate.compute(true, bits));
+            float reciprocal = Float.intBitsToFloat(SseApproximate.compute(false, bits)),
+                    root = Float.intBitsToFloat(SseApproximate.compute(true, bits));
             assertTrue(Math.abs(reciprocal * v - 1) <= BOUND, () -> "1 / " + v);
             assertTrue(Math.abs(root * Math.sqrt(v) - 1) <= BOUND, () -> "1 / sqrt " + v);
         }

@@ -15,7 +15,10 @@ import org.nestorvm.memory.sys.HostMemory;
 
 /** What SSE instructions fault with, and that they have changed nothing then. */
 class SseFaultTest {
-    private static final int[] ADDSD = {0xf2, 0x0f, 0x58, 0xc1}, DIVSD = {0xf2, 0x0f, 0x5e, 0xc1}, MULSD = {0xf2, 0x0f, 0x59, 0xc1}, ADDPD = {0x66, 0x0f, 0x58, 0xc1};
+    private static final int[] ADDSD = {0xf2, 0x0f, 0x58, 0xc1},
+            DIVSD = {0xf2, 0x0f, 0x5e, 0xc1},
+            MULSD = {0xf2, 0x0f, 0x59, 0xc1},
+            ADDPD = {0x66, 0x0f, 0x58, 0xc1};
     private static final long PE_PG = Cpu.CR0_PE | Cpu.CR0_PG;
     private final SoloCpu cpu = new SoloCpu();
 
