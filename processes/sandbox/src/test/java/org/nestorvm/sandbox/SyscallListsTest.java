@@ -38,9 +38,9 @@ class SyscallListsTest {
         StringBuilder text = new StringBuilder("""
             # System calls of device processes
 
-            What a device process can call once it is confined. Everything else is refused with EPERM; what only an \
+            What a device process can call once it is confined. Everything else is refused with EPERM; what only an
             intruder calls ends the process, and so do system calls of other architectures and of the x32 ABI.
-            `clone3`, whose flags a filter cannot see, is answered with ENOSYS, upon which the C library takes \
+            `clone3`, whose flags a filter cannot see, is answered with ENOSYS, upon which the C library takes
             `clone`. Written from `SyscallLists` by `SyscallListsTest`.
 
             | kind | allowed | of these with checked arguments | instructions of the filter |
@@ -76,31 +76,30 @@ class SyscallListsTest {
 
         The worst first. A device process that was taken over can:
 
-        1. read and change all of the guest's memory, as a device does by its nature: such a guest must be taken for \
-        lost.
-        2. read and change the files of its disk, and read the files that this one is based on; not the files of \
-        another device. A `readonly` disk's descriptors are open for reading only.
-        3. send packets of its choice through its tap or passt, and connect to the programs that listen at \
-        `PATH_port` (vsock).
-        4. attack the host's kernel by the calls above. No call that makes a file, a socket or a program is among \
-        them; namespaces and capabilities (below) take away more of the kernel.
-        5. use processor time without a bound, and memory up to one: private memory is what it had when it was \
-        confined, its heap and 128 or 256 MiB (RLIMIT_DATA); memory files and shared memory cannot be
-           made; address space is bounded (RLIMIT_AS), and with it page tables. A disk can fill its file system, a \
+        1. read and change all of the guest's memory, as a device does by its nature: such a guest must be taken for
+           lost.
+        2. read and change the files of its disk, and read the files that this one is based on; not the files of
+           another device. A `readonly` disk's descriptors are open for reading only.
+        3. send packets of its choice through its tap or passt, and connect to the programs that listen at
+           `PATH_port` (vsock).
+        4. attack the host's kernel by the calls above. No call that makes a file, a socket or a program is among
+           them; namespaces and capabilities (below) take away more of the kernel.
+        5. use processor time without a bound, and memory up to one: private memory is what it had when it was
+           confined, its heap and 128 or 256 MiB (RLIMIT_DATA); memory files and shared memory cannot be
+           made; address space is bounded (RLIMIT_AS), and with it page tables. A disk can fill its file system, a
            console that prints to a file too.
-        6. make its own guest's device wait or fail. It cannot make the monitor wait: eventfds are signalled in a \
-        way that never does, every answer has a time, and what it prints is cut after 1000 lines.
-        7. learn metadata of files by `statx`, which takes a path: nothing as root, whose processes have an empty \
-        root directory.
+        6. make its own guest's device wait or fail. It cannot make the monitor wait: eventfds are signalled in a
+           way that never does, every answer has a time, and what it prints is cut after 1000 lines.
+        7. learn metadata of files by `statx`, which takes a path: nothing as root, whose processes have an empty
+           root directory.
         8. set O_NONBLOCK for file descriptions that it shares, such as the terminal of `nestor device`.
 
-        Besides the filter, where the host allows: no new privileges and no capability (root: the bounding set is \
-        empty from the start, and `setuid`, `setgid`, `chroot` and access to files go with the user id); a user of \
-        its own
-        (root); namespaces of its own without a network, for System V objects and message queues, and for the host \
-        name (root, or where unshare(1) can make user namespaces; not `nestor device net`, which finds its tap itself);
-        Landlock without a file. There is no pid namespace: signals to others, ptrace(2) and process_vm_readv(2) are \
-        not on the lists, and the parent-death signal, which ends the process with its machine, needs a parent that \
+        Besides the filter, where the host allows: no new privileges and no capability (root: the bounding set is
+        empty from the start, and `setuid`, `setgid`, `chroot` and access to files go with the user id); a user of
+        its own (root); namespaces of its own without a network, for System V objects and message queues, and for the
+        host name (root, or where unshare(1) can make user namespaces; not `nestor device net`, which finds its tap
+        itself); Landlock without a file. There is no pid namespace: signals to others, ptrace(2) and process_vm_readv(2) are
+        not on the lists, and the parent-death signal, which ends the process with its machine, needs a parent that
         it can see.
         Without seccomp 4 is the whole of the kernel's interface, and 6 does not hold on kernels without CONFIG_AIO.
         """;
