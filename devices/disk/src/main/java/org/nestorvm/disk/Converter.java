@@ -58,11 +58,11 @@ public final class Converter {
             DoubleConsumer progress)
             throws IOException {
         if (compress && !format.equals(Disks.QCOW2))
-            throw new IOException("only qcow2 images are compressed; say -O qcow2");
+            throw new ImageRequestException("only qcow2 images are compressed; say -O qcow2");
         if (compress && options.refcountBits() < 16)
-            throw new IOException("packed clusters need refcount_bits=16 or more");
+            throw new ImageRequestException("packed clusters need refcount_bits=16 or more");
         if (options.backingFile() != null)
-            throw new IOException(
+            throw new ImageRequestException(
                     "convert writes whole images; create one with a backing file by `nestor image create -b`");
         try (DiskImage from = Disks.open(source, sourceOptions.withReadOnly(true))) {
             if (Files.exists(target) && !Files.isRegularFile(target)) toDevice(from, target, format, options, progress);

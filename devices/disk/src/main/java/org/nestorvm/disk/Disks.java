@@ -144,7 +144,7 @@ public final class Disks {
         /** A guest that once had the file as a raw disk may have written the header, and with it any name. */
         private DiskImage refuseBacking(String overlay, String name, String format) throws IOException {
             String mend = names.size() == 1
-                    ? "format=qcow2 (nestor image: -f qcow2)"
+                    ? "format=qcow2 (nestor image: " + options.formatOption() + " qcow2)"
                     : "its format in the image above it (nestor image rebase -u -b FILE -F qcow2)";
             throw new IOException(
                     overlay + ": its format was guessed as qcow2, and a guessed image gets no backing file" + " ('"

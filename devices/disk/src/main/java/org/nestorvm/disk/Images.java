@@ -27,14 +27,15 @@ public final class Images {
     public static void create(Path file, String format, long sizeBytes, ImageOptions options) throws IOException {
         boolean backed = options.backingFile() != null;
         if (backed && !format.equals(Disks.QCOW2))
-            throw new IOException("a raw image has no backing file; make it qcow2");
+            throw new ImageRequestException("a raw image has no backing file; pass -f qcow2 too");
         if (backed && !options.preallocation().equals("off"))
-            throw new IOException(
+            throw new ImageRequestException(
                     "preallocation and a backing file exclude each other: what is allocated hides what is below");
         ImageOptions known = backed
                 ? options.withBacking(
                         options.backingFile(), backingFormat(file, options.backingFile(), options.backingFormat()))
                 : options;
+        if (backed) BackingCycle.refuse(file, known.backingFile(), known.backingFormat());
         long size = sizeBytes >= 0 ? sizeBytes : backingSize(file, known);
         boolean existed = Files.exists(file, LinkOption.NOFOLLOW_LINKS);
         try (HostFile host = openNew(file)) {
@@ -72,7 +73,7 @@ public final class Images {
                 if (options.preallocation().equals("full")) HostFile.writeZeroes(host, 0, size);
                 host.sync();
             }
-            default -> throw new IOException("unknown format '" + format + "'; there are raw and qcow2");
+            default -> throw new ImageRequestException("unknown format '" + format + "'; there are raw and qcow2");
         }
     }
 
@@ -90,7 +91,8 @@ public final class Images {
     }
 
     private static long backingSize(Path file, ImageOptions options) throws IOException {
-        if (options.backingFile() == null) throw new IOException("a new image needs a size; write it like 20G");
+        if (options.backingFile() == null)
+            throw new ImageRequestException("a new image needs a size; write it like 20G");
         try (DiskImage backing = Disks.open(
                 HostText.path(Disks.resolve(HostText.text(file), options.backingFile())),
                 OpenOptions.READ.withFormat(options.backingFormat()))) {
@@ -167,7 +169,7 @@ public final class Images {
             case null -> Qcow2Check.Repair.NONE;
             case "leaks" -> Qcow2Check.Repair.LEAKS;
             case "all" -> Qcow2Check.Repair.ALL;
-            default -> throw new IOException("cannot repair '" + repair + "'; there are leaks and all");
+            default -> throw new ImageRequestException("cannot repair '" + repair + "'; there are leaks and all");
         };
         boolean write = how != Qcow2Check.Repair.NONE;
         try (HostFile host = HostFile.open(HostText.text(file), !write)) {

@@ -57,8 +57,9 @@ public final class Rebaser {
     private static String knownFormat(Path file, String backing, String format) throws IOException {
         if (backing.isEmpty()) return null;
         if (format != null && !format.equals(Disks.RAW) && !format.equals(Disks.QCOW2)) {
-            throw new IOException("unknown format '" + format + "'; there are raw and qcow2");
+            throw new ImageRequestException("unknown format '" + format + "'; there are raw and qcow2");
         }
+        BackingCycle.refuse(file, backing, format);
         return Images.backingFormat(file, backing, format);
     }
 
