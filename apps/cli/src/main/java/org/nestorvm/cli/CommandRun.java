@@ -1,7 +1,5 @@
 package org.nestorvm.cli;
 
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -113,7 +111,7 @@ final class CommandRun {
             sources.add(Devices.console(
                     "terminal",
                     new ConsoleOptions(size.cols(), size.rows(), List.of()),
-                    new FileOutputStream(terminalOutput ? FileDescriptor.out : FileDescriptor.err)));
+                    new StandardStream(terminalOutput ? STDOUT : STDERR)));
         sources.add(Devices.channels("command", streams.channels()));
         if (!options.noHostRoot)
             sources.add(Devices.shareReadOnly(
@@ -127,7 +125,6 @@ final class CommandRun {
 
     /** @return the command's status, or {@link #NO_STATUS} */
     int call(MachineConfig config, String engine, TimeLimit limit) throws IOException, InterruptedException {
-        long startNs = System.nanoTime();
         Outcome outcome;
         try (ConsoleLink typing = terminal
                         ? ConsoleLink.open(new ConsoleChoice.Stdio(), OutputStream.nullOutputStream(), false)
@@ -145,7 +142,9 @@ final class CommandRun {
             }
             streams.start();
             limit.connect(() -> made.stop(Outcome.Kind.TIMED_OUT, "guest ended by --timeout"));
+            long startNs = System.nanoTime();
             outcome = made.run();
+            long elapsedNs = System.nanoTime() - startNs;
             limit.disconnect();
             if (terminal) typing.disconnect();
             TerminalSize.ignoreChanges();
@@ -154,7 +153,7 @@ final class CommandRun {
                         Locale.ROOT,
                         "nestor: %s after %.2f s%s%n",
                         outcome.detail(),
-                        (System.nanoTime() - startNs) / 1e9,
+                        elapsedNs / 1e9,
                         made.counters().instructions() < 0
                                 ? ""
                                 : ", " + made.counters().instructions() + " instructions");

@@ -2,7 +2,6 @@ package org.nestorvm.cli;
 
 import java.io.FileDescriptor;
 import java.io.FileInputStream;
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -27,7 +26,7 @@ final class CommandStreams {
 
     private final Listener listener;
     private final List<Channel> channels = new ArrayList<>();
-    private final Channel control = new Channel(GuestCommand.CONTROL, new Lines(), new OutputEvents(null));
+    private final Channel control = new Channel(GuestCommand.CONTROL, new Lines(), new OutputEvents(null, null));
     private Channel input; // null where a terminal is the input
     private int open;
     private boolean up;
@@ -38,15 +37,17 @@ final class CommandStreams {
         this.listener = listener;
         if (!terminalInput)
             channels.add(
-                    input = new Channel(GuestCommand.STDIN, OutputStream.nullOutputStream(), new OutputEvents(null)));
-        if (!terminalOutput) output(GuestCommand.STDOUT, "stdout", FileDescriptor.out);
-        if (!terminalErrors) output(GuestCommand.STDERR, "stderr", FileDescriptor.err);
+                    input = new Channel(
+                            GuestCommand.STDIN, OutputStream.nullOutputStream(), new OutputEvents(null, null)));
+        if (!terminalOutput) output(GuestCommand.STDOUT, "stdout", StandardStream.STDOUT);
+        if (!terminalErrors) output(GuestCommand.STDERR, "stderr", StandardStream.STDERR);
         channels.add(control);
     }
 
-    private void output(String port, String word, FileDescriptor to) {
+    private void output(String port, String word, int descriptor) {
         open++;
-        channels.add(new Channel(port, new FileOutputStream(to), new OutputEvents(word)));
+        StandardStream to = new StandardStream(descriptor);
+        channels.add(new Channel(port, to, new OutputEvents(word, to)));
     }
 
     List<Channel> channels() {
@@ -107,10 +108,12 @@ final class CommandStreams {
 
     private final class OutputEvents implements Channel.Events {
         private final String word;
+        private final StandardStream stream;
 
         /** @param word the stream's, null for one that ends with the machine */
-        OutputEvents(String word) {
+        OutputEvents(String word, StandardStream stream) {
             this.word = word;
+            this.stream = stream;
         }
 
         @Override
@@ -124,7 +127,9 @@ final class CommandStreams {
 
         @Override
         public void broken() {
-            if (word != null) say("broken " + word);
+            if (word == null) return;
+            if (!stream.isReaderGone()) System.err.println("nestor: " + Nestor.cause(stream.failure()));
+            say("broken " + word);
         }
     }
 

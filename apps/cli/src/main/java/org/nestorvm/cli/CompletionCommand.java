@@ -1,6 +1,5 @@
 package org.nestorvm.cli;
 
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.AutoComplete;
 import picocli.CommandLine.Command;
@@ -24,7 +23,7 @@ final class CompletionCommand implements Callable<Integer> {
 
         @Override
         public String toString() {
-            return name().toLowerCase(Locale.ROOT);
+            return EnumWords.word(this);
         }
     }
 
@@ -37,7 +36,6 @@ final class CompletionCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         spec.commandLine().getOut().print(script());
-        spec.commandLine().getOut().flush();
         return 0;
     }
 

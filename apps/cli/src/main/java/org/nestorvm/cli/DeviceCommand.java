@@ -2,10 +2,12 @@ package org.nestorvm.cli;
 
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.nestorvm.isolation.ForegroundDevice;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Unmatched;
 
 /**
@@ -34,11 +36,23 @@ import picocli.CommandLine.Unmatched;
                     + "--socket, a connected socket that it inherits."
         })
 final class DeviceCommand implements Callable<Integer> {
+    static final class Kinds implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return ForegroundDevice.kinds().iterator();
+        }
+    }
+
+    @Parameters(arity = "0..1", paramLabel = "KIND", completionCandidates = Kinds.class, description = "See below.")
+    private String kind;
+
     @Unmatched
     private final List<String> arguments = new ArrayList<>();
 
     @Override
     public Integer call() throws IOException {
-        return ForegroundDevice.run(arguments.toArray(String[]::new));
+        List<String> all = new ArrayList<>(arguments);
+        if (kind != null) all.addFirst(kind);
+        return ForegroundDevice.run(all.toArray(String[]::new));
     }
 }

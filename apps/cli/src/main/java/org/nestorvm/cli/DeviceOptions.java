@@ -98,7 +98,12 @@ final class DeviceOptions {
 
     /** Devices of the board, not of the PCI bus. */
     enum BoardDevice {
-        TEST
+        TEST;
+
+        @Override
+        public String toString() {
+            return EnumWords.word(this);
+        }
     }
 
     @Option(

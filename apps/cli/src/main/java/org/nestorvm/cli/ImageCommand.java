@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.nestorvm.cli.ImageMixins.ImageFormat;
 import org.nestorvm.disk.CheckResult;
 import org.nestorvm.disk.Converter;
 import org.nestorvm.disk.DiskImage;
@@ -13,6 +14,7 @@ import org.nestorvm.disk.Images;
 import org.nestorvm.disk.OpenOptions;
 import org.nestorvm.isolation.UsageException;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -70,14 +72,8 @@ final class ImageCommand implements Runnable {
             if (!quiet) out().println(line);
         }
 
-        static ImageOptions parsed(String format, String options) throws UsageException {
-            if (!format.equals(Disks.RAW) && !format.equals(Disks.QCOW2))
-                throw new UsageException("unknown format '" + format + "'; there are raw and qcow2");
-            return UsageException.checked(() -> ImageOptions.parse(format, options));
-        }
-
-        static OpenOptions options(OpenOptions options, String format) {
-            return format == null ? options : options.withFormat(format);
+        static ImageOptions parsed(ImageFormat format, String options) throws UsageException {
+            return UsageException.checked(() -> ImageOptions.parse(format.toString(), options));
         }
     }
 
@@ -88,7 +84,7 @@ final class ImageCommand implements Runnable {
             sortOptions = false)
     static final class Create extends Part {
         @Option(names = "-f", paramLabel = "FORMAT", defaultValue = "raw", description = "raw or qcow2 (default: raw).")
-        String format;
+        ImageFormat format;
 
         @Option(
                 names = "-o",
@@ -105,7 +101,7 @@ final class ImageCommand implements Runnable {
         String backing;
 
         @Option(names = "-F", paramLabel = "FORMAT", description = "The format of BACKING.")
-        String backingFormat;
+        ImageFormat backingFormat;
 
         @Parameters(index = "0", paramLabel = "FILE")
         Path file;
@@ -114,20 +110,21 @@ final class ImageCommand implements Runnable {
                 index = "1",
                 arity = "0..1",
                 paramLabel = "SIZE",
+                converter = ImageSize.class,
                 description = "Bytes, or with a suffix like 512M and 20G; left out: the size of BACKING.")
-        String size;
+        Long size;
 
         @Override
         public Integer call() throws IOException {
             ImageOptions made = parsed(format, options);
             if (backing != null)
-                made = made.withBacking(backing, backingFormat == null ? made.backingFormat() : backingFormat);
+                made = made.withBacking(
+                        backing, backingFormat == null ? made.backingFormat() : backingFormat.toString());
             if (size == null && made.backingFile() == null)
                 throw new UsageException("a new image needs a size; write it like 20G");
-            long bytes = size == null ? -1 : UsageException.checked(() -> ImageOptions.size(size));
-            Images.create(file, format, bytes, made);
+            Images.create(file, format.toString(), size == null ? -1 : size, made);
             say("nestor: made " + file + ", " + format + ", "
-                    + ImageReport.size(Images.info(file, OpenOptions.READ.withFormat(format))
+                    + ImageReport.size(Images.info(file, OpenOptions.READ.withFormat(format.toString()))
                             .sizeBytes()));
             return 0;
         }
@@ -139,18 +136,15 @@ final class ImageCommand implements Runnable {
             mixinStandardHelpOptions = true,
             sortOptions = false)
     static final class Convert extends Part {
-        @Option(
-                names = "-f",
-                paramLabel = "FORMAT",
-                description = "The format of SOURCE (default: told by its first bytes).")
-        String sourceFormat;
+        @Mixin
+        ImageMixins.SourceFormat sourceFormat;
 
         @Option(
                 names = "-O",
                 paramLabel = "FORMAT",
                 defaultValue = "raw",
                 description = "The format of TARGET: raw or qcow2 (default: raw).")
-        String format;
+        ImageFormat format;
 
         @Option(names = "-c", description = "Compress the clusters of a qcow2 image.")
         boolean compress;
@@ -158,8 +152,8 @@ final class ImageCommand implements Runnable {
         @Option(names = "-o", paramLabel = "NAME=VALUE,...", description = "As with create.")
         String options;
 
-        @Option(names = "-p", description = "Show the progress also where standard error is no terminal.")
-        boolean progress;
+        @Mixin
+        ImageMixins.Progress progress;
 
         @Parameters(index = "0", paramLabel = "SOURCE")
         Path source;
@@ -169,12 +163,12 @@ final class ImageCommand implements Runnable {
 
         @Override
         public Integer call() throws IOException {
-            try (ImageProgress shown = new ImageProgress("converting", target, progress, quiet)) {
+            try (ImageProgress shown = progress.show("converting", target, quiet)) {
                 Converter.convert(
                         source,
-                        options(OpenOptions.READ, sourceFormat),
+                        sourceFormat.of(OpenOptions.READ),
                         target,
-                        format,
+                        format.toString(),
                         parsed(format, options),
                         compress,
                         shown);
@@ -189,33 +183,21 @@ final class ImageCommand implements Runnable {
             mixinStandardHelpOptions = true,
             sortOptions = false)
     static final class Info extends Part {
-        @Option(
-                names = "-f",
-                paramLabel = "FORMAT",
-                description = "The format of FILE (default: told by its first bytes).")
-        String format;
+        @Mixin
+        ImageMixins.SourceFormat format;
 
-        @Option(
-                names = "--output",
-                paramLabel = "human|json",
-                defaultValue = "human",
-                description = "Text for people or for programs (default: human).")
-        String output;
+        @Mixin
+        ImageMixins.Output output;
 
-        @Option(
-                names = {"-U", "--force-share"},
-                description = "Also while another process writes to the image; what is told may be out of date.")
-        boolean share;
+        @Mixin
+        ImageMixins.Share share;
 
         @Parameters(index = "0", paramLabel = "FILE")
         Path file;
 
         @Override
         public Integer call() throws IOException {
-            boolean json = ImageReport.json(spec, output);
-            OpenOptions open = share ? OpenOptions.READ.unlocked() : OpenOptions.READ;
-            out().print(ImageReport.info(Images.info(file, options(open, format)), json));
-            out().flush();
+            out().print(ImageReport.info(Images.info(file, format.of(share.options())), output.json()));
             return 0;
         }
     }
@@ -227,40 +209,39 @@ final class ImageCommand implements Runnable {
             mixinStandardHelpOptions = true,
             sortOptions = false)
     static final class Check extends Part {
-        @Option(
-                names = "-f",
-                paramLabel = "FORMAT",
-                description = "The format of FILE (default: told by its first bytes).")
-        String format;
+        enum Repair {
+            LEAKS,
+            ALL;
+
+            @Override
+            public String toString() {
+                return EnumWords.word(this);
+            }
+        }
+
+        @Mixin
+        ImageMixins.SourceFormat format;
 
         @Option(
                 names = "-r",
                 paramLabel = "leaks|all",
                 description = "Mend: only what nobody uses, or all that can be mended.")
-        String repair;
+        Repair repair;
 
-        @Option(
-                names = "--output",
-                paramLabel = "human|json",
-                defaultValue = "human",
-                description = "Text for people or for programs (default: human).")
-        String output;
+        @Mixin
+        ImageMixins.Output output;
 
-        @Option(
-                names = {"-U", "--force-share"},
-                description = "Also while another process writes to the image; what is found may be wrong.")
-        boolean share;
+        @Mixin
+        ImageMixins.Share share;
 
         @Parameters(index = "0", paramLabel = "FILE")
         Path file;
 
         @Override
         public Integer call() throws IOException {
-            boolean json = ImageReport.json(spec, output);
             CheckResult result =
-                    Images.check(file, options(share ? OpenOptions.READ.unlocked() : OpenOptions.READ, format), repair);
-            if (json || !quiet) out().print(ImageReport.check(file, result, json));
-            out().flush();
+                    Images.check(file, format.of(share.options()), repair == null ? null : repair.toString());
+            if (output.json() || !quiet) out().print(ImageReport.check(file, result, output.json()));
             if (result.corruptions() > result.corruptionsFixed()) return CORRUPT;
             return result.leaks() > result.leaksFixed() ? LEAKS : 0;
         }
@@ -272,11 +253,8 @@ final class ImageCommand implements Runnable {
             mixinStandardHelpOptions = true,
             sortOptions = false)
     static final class Resize extends Part {
-        @Option(
-                names = "-f",
-                paramLabel = "FORMAT",
-                description = "The format of FILE (default: told by its first bytes).")
-        String format;
+        @Mixin
+        ImageMixins.SourceFormat format;
 
         @Option(names = "--shrink", description = "Allow a smaller size: the end of the disk is lost.")
         boolean shrink;
@@ -284,21 +262,24 @@ final class ImageCommand implements Runnable {
         @Parameters(index = "0", paramLabel = "FILE")
         Path file;
 
-        @Parameters(index = "1", paramLabel = "[+|-]SIZE", description = "The new size, or how much more or less.")
-        String size;
+        @Parameters(
+                index = "1",
+                paramLabel = "[+|-]SIZE",
+                converter = ImageSize.ChangeConverter.class,
+                description = "The new size, or how much more or less.")
+        ImageSize.Change size;
 
         @Override
         public Integer call() throws IOException {
-            OpenOptions open = options(OpenOptions.WRITE, format);
             long before;
-            try (DiskImage image = Disks.open(file, options(OpenOptions.READ, format))) {
+            try (DiskImage image = Disks.open(file, format.of(OpenOptions.READ))) {
                 before = image.sizeBytes();
             }
-            long change = UsageException.checked(() -> ImageOptions.size(size.replaceFirst("^[+-]", "")));
-            long bytes = size.startsWith("+") ? before + change : size.startsWith("-") ? before - change : change;
+            long bytes = size.from(before);
             if (bytes < 0)
-                throw new IOException(file + ": a disk of " + before + " bytes cannot become " + change + " smaller");
-            Images.resize(file, open, bytes, shrink);
+                throw new IOException(
+                        file + ": a disk of " + before + " bytes cannot become " + size.bytes() + " smaller");
+            Images.resize(file, format.of(OpenOptions.WRITE), bytes, shrink);
             say("nestor: " + file + " has " + ImageReport.size(bytes) + " now");
             return 0;
         }

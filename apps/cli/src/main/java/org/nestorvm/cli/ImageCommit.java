@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import org.nestorvm.disk.Committer;
 import org.nestorvm.disk.OpenOptions;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -15,8 +16,8 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class ImageCommit extends ImageCommand.Part {
-    @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
-    String format;
+    @Mixin
+    ImageMixins.SourceFormat format;
 
     @Option(
             names = "-b",
@@ -27,16 +28,16 @@ final class ImageCommit extends ImageCommand.Part {
     @Option(names = "-d", description = "Do not empty FILE.")
     boolean keep;
 
-    @Option(names = "-p", description = "Show the progress also where standard error is no terminal.")
-    boolean progress;
+    @Mixin
+    ImageMixins.Progress progress;
 
     @Parameters(index = "0", paramLabel = "FILE")
     Path file;
 
     @Override
     public Integer call() throws IOException {
-        try (ImageProgress shown = new ImageProgress("committing", file, progress, quiet)) {
-            Committer.commit(file, options(OpenOptions.WRITE, format), base, keep, shown);
+        try (ImageProgress shown = progress.show("committing", file, quiet)) {
+            Committer.commit(file, format.of(OpenOptions.WRITE), base, keep, shown);
         }
         say("Image committed.");
         return 0;

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import org.nestorvm.disk.Comparison;
 import org.nestorvm.disk.OpenOptions;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -18,25 +19,23 @@ import picocli.CommandLine.Parameters;
 final class ImageCompare extends ImageCommand.Part {
     static final int DIFFERENT = 1, NOT_OPENED = 2, TABLES_FAILED = 3, DATA_FAILED = 4;
 
-    @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
-    String format;
+    @Mixin
+    ImageMixins.SourceFormat format;
 
     @Option(
             names = "-F",
             paramLabel = "FORMAT",
             description = "The format of OTHER (default: told by its first bytes).")
-    String otherFormat;
+    ImageMixins.ImageFormat otherFormat;
 
     @Option(names = "-s", description = "Strict: sizes must be equal, and what is allocated.")
     boolean strict;
 
-    @Option(names = "-p", description = "Show the progress also where standard error is no terminal.")
-    boolean progress;
+    @Mixin
+    ImageMixins.Progress progress;
 
-    @Option(
-            names = {"-U", "--force-share"},
-            description = "Also while another process writes to an image.")
-    boolean share;
+    @Mixin
+    ImageMixins.Share share;
 
     @Parameters(index = "0", paramLabel = "FILE")
     Path file;
@@ -46,8 +45,9 @@ final class ImageCompare extends ImageCommand.Part {
 
     @Override
     public Integer call() {
-        OpenOptions open = share ? OpenOptions.READ.unlocked() : OpenOptions.READ;
-        try (Comparison comparison = new Comparison(file, options(open, format), other, options(open, otherFormat))) {
+        OpenOptions open = share.options(),
+                otherOpen = ImageMixins.ImageFormat.of(open.withFormatOption("-F"), otherFormat);
+        try (Comparison comparison = new Comparison(file, format.of(open), other, otherOpen)) {
             return compare(comparison);
         } catch (IOException e) {
             return failed(e, NOT_OPENED);
@@ -55,7 +55,7 @@ final class ImageCompare extends ImageCommand.Part {
     }
 
     private int compare(Comparison comparison) {
-        try (ImageProgress shown = new ImageProgress("comparing", file, progress, quiet)) {
+        try (ImageProgress shown = progress.show("comparing", file, quiet)) {
             if (!strict && comparison.sizesDiffer()) say("Warning: Image size mismatch!");
             Comparison.Result found = comparison.compare(strict, shown);
             say(

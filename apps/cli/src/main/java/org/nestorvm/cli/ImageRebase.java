@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import org.nestorvm.disk.OpenOptions;
 import org.nestorvm.disk.Rebaser;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -15,8 +16,8 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class ImageRebase extends ImageCommand.Part {
-    @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
-    String format;
+    @Mixin
+    ImageMixins.SourceFormat format;
 
     @Option(
             names = "-u",
@@ -31,23 +32,24 @@ final class ImageRebase extends ImageCommand.Part {
     String backing;
 
     @Option(names = "-F", paramLabel = "FORMAT", description = "The format of BACKING.")
-    String backingFormat;
+    ImageMixins.ImageFormat backingFormat;
 
-    @Option(names = "-p", description = "Show the progress also where standard error is no terminal.")
-    boolean progress;
+    @Mixin
+    ImageMixins.Progress progress;
 
     @Parameters(index = "0", paramLabel = "FILE")
     Path file;
 
     @Override
     public Integer call() throws IOException {
-        OpenOptions open = options(OpenOptions.WRITE, format);
+        String known = ImageMixins.ImageFormat.name(backingFormat);
+        OpenOptions open = format.of(OpenOptions.WRITE);
         if (unsafe) {
-            Rebaser.rename(file, open, backing, backingFormat);
+            Rebaser.rename(file, open, backing, known);
             return 0;
         }
-        try (ImageProgress shown = new ImageProgress("rebasing", file, progress, quiet)) {
-            Rebaser.rebase(file, open, backing, backingFormat, shown);
+        try (ImageProgress shown = progress.show("rebasing", file, quiet)) {
+            Rebaser.rebase(file, open, backing, known, shown);
         }
         return 0;
     }

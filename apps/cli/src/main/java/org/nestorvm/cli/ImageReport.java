@@ -10,18 +10,10 @@ import java.util.stream.Collectors;
 import org.nestorvm.disk.CheckResult;
 import org.nestorvm.disk.ImageInfo;
 import org.nestorvm.disk.Snapshot;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
 
 /** What {@code nestor image info} and {@code check} print: lines for people, or JSON with qemu-img's names. */
 final class ImageReport {
     private ImageReport() {}
-
-    static boolean json(CommandSpec spec, String output) {
-        if (!output.equals("human") && !output.equals("json"))
-            throw new ParameterException(spec.commandLine(), "--output " + output + ": there are human and json");
-        return output.equals("json");
-    }
 
     /** {@code 1.5 GiB (1610612736 bytes)}. */
     static String size(long bytes) {

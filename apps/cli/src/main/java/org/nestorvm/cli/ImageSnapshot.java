@@ -11,6 +11,7 @@ import org.nestorvm.disk.OpenOptions;
 import org.nestorvm.disk.Snapshot;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -44,24 +45,22 @@ final class ImageSnapshot extends ImageCommand.Part {
     @ArgGroup(exclusive = true)
     Action action = new Action();
 
-    @Option(names = "-f", paramLabel = "FORMAT", description = "The format of FILE (default: told by its first bytes).")
-    String format;
+    @Mixin
+    ImageMixins.SourceFormat format;
 
-    @Option(
-            names = {"-U", "--force-share"},
-            description = "With -l: also while another process writes to the image.")
-    boolean share;
+    @Mixin
+    ImageMixins.Share share;
 
     @Parameters(index = "0", paramLabel = "FILE")
     Path file;
 
     @Override
     public Integer call() throws IOException {
-        OpenOptions write = options(OpenOptions.WRITE, format);
+        OpenOptions write = format.of(OpenOptions.WRITE);
         if (action.create != null) Images.createSnapshot(file, write, action.create);
         else if (action.apply != null) Images.applySnapshot(file, write, action.apply);
         else if (action.delete != null) Images.deleteSnapshot(file, write, action.delete);
-        else list(options(share ? OpenOptions.READ.unlocked() : OpenOptions.READ, format));
+        else list(format.of(share.options()));
         return 0;
     }
 
@@ -71,7 +70,6 @@ final class ImageSnapshot extends ImageCommand.Part {
         out().println("Snapshot list:");
         out().printf(Locale.ROOT, ROW, "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT");
         for (Snapshot snapshot : snapshots) row(snapshot);
-        out().flush();
     }
 
     private void row(Snapshot snapshot) {

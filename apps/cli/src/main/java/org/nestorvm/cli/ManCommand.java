@@ -3,14 +3,12 @@ package org.nestorvm.cli;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /**
@@ -28,18 +26,17 @@ final class ManCommand implements Callable<Integer> {
     @Option(names = "--to", paramLabel = "FOLDER", description = "Write all pages into this folder instead.")
     private Path folder;
 
-    @Parameters(arity = "0..*", paramLabel = "COMMAND", description = "Like run, or image create.")
-    private List<String> words = new ArrayList<>();
+    @Mixin
+    private CommandWords words;
 
     @Override
     public Integer call() throws IOException {
-        CommandLine found = HelpCommand.find(spec, words);
+        CommandLine found = words.find();
         if (folder != null) {
             write(found, folder);
             return 0;
         }
         spec.commandLine().getOut().print(new ManPage(found.getCommandSpec()));
-        spec.commandLine().getOut().flush();
         return 0;
     }
 

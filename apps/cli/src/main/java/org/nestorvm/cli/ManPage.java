@@ -2,7 +2,6 @@ package org.nestorvm.cli;
 
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.Model.ArgSpec;
@@ -12,6 +11,8 @@ import picocli.CommandLine.Model.PositionalParamSpec;
 
 /** One page in the language of man(7), with its sections in the usual order (man-pages(7)). */
 final class ManPage {
+    private static final int ONE_LINE = 10_000;
+
     private final CommandSpec spec;
     private final StringBuilder page = new StringBuilder();
 
@@ -23,14 +24,8 @@ final class ManPage {
         section("NAME");
         line(name() + " \\- ", sentence(description()));
         section("SYNOPSIS");
-        String synopsis = spec.commandLine()
-                .getHelp()
-                .synopsis(0)
-                .lines()
-                .map(String::strip)
-                .collect(Collectors.joining(" "));
         page.append(".ad l\n");
-        line("", synopsis);
+        line("", synopsis());
         page.append(".ad b\n");
         section("DESCRIPTION");
         line("", description());
@@ -39,6 +34,17 @@ final class ManPage {
         statuses();
         footer();
         seeAlso();
+    }
+
+    /** On one line: where it is broken is for man(1) to say. */
+    private String synopsis() {
+        CommandLine command = spec.commandLine();
+        int width = command.getUsageHelpWidth();
+        try {
+            return command.setUsageHelpWidth(ONE_LINE).getHelp().synopsis(0).strip();
+        } finally {
+            command.setUsageHelpWidth(width);
+        }
     }
 
     /** {@code nestor-image-create}. */

@@ -1,11 +1,13 @@
 package org.nestorvm.cli;
 
 import java.io.IOException;
+import java.io.PrintWriter;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import org.nestorvm.disk.ImageRequestException;
 import org.nestorvm.isolation.UsageException;
 import org.nestorvm.machine.HeapLimit;
 import org.nestorvm.memory.sys.Errno;
@@ -16,8 +18,10 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
@@ -55,13 +59,24 @@ public final class Nestor implements Runnable {
             if (error instanceof OutOfMemoryError) System.exit(FAILED);
         });
         int status;
+        StandardStream out = new StandardStream(StandardStream.STDOUT);
+        PrintWriter writer = out.writer();
         try {
-            status = commandLine().execute(HostText.arguments(arguments));
+            status = commandLine().setOut(writer).execute(HostText.arguments(arguments));
+            writer.flush();
+            status = statusOf(status, out);
         } catch (OutOfMemoryError e) {
             broken("", e);
             status = FAILED;
         }
         System.exit(status);
+    }
+
+    /** What a command prints is what it was asked for: none of it may be lost without a word. */
+    private static int statusOf(int status, StandardStream out) {
+        if (out.failure() == null) return status;
+        if (!out.isReaderGone()) System.err.println("nestor: " + oneLine(cause(out.failure())));
+        return status == 0 ? FAILED : status;
     }
 
     /** Of the JVM's own failures only the lack of memory is the user's to mend. */
@@ -78,6 +93,8 @@ public final class Nestor implements Runnable {
         CommandLine line = new CommandLine(new Nestor());
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.registerConverter(Path.class, HostText::path);
+        line.registerConverter(int.class, Nestor::wholeNumber);
+        EnumWords.register(line);
         line.setAbbreviatedOptionsAllowed(false);
         line.getSubcommands()
                 .get("image")
@@ -87,6 +104,16 @@ public final class Nestor implements Runnable {
         line.setParameterExceptionHandler(Nestor::usageError);
         line.setExecutionExceptionHandler(Nestor::failure);
         return line;
+    }
+
+    private static Integer wholeNumber(String text) {
+        try {
+            return Integer.valueOf(text);
+        } catch (NumberFormatException e) {
+            boolean large = text.matches("[+-]?[0-9]+");
+            throw new TypeConversionException(
+                    "'" + text + "' is " + (large ? "out of range" : "no number; write it in digits"));
+        }
     }
 
     @Override
@@ -100,15 +127,30 @@ public final class Nestor implements Runnable {
             line.getErr().println("nestor: " + Suggestion.explain(unmatched));
             return USAGE;
         }
-        String help = "; `" + line.getCommandSpec().qualifiedName() + " --help` tells more";
-        line.getErr()
-                .println("nestor: " + oneLine(error.getMessage())
-                        + (error.getMessage().contains(";") ? "" : help));
+        String help = "; `" + line.getCommandSpec().qualifiedName() + " --help` tells more", message = message(error);
+        line.getErr().println("nestor: " + oneLine(message) + (message.contains(";") ? "" : help));
         return USAGE;
     }
 
+    /** A value that its converter refuses comes as the option and what the converter said, without the syntax. */
+    private static String message(ParameterException error) {
+        boolean converted = error.getCause() instanceof TypeConversionException;
+        if (!converted || error.getArgSpec() == null) return error.getMessage();
+        String why = error.getCause().getMessage(),
+                name =
+                        error.getArgSpec() instanceof OptionSpec option
+                                ? option.longestName()
+                                : error.getArgSpec().paramLabel();
+        boolean named = ("--" + why).startsWith(name + " ") || ("--" + why).startsWith(name + ":");
+        return named ? "--" + why : name + ": " + why;
+    }
+
     private static int failure(Exception error, CommandLine line, CommandLine.ParseResult parsed) {
-        boolean refused = error instanceof VmRefusedException || error instanceof UsageException,
+        boolean
+                refused =
+                        error instanceof VmRefusedException
+                                || error instanceof UsageException
+                                || error instanceof ImageRequestException,
                 expected = error instanceof IOException || refused;
         line.getErr()
                 .println("nestor: "
@@ -120,7 +162,7 @@ public final class Nestor implements Runnable {
     }
 
     /** Those of java.nio name only the file. */
-    private static String cause(Exception error) {
+    static String cause(Exception error) {
         return switch (error) {
             case NoSuchFileException e -> e.getFile() + ": there is no such file or folder; name one that exists";
             case AccessDeniedException e ->

@@ -1,7 +1,5 @@
 package org.nestorvm.cli;
 
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -71,6 +69,7 @@ final class RunCommand implements Callable<Integer> {
     private CommandSpec spec;
 
     private final PrintStream err = System.err;
+    private final StandardStream standardOutput = new StandardStream(StandardStream.STDOUT);
 
     @Override
     public Integer call() throws IOException, InterruptedException {
@@ -101,8 +100,7 @@ final class RunCommand implements Callable<Integer> {
     private int run(EngineChoice.Result choice, EndSignals signals) throws IOException, InterruptedException {
         Loader loader = loader();
         signals.creating();
-        try (ConsoleLink console =
-                        ConsoleLink.open(options.console, new FileOutputStream(FileDescriptor.out), inputEnds());
+        try (ConsoleLink console = ConsoleLink.open(options.console, standardOutput, inputEnds());
                 TimeLimit limit = new TimeLimit(options.timeout)) {
             PanicWatch panic = options.panic == RunOptions.PanicSign.CONSOLE ? new PanicWatch(console.output()) : null;
             for (; ; ) {
@@ -110,9 +108,15 @@ final class RunCommand implements Callable<Integer> {
                 Outcome outcome = runOnce(config, choice, console, signals, limit, panic);
                 if (signals.status() != 0 && outcome.kind() != Outcome.Kind.FAILED) return signals.status();
                 if (outcome.kind() != Outcome.Kind.RESET || options.onReset == RunOptions.OnReset.EXIT)
-                    return status(outcome);
+                    return statusWithOutput(status(outcome));
             }
         }
+    }
+
+    /** What the guest printed is not all where it should be. A reader that has ended did not want the rest. */
+    private int statusWithOutput(int status) {
+        boolean lost = standardOutput.failure() != null && !standardOutput.isReaderGone();
+        return lost && status == 0 ? Nestor.FAILED : status;
     }
 
     private int runCommand(EngineChoice.Result choice) throws IOException, InterruptedException {
@@ -146,7 +150,6 @@ final class RunCommand implements Callable<Integer> {
             TimeLimit limit,
             PanicWatch panic)
             throws IOException, InterruptedException {
-        long startNs = System.nanoTime();
         try (Machine machine = Machine.create(config)) {
             tell(machine.description() + "; engine " + choice.engine().name() + choice.reason()
                     + (console.onTerminal() ? "; Ctrl-A x leaves, Ctrl-A h helps" : ""));
@@ -158,11 +161,13 @@ final class RunCommand implements Callable<Integer> {
             signals.connect(machine);
             if (console.onTerminal() && devices.consoleFollowsTerminal()) followTerminal(machine);
             limit.connect(() -> machine.stop(Outcome.Kind.TIMED_OUT, "guest ended by --timeout"));
+            long startNs = System.nanoTime();
             Outcome outcome = afterPanic(machine.run(), panic);
+            long elapsedNs = System.nanoTime() - startNs;
             limit.disconnect();
             console.disconnect();
             TerminalSize.ignoreChanges();
-            report(machine, outcome, System.nanoTime() - startNs);
+            report(machine, outcome, elapsedNs);
             return outcome;
         }
     }

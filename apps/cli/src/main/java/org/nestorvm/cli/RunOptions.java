@@ -2,7 +2,6 @@ package org.nestorvm.cli;
 
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Locale;
 import org.nestorvm.machine.MachineConfig;
 import org.nestorvm.vmm.VmConfig;
 import org.nestorvm.vmm.VmRefusedException;
@@ -17,7 +16,7 @@ final class RunOptions {
 
         @Override
         public String toString() {
-            return name().toLowerCase(Locale.ROOT);
+            return EnumWords.word(this);
         }
     }
 
@@ -27,7 +26,7 @@ final class RunOptions {
 
         @Override
         public String toString() {
-            return name().toLowerCase(Locale.ROOT);
+            return EnumWords.word(this);
         }
     }
 
@@ -37,7 +36,7 @@ final class RunOptions {
 
         @Override
         public String toString() {
-            return name().toLowerCase(Locale.ROOT);
+            return EnumWords.word(this);
         }
     }
 
@@ -47,7 +46,7 @@ final class RunOptions {
 
         @Override
         public String toString() {
-            return name().toLowerCase(Locale.ROOT);
+            return EnumWords.word(this);
         }
     }
 
@@ -58,7 +57,7 @@ final class RunOptions {
 
         @Override
         public String toString() {
-            return name().toLowerCase(Locale.ROOT);
+            return EnumWords.word(this);
         }
     }
 

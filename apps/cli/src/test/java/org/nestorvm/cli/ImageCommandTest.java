@@ -122,7 +122,10 @@ class ImageCommandTest {
                 .isEqualTo("0 ");
         assertThat(image("compare", file("top.qcow2"), file("base.raw")))
                 .startsWith("2 nestor: ")
-                .contains("guessed");
+                .contains("guessed", "say format=qcow2 (nestor image: -f qcow2)");
+        assertThat(image("compare", file("base.raw"), file("top.qcow2")))
+                .startsWith("2 nestor: ")
+                .contains("guessed", "-F qcow2");
         assertThat(image("compare", file("nowhere"), file("base.raw")))
                 .startsWith("2 nestor: ")
                 .satisfies(said -> assertThat(said.lines()).hasSize(1));
@@ -162,7 +165,47 @@ class ImageCommandTest {
         image("convert", "-f", "raw", "-O", "qcow2", "-c", file("noise"), file("packed.qcow2"));
         assertThat(image("map", file("packed.qcow2")))
                 .startsWith("1 nestor: ")
-                .contains("packed.qcow2", "--output json");
+                .contains("packed.qcow2", "--output json")
+                .satisfies(said -> assertThat(said.lines()).hasSize(1));
+        assertThat(image("map", "--output", "json", file("packed.qcow2"))).contains("\"compressed\": true}]");
+    }
+
+    /** By its own name, by another one, and through others that have it below them. */
+    @Test
+    void noImageGetsItselfBelowItself() throws IOException {
+        for (String name : new String[] {"a", "b", "c"}) image("create", "-f", "qcow2", file(name), "1M");
+        Files.createSymbolicLink(file("link"), file("a"));
+        assertCycle("a: cannot be its own backing file", "rebase", "-u", "-b", "a", "-F", "qcow2", file("a"));
+        assertCycle("a: cannot be its own backing file", "rebase", "-u", "-b", file("link"), "-F", "raw", file("a"));
+        assertCycle("a: cannot be its own backing file", "rebase", "-b", "./a", file("a"));
+        assertCycle("a: cannot be its own", "create", "-f", "qcow2", "-b", "a", "-F", "qcow2", file("a"));
+        assertThat(image("rebase", "-u", "-b", "b", "-F", "qcow2", file("a"))).isEqualTo("0 ");
+        assertThat(image("rebase", "-u", "-b", "c", "-F", "qcow2", file("b"))).isEqualTo("0 ");
+        for (String name : new String[] {"a", "b"}) {
+            String said = "c: is below " + name + ", which so cannot be its backing file";
+            assertCycle(said, "rebase", "-u", "-b", name, "-F", "qcow2", file("c"));
+            assertCycle(said, "rebase", "-b", name, "-F", "qcow2", file("c"));
+            assertCycle(said, "create", "-f", "qcow2", "-b", name, "-F", "qcow2", file("c"), "1M");
+        }
+        assertThat(image("info", file("c"))).contains("1 MiB").doesNotContain("backing");
+        assertThat(image("map", "-f", "qcow2", file("a"))).startsWith("0 ");
+    }
+
+    /** A backing file that is not there yet may become the image. */
+    @Test
+    void imageThatIsYetToBeMadeIsNoBackingFileOfItsBackingFile() {
+        image("create", "-f", "qcow2", file("a"), "1M");
+        assertThat(image("rebase", "-u", "-b", "later", "-F", "qcow2", file("a")))
+                .isEqualTo("0 ");
+        assertCycle("later: is below a", "create", "-f", "qcow2", "-b", "a", "-F", "qcow2", file("later"), "1M");
+        assertThat(file("later")).doesNotExist();
+    }
+
+    private static void assertCycle(String part, Object... arguments) {
+        assertThat(image(arguments))
+                .startsWith("1 nestor: ")
+                .contains(part, "; name another image")
+                .satisfies(said -> assertThat(said.lines()).hasSize(1));
     }
 
     @Test
@@ -191,27 +234,42 @@ class ImageCommandTest {
         "create -f qcow2 -o cluster_size=3K F 1G,'power of two'",
         "create -f qcow2 -o colour=red F 1G,'colour'",
         "create F,'needs a size'",
-        "convert -O vmdk F G,'vmdk'"
+        "create F -5,'-5'",
+        "create -b x F 1G,'pass -f qcow2'",
+        "create -f qcow2 -b x -F vmdk F 1G,'vmdk'",
+        "create -f qcow2 -o preallocation=full -b x F 1G,'preallocation'",
+        "convert -O vmdk F G,'vmdk'",
+        "convert -f vmdk F G,'vmdk'",
+        "convert -c F G,'-O qcow2'",
+        "convert -O qcow2 -c -o refcount_bits=1 F G,'refcount_bits'",
+        "convert -O qcow2 -o backing_file=x F G,'create -b'",
+        "info -f vmdk F,'vmdk'",
+        "info --output xml F,'xml'",
+        "check -r some F,'some'",
+        "map --start-offset -5 F,'--start-offset: \'\'-5\'\' is no size'",
+        "map --start-offset=1.5 F,'is no size'",
+        "map --max-length 9E F,'too large'",
+        "resize F 5X,'\'\'5X\'\' is no size'",
+        "resize F --5,'\'\'-5\'\' is no size'",
+        "resize F 9E,'too large'",
+        "rebase -b x -F vmdk F,'vmdk'",
+        "compare -F vmdk F G,'vmdk'",
+        "commit -f vmdk F,'vmdk'",
+        "snapshot -f vmdk F,'vmdk'"
     })
     void wrongOptionsAreOneLineAndStatusTwo(String arguments, String part) {
         assertError(2, arguments, part);
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "info F,'no such file'",
-        "convert F G,'check the path'",
-        "create -b x F 1G,'qcow2'",
-        "create -f qcow2 -o preallocation=full -b x F 1G,'preallocation'"
-    })
+    @CsvSource({"info F,'no such file'", "convert F G,'check the path'", "resize F 5G,'no such file'"})
     void errorsAreOneLineAndStatusOne(String arguments, String part) {
         assertError(1, arguments, part);
     }
 
     private void assertError(int status, String arguments, String part) {
         Object[] words = arguments
-                .replace("F ", file("f") + " ")
-                .replaceAll(" F$", " " + file("f"))
+                .replaceAll(" F( |$)", " " + file("f") + "$1")
                 .replaceAll(" G$", " " + file("g"))
                 .split(" ");
         assertThat(image(words))

@@ -63,6 +63,8 @@ class ManualTest {
                 .contains(
                         ".SH NAME\nnestor-run \\- Runs a guest",
                         ".SH SYNOPSIS\n.ad l\nnestor run",
+                        "[\\-\\-virtio\\-console[=port=NAME:PATH,...]]",
+                        "[\\-\\-vhost\\-user=KIND,path=SOCKET[,queues=N][,size=N]]...",
                         ".SH EXIT STATUS\n",
                         "\\fB\\-m, \\-\\-memory SIZE\\fR\nThe guest's memory");
         assertThat(execute("man", "run")).isEqualTo("0 " + run);
@@ -84,7 +86,14 @@ class ManualTest {
         "nestor ima,image",
         "nestor run --memo,--memory",
         "nestor image cre,create",
-        "nestor run --engine s,soft"
+        "nestor run --engine s,soft",
+        "nestor run --device t,test",
+        "nestor image convert -O q,qcow2",
+        "nestor image info --output j,json",
+        "nestor device b,balloon",
+        "nestor help im,image",
+        "nestor help image cr,create",
+        "nestor man comp,completion"
     })
     void bashCompletes(String line, String completed) throws Exception {
         assumeTrue(Files.isExecutable(Path.of("/bin/bash")), "skipped: no bash here");

@@ -124,7 +124,16 @@ class OptionsTest {
         "--timeout,-1,'no time limit'",
         "--timeout,1h,'no time limit'",
         "--panic,never,'never'",
-        "--device,floppy,'floppy'"
+        "--device,floppy,'--device: \'\'floppy\'\' is not known; test is'",
+        "--engine,fast,'--engine: \'\'fast\'\' is not known; auto, kvm and soft are'",
+        "--irqchip,fast,'--irqchip: \'\'fast\'\' is not known; split and kernel are'",
+        "--cpus,two,'--cpus: \'\'two\'\' is no number'",
+        "--cpus,99999999999,'--cpus: \'\'99999999999\'\' is out of range'",
+        "--disk,'a.raw,format=vmdk','nestor: --disk a.raw: format \'\'vmdk\'\' is not known; raw and qcow2 are'",
+        "--vhost-user,foo,'nestor: --vhost-user \'\'foo\'\': \'\'foo\'\' is no kind'",
+        "--net,'user,tcp=99999:80','--net: tcp=99999:80: port 99999 is out of range; ports are 1 to 65535'",
+        "--net,'user,udp=1:123456','port 123456 is out of range; ports are 1 to 65535'",
+        "--net,'user,udp=0','port 0 is out of range; ports are 1 to 65535'"
     })
     void wrongValuesAreOneLineAndStatusTwo(String option, String value, String part) {
         assertThat(execute("run", option, value))
@@ -170,7 +179,7 @@ class OptionsTest {
         "image inf x,'did you mean \'\'info\'\'?'",
         "completion bash words,'one word too many'",
         "run words,'comes after --'",
-        "image create -f vmdk x 1G,'unknown format'",
+        "image create -f vmdk x 1G,'not known'",
         "image create x 1X,'no size'",
         "image create x,'needs a size'",
         "image create -f qcow2 -o cluster_size=3 x 1M,'power of two'",
@@ -183,6 +192,17 @@ class OptionsTest {
                 .startsWith("2 nestor: ")
                 .contains(part)
                 .satisfies(said -> assertThat(said.lines()).hasSize(1));
+    }
+
+    /** Of every option and argument there is: a converter's words, without capitals and without the whole syntax. */
+    @Test
+    void enumerationsAreWrittenInSmallLetters() {
+        assertThat(execute("completion", "fish")).contains("'fish' is not known; bash and zsh are");
+        assertThat(execute("image", "info", "--output", "xml", "f")).contains("'xml' is not known; human and json are");
+        assertThat(execute("image", "check", "-r", "none", "f")).contains("'none' is not known; leaks and all are");
+        assertThat(execute("image", "convert", "-O", "vmdk", "f", "g"))
+                .contains("'vmdk' is not known; raw and qcow2 are");
+        assertThat(execute("userland", "--set", "no", "f")).contains("'no' is not known; small and full are");
     }
 
     @Test

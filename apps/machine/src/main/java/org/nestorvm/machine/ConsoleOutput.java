@@ -79,7 +79,7 @@ final class ConsoleOutput implements IntConsumer, AutoCloseable {
     }
 
     private synchronized void fail(IOException e) {
-        LOG.warn("console output is lost from here on: {}", e.toString());
+        LOG.warn("the guest goes on, but what it prints is lost from here on: {}", e.getMessage());
         broken = true;
         notifyAll();
     }

@@ -17,6 +17,11 @@ import org.nestorvm.virtio.net.NetOptions;
 public final class ForegroundDevice {
     private ForegroundDevice() {}
 
+    /** What the first argument can be. */
+    public static List<String> kinds() {
+        return Arrays.stream(DeviceKind.values()).map(DeviceKind::label).toList();
+    }
+
     /**
      * Starts the device and waits for its end.
      *

@@ -152,7 +152,7 @@ final class StreamEnd implements HostEnd {
                 stream.write(emptying, 0, length);
                 stream.flush();
             } catch (IOException e) {
-                if (events == null) LOG.warn("{}: output is lost from here on: {}", name, e.toString());
+                if (events == null) LOG.warn("{}: output is lost from here on: {}", name, e.getMessage());
                 synchronized (this) {
                     broken = true;
                 }

@@ -36,11 +36,12 @@ public final class NetOptions {
     }
 
     public static final int MOST_QUEUES = 16;
+    private static final int MOST_PORT = 65535;
     private static final int MOST_RECONNECT_MS = 3_600_000,
             INTERFACE_NAME_BYTES = TapBackend.IFNAMSIZ - 1,
             LEAST_SNAP_BYTES = 64;
     private static final Pattern FORWARD =
-            Pattern.compile("(?:([0-9a-fA-F.:]+)/)?(\\d{1,5})(?:-(\\d{1,5}))?(?::(\\d{1,5})(?:-(\\d{1,5}))?)?");
+            Pattern.compile("(?:([0-9a-fA-F.:]+)/)?(\\d{1,9})(?:-(\\d{1,9}))?(?::(\\d{1,9})(?:-(\\d{1,9}))?)?");
     private static final String COMMON = "mac, mtu, pcap, snaplen, isolate";
 
     private final Kind kind;
@@ -171,16 +172,20 @@ public final class NetOptions {
             throw new IOException("net: " + key + "=" + spec
                     + " must be [ADDRESS/]PORT[-PORT][:PORT[-PORT]], the host's ports and then the "
                     + "guest's, for example 8080:80");
-        int from = port(key, matcher.group(2), 0), to = port(key, matcher.group(3), from);
-        int guestFrom = port(key, matcher.group(4), from),
-                guestTo = port(key, matcher.group(5), matcher.group(4) == null ? to : guestFrom);
+        String option = key + "=" + spec;
+        int from = port(option, matcher.group(2), 0), to = port(option, matcher.group(3), from);
+        int guestFrom = port(option, matcher.group(4), from),
+                guestTo = port(option, matcher.group(5), matcher.group(4) == null ? to : guestFrom);
         if (to < from || guestTo - guestFrom != to - from)
             throw new IOException("net: " + key + "=" + spec + ": the ranges must go up and be of one length");
         return spec;
     }
 
-    private static int port(String key, String digits, int otherwise) throws IOException {
-        return digits == null ? otherwise : number(key, digits, 1, 65535);
+    /** @param digits at most nine */
+    private static int port(String option, String digits, int otherwise) throws IOException {
+        int port = digits == null ? otherwise : Integer.parseInt(digits);
+        if (digits == null || port >= 1 && port <= MOST_PORT) return port;
+        throw new IOException("net: " + option + ": port " + digits + " is out of range; ports are 1 to " + MOST_PORT);
     }
 
     private void check(String text) throws IOException {
