@@ -311,6 +311,7 @@ class RunCommandTest {
             try (Stream<Path> made = Files.list(sockets)) {
                 assertThat(made).hasSize(3);
             }
+            assertThat(temporary).as("what would stay after SIGKILL").isEmptyDirectory();
             new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid()))
                     .start()
                     .waitFor();

@@ -31,9 +31,11 @@ import org.slf4j.LoggerFactory;
  * wrote. It is started with the machine and ends with it. What it knows of the guest's open files cannot be told to
  * another one, so that a daemon that dies is a file system that is gone.
  *
- * <p>The daemon is given a socket that listens already. Thus it need not write anything of its own, and one for a
- * folder that is read-only starts under a filter that refuses all writing ({@link ReadOnlyFiles}): the guest's kernel
- * decides whether it mounts a folder for reading only, and the guest's root may change its mind.
+ * <p>The daemon is given a socket that listens already, and to which this process has connected. The socket's path is
+ * there for a moment only: nothing stays in the file system when this process is killed. So the daemon need not write
+ * anything of its own either, and one for a folder that is read-only starts under a filter that refuses all writing
+ * ({@link ReadOnlyFiles}): the guest's kernel decides whether it mounts a folder for reading only, and the guest's root
+ * may change its mind.
  */
 final class SharedFolder implements Connector {
     /** What the guest may do with the files. */
@@ -51,22 +53,21 @@ final class SharedFolder implements Connector {
             END_STEP_MS = 10,
             END_STEPS = 200,
             LAST_WORDS_MS = 500;
-    private final Path folder, directory;
+    private final Path folder;
     private final Access access;
     private int process; // 0 before it is started, -1 after its end
     private Thread reader;
     private String lastWords = "it has printed nothing";
 
-    private SharedFolder(Path folder, Path directory, Access access) {
+    private SharedFolder(Path folder, Access access) {
         this.folder = folder;
-        this.directory = directory;
         this.access = access;
     }
 
     static VirtioDevice open(String name, Path folder, String tag, Access access) throws IOException {
         if (!Files.isDirectory(folder))
             throw new IOException("shared folder " + folder + ": is no folder; give one that is there");
-        SharedFolder shared = new SharedFolder(folder.toRealPath(), Files.createTempDirectory("nestor-share"), access);
+        SharedFolder shared = new SharedFolder(folder.toRealPath(), access);
         try {
             return FrontEnd.connect(FrontEndOptions.fileSystem(name, tag, REQUEST_QUEUES, QUEUE_SIZE, shared));
         } catch (IOException e) {
@@ -94,16 +95,32 @@ final class SharedFolder implements Connector {
             if (process != 0)
                 throw new IOException("virtiofsd has ended, and what it knew of open files with it: " + lastWords);
         }
-        Path socket = directory.resolve("socket");
-        int listening = Sockets.stream(socket);
+        int listening = Sockets.stream(folder);
         try {
-            Sockets.bind(listening, socket.toString());
-            Sockets.listen(socket, listening, 1);
-            start(listening);
+            DescriptorChannel channel = connected(listening);
+            try {
+                start(listening);
+                return channel;
+            } catch (Throwable t) {
+                channel.close();
+                throw t;
+            }
         } finally {
             Descriptors.close(listening);
         }
-        return DescriptorChannel.connect(socket);
+    }
+
+    /** Only this user can reach the socket, and after the return nobody can any more. */
+    private static DescriptorChannel connected(int listening) throws IOException {
+        Path directory = Files.createTempDirectory("nestor-share"), socket = directory.resolve("socket");
+        try {
+            Sockets.bind(listening, HostText.text(socket));
+            Sockets.listen(socket, listening, 1);
+            return DescriptorChannel.connect(socket);
+        } finally {
+            Files.deleteIfExists(socket);
+            Files.deleteIfExists(directory);
+        }
     }
 
     private void start(int listening) throws IOException, InterruptedException {
@@ -182,12 +199,6 @@ final class SharedFolder implements Connector {
     public synchronized void close() {
         if (process > 0) end(process);
         process = -1;
-        try (Stream<Path> files = Files.list(directory)) {
-            for (Path file : files.toList()) Files.deleteIfExists(file);
-            Files.deleteIfExists(directory);
-        } catch (IOException e) {
-            LOG.debug("{}: {}", directory, e.getMessage());
-        }
     }
 
     private static void end(int pid) {

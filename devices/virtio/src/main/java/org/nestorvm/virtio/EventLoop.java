@@ -88,7 +88,7 @@ public final class EventLoop implements AutoCloseable {
     public void remove(int descriptor) {
         lock.lock();
         try {
-            if (descriptor >= handlers.length || handlers[descriptor] == null) return;
+            if (closed || descriptor >= handlers.length || handlers[descriptor] == null) return;
             handlers[descriptor] = null;
             Events.epollControl(name, epoll, Events.EPOLL_CTL_DEL, descriptor, 0, 0);
         } catch (IOException e) {

@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -147,7 +146,7 @@ public final class DefaultGuest {
         String kernelPackage = apt.dependency(KERNEL_METAPACKAGE, KERNEL_PACKAGE);
         Files.createDirectories(cache);
         checkRoom(cache, ROOM_BYTES);
-        Path work = Files.createTempDirectory(cache, ".fetch-");
+        Path work = WorkFolder.create(cache);
         Thread atExit = new Thread(() -> abandon(work), "fetch-removal"); // the command may be ended meanwhile
         Runtime.getRuntime().addShutdownHook(atExit);
         try {
@@ -173,7 +172,7 @@ public final class DefaultGuest {
             publish(made, folder);
             progress.at(1, "ready");
         } finally {
-            delete(work);
+            WorkFolder.delete(work);
             Runtime.getRuntime().removeShutdownHook(atExit);
         }
     }
@@ -194,7 +193,7 @@ public final class DefaultGuest {
                 .filter(child -> child.info().command().orElse("").contains("apt"))
                 .forEach(ProcessHandle::destroyForcibly);
         try {
-            delete(work);
+            WorkFolder.delete(work);
         } catch (IOException | UncheckedIOException e) {
             return; // the next fetch has a folder of its own
         }
@@ -205,12 +204,6 @@ public final class DefaultGuest {
             Files.move(made, folder, StandardCopyOption.ATOMIC_MOVE);
         } catch (FileSystemException e) {
             if (!Files.exists(folder.resolve(VERSIONS))) throw e; // otherwise another run has made the same
-        }
-    }
-
-    private static void delete(Path tree) throws IOException {
-        try (Stream<Path> paths = Files.walk(tree)) {
-            for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
         }
     }
 

@@ -5,12 +5,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.nestorvm.boot.BootException;
 
 /**
@@ -116,7 +114,7 @@ public final class Userland {
         Files.createDirectories(folder);
         List<String> all = apt.withDependencies(names),
                 missing = all.stream().filter(each -> !Files.exists(kept(each))).toList();
-        Path work = Files.createTempDirectory(folder, ".fetch-");
+        Path work = WorkFolder.create(folder);
         try {
             if (!missing.isEmpty()) {
                 for (Path deb : apt.download(work, done -> progress.at(done, "downloading"), missing)) {
@@ -130,9 +128,7 @@ public final class Userland {
                             .toList());
             Files.move(made, list, StandardCopyOption.ATOMIC_MOVE);
         } finally {
-            try (Stream<Path> paths = Files.walk(work)) {
-                for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) Files.deleteIfExists(path);
-            }
+            WorkFolder.delete(work);
         }
     }
 

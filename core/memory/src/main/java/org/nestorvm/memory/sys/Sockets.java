@@ -14,11 +14,7 @@ public final class Sockets {
     /** Bytes of a path, without the NUL at its end. */
     public static final int PATH_MAX_BYTES = 107;
 
-    private static final int AF_UNIX = 1,
-            SOCK_STREAM = 1,
-            SOCK_SEQPACKET = 5,
-            SOCK_NONBLOCK = 0x800,
-            SOCK_CLOEXEC = 0x80000;
+    private static final int AF_UNIX = 1, SOCK_STREAM = 1, SOCK_SEQPACKET = 5, SOCK_CLOEXEC = 0x80000;
     private static final int SOL_SOCKET = 1,
             SO_SNDBUF = 7,
             SO_RCVBUF = 8,
@@ -111,8 +107,8 @@ public final class Sockets {
     }
 
     /**
-     * Waits for the next peer. @return its socket, not inherited; EINVAL after {@link #shutdown} of the listening
-     * socket
+     * Waits for the next peer; a listening socket that does not block fails with EAGAIN instead. @return its socket,
+     * which blocks and is not inherited; EINVAL after {@link #tryShutdown} of the listening socket
      */
     public static int accept(Object object, int socket) throws ErrnoException {
         FaultPoints.call("accept4", object);
@@ -121,14 +117,6 @@ public final class Sockets {
             result = ACCEPT4.tryInt(socket, 0L, 0L, SOCK_CLOEXEC);
         } while (result == -Errno.EINTR || result == -Errno.ECONNABORTED);
         return Libc.check("accept4", object, result);
-    }
-
-    /**
-     * The next peer of a listening socket that does not block. @return its socket, which does not block either and is
-     * not inherited, or a negated errno
-     */
-    public static int tryAccept(int socket) {
-        return ACCEPT4.tryInt(socket, 0L, 0L, SOCK_CLOEXEC | SOCK_NONBLOCK);
     }
 
     /**

@@ -80,10 +80,10 @@ class NetOptionsTest {
         user,snaplen=100 | snaplen goes with pcap
         tap=t,tcp=80 | tcp and udp go with user
         user,tcp=80:90:1 | must be [ADDRESS/]PORT
-        user,tcp=0 | tcp=0 must be a number from 1 to 65535
+        user,tcp=0 | tcp=0: port 0 is out of range; ports are 1 to 65535
         user,tcp=80-70 | the ranges must go up
         user,tcp=80-90:100-120 | of one length
-        user,tcp=99999 | must be a number from 1 to 65535
+        user,tcp=99999 | port 99999 is out of range; ports are 1 to 65535
         """)
     void whatIsWrongIsSaidInOneLine(String text, String message) {
         assertThatThrownBy(() -> NetOptions.parse(text))

@@ -5,6 +5,7 @@ import org.nestorvm.memory.sys.Descriptors;
 import org.nestorvm.memory.sys.Errno;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.IoVector;
+import org.nestorvm.virtio.AcceptWatch;
 import org.nestorvm.virtio.EventLoop;
 import org.nestorvm.virtio.LimitedLog;
 import org.nestorvm.virtio.UnixListener;
@@ -24,6 +25,7 @@ final class SocketEnd implements HostEnd {
     private final UnixListener listener;
     private final Runnable ready, connectionChanged;
     private EventLoop loop;
+    private AcceptWatch programs;
     private int client = -1, watched;
     private boolean closed;
 
@@ -39,21 +41,22 @@ final class SocketEnd implements HostEnd {
     }
 
     /** From here on programs may connect. */
-    void listen(EventLoop on) throws IOException {
+    void listen(EventLoop on) {
         if (loop != null) return;
-        on.add(listener.descriptor(), Events.EPOLLIN, _ -> accept());
         loop = on;
+        programs = new AcceptWatch(name, on, listener.descriptor(), this::accept);
+        programs.resume();
     }
 
     private void accept() {
         try {
             client = listener.accept();
         } catch (IOException e) {
-            log.warn("{}: nobody can connect now: {}", name, e.getMessage());
+            programs.later(e);
             return;
         }
         if (client < 0) return;
-        loop.remove(listener.descriptor());
+        programs.pause();
         connectionChanged.run();
         ready.run();
     }
@@ -103,17 +106,14 @@ final class SocketEnd implements HostEnd {
         Descriptors.close(client);
         client = -1;
         connectionChanged.run();
-        try {
-            loop.add(listener.descriptor(), Events.EPOLLIN, _ -> accept());
-        } catch (IOException e) {
-            log.warn("{}: nobody can connect any more: {}", name, e.getMessage());
-        }
+        programs.resume();
     }
 
     @Override
     public void close() {
         if (closed) return;
         closed = true;
+        if (programs != null) programs.close();
         if (client >= 0) Descriptors.close(client);
         client = -1;
         listener.close();

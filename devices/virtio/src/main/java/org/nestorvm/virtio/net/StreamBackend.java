@@ -8,8 +8,8 @@ import org.nestorvm.memory.sys.ErrnoException;
 import org.nestorvm.memory.sys.Events;
 import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.memory.sys.Sockets;
+import org.nestorvm.virtio.AcceptWatch;
 import org.nestorvm.virtio.EventLoop;
-import org.nestorvm.virtio.LimitedLog;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -137,10 +137,9 @@ public final class StreamBackend implements NetBackend {
     }
 
     private static final class Accept implements StreamPort.Connector {
-        private final LimitedLog log = new LimitedLog(LOG);
         private final String name, path;
         private final int listening;
-        private EventLoop loop;
+        private AcceptWatch peers;
         private StreamPort port;
 
         Accept(String name, String path, int listening) {
@@ -150,35 +149,29 @@ public final class StreamBackend implements NetBackend {
         }
 
         @Override
-        public void start(EventLoop newLoop, StreamPort newPort) throws IOException {
-            loop = newLoop;
+        public void start(EventLoop loop, StreamPort newPort) {
             port = newPort;
-            loop.add(listening, Events.EPOLLIN, _ -> accept());
+            peers = new AcceptWatch(name, loop, listening, this::accept);
+            peers.resume();
         }
 
         private void accept() {
-            int socket = Sockets.tryAccept(listening);
-            if (socket < 0) return;
             try {
-                port.connect(socket);
-                loop.change(listening, 0); // others wait
+                port.connect(Sockets.accept(path, listening));
+                peers.pause();
             } catch (IOException e) {
-                log.warn("{}: a peer could not be served: {}", name, e.getMessage());
+                if (!(e instanceof ErrnoException call) || call.errno() != Errno.EAGAIN) peers.later(e);
             }
         }
 
         @Override
         public void lost() {
-            try {
-                loop.change(listening, Events.EPOLLIN);
-            } catch (IOException e) {
-                throw new IllegalStateException(name, e);
-            }
+            peers.resume();
         }
 
         @Override
         public void close() {
-            if (loop != null) loop.remove(listening);
+            if (peers != null) peers.close();
             Descriptors.close(listening);
             try {
                 Files.deleteIfExists(HostText.path(path));
