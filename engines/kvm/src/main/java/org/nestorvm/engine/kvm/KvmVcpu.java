@@ -99,6 +99,7 @@ final class KvmVcpu implements EngineVcpu {
         KvmFile file = vm.file().create("KVM_CREATE_VCPU", Kvm.CREATE_VCPU, index, name);
         try {
             setCpuid(vm, index, file);
+            if (vm.irqchip() != KvmVm.Irqchip.NONE) new KvmVcpuState(vm, index, file).listLocalApic();
             long address = MemoryCalls.mmap(
                     name,
                     vm.host().runBytes(),

@@ -256,6 +256,14 @@ final class KvmVcpuState {
         vcpu.ioctl("KVM_SET_" + item.name, item.set, address);
     }
 
+    /**
+     * Makes the kernel list this processor's local APIC as a destination. KVM_CREATE_VCPU makes that list before the
+     * processor is in it, so that messages are lost (an NMI, say) until a guest enables its APIC or this is called.
+     */
+    void listLocalApic() throws ErrnoException {
+        set(Item.LAPIC, get(Item.LAPIC));
+    }
+
     byte[] save(Item item) throws ErrnoException {
         byte[] bytes = new byte[item.sizeBytes];
         HostMemory.copyOut(get(item), bytes, 0, bytes.length);
