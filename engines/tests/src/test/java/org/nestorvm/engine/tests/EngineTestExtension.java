@@ -28,7 +28,7 @@ final class EngineTestExtension implements TestTemplateInvocationContextProvider
     /** The one engine that a run is about, or null for all. */
     private static final String ONLY = System.getProperty("nestor.test.engine");
     /** The host is a machine of QEMU's without KVM; its processor is AMD's. */
-    private static final boolean TCG = processor("model name").contains("QEMU TCG CPU"),
+    static final boolean TCG = processor("model name").contains("QEMU TCG CPU"),
             AMD = processor("vendor_id").contains("AuthenticAMD");
 
     private static final Set<String> SAID = ConcurrentHashMap.newKeySet();

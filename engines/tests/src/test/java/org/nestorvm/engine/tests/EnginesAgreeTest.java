@@ -37,8 +37,7 @@ import org.nestorvm.vmm.CpuState;
  * oracle.
  */
 class EnginesAgreeTest {
-    /** CF PF AF ZF SF TF IF DF OF, IOPL, NT, RF, VM, AC, ID. */
-    /** Not AF: TEST leaves it undefined, and makers differ. */
+    /** CF PF ZF SF TF IF DF OF, IOPL, NT, RF, VM, AC, ID. Not AF: TEST leaves it undefined, and makers differ. */
     private static final long FLAGS = 0x277fc7;
     /**
      * In the access rights: what the descriptor says, without what the processor adds for a segment that cannot be

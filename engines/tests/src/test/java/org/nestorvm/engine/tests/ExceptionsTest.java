@@ -223,9 +223,7 @@ class ExceptionsTest {
         Expect.fault(vm, Expect.GP, 0xfff8, load);
     }
 
-    @EngineTest(
-            notOnPvm = "its instruction emulator raises another exception",
-            notOnTcg = "it ends with \"fatal: invalid tss type\"")
+    @EngineTest(notOnPvm = "its instruction emulator raises another exception")
     void invalidTaskStateSegment(TestMachine vm) {
         vm.protectedMode();
         vm.userMode();

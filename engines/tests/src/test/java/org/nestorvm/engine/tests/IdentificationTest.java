@@ -15,7 +15,7 @@ class IdentificationTest {
                     + "the next entry";
 
     /** Registers EAX, EBX, ECX, EDX of a leaf. */
-    private static long[] cpuid(TestMachine vm, long leaf, long subleaf) {
+    static long[] cpuid(TestMachine vm, long leaf, long subleaf) {
         vm.start(vm.program().mov(EAX, leaf).mov(ECX, subleaf).cpuid().hlt());
         Expect.halt(vm);
         return new long[] {vm.get(EAX), vm.get(EBX), vm.get(ECX), vm.get(EDX)};

@@ -14,8 +14,10 @@ import org.nestorvm.vmm.CpuState;
 class SegmentationTest {
     private static final int FREE = Layout.FREE_SELECTOR;
     private static final long ZF = 0x40;
+    private static final String CHECKS = "it checks neither limits nor rights of segments",
+            NULL_FS = "FS and GS keep the RPL of a null selector";
 
-    @EngineTest
+    @EngineTest(notOnTcg = CHECKS)
     void accessBeyondTheLimit(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.gdt(FREE, segment(Layout.DATA, 0xff, DATA, D));
@@ -29,7 +31,7 @@ class SegmentationTest {
         Expect.fault(vm, Expect.GP, 0, load);
     }
 
-    @EngineTest(notOnPvm = "its instruction emulator raises another exception")
+    @EngineTest(notOnPvm = "its instruction emulator raises another exception", notOnTcg = CHECKS)
     void stackBeyondItsLimit(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.gdt(FREE, segment(0, 0xfff, DATA, D));
@@ -48,7 +50,7 @@ class SegmentationTest {
         return vm.cpu.rip;
     }
 
-    @EngineTest
+    @EngineTest(notOnTcg = CHECKS)
     void expandDownSegmentEndsBelow(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.gdt(FREE, segment(0, 0xfff, DATA_DOWN, D));
@@ -62,7 +64,7 @@ class SegmentationTest {
         Expect.fault(vm, Expect.GP, 0, load);
     }
 
-    @EngineTest
+    @EngineTest(notOnTcg = CHECKS)
     void nullSelectorMayBeLoadedButNotUsed(TestMachine vm) {
         vm.protectedMode();
         Asm a = vm.program().xor(EAX, EAX).mov(FS, EAX);
@@ -71,7 +73,7 @@ class SegmentationTest {
         Expect.fault(vm, Expect.GP, 0, load);
     }
 
-    @EngineTest
+    @EngineTest(notOnTcg = CHECKS)
     void writeToReadOnlyDataAndToCode(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors
@@ -360,7 +362,9 @@ class SegmentationTest {
         Expect.fault(vm, Expect.TS, FREE, jump);
     }
 
-    @EngineTest(notOnPvm = "its instruction emulator does not know the instruction")
+    @EngineTest(
+            notOnPvm = "its instruction emulator does not know the instruction",
+            notOnTcg = "a task switch does not leave the guest; a fault of nested paging in its delivery repeats it")
     void innerStackThatIsNoStackIsAnInvalidTaskState(TestMachine vm) {
         vm.protectedMode();
         vm.descriptors.idt32(Expect.TS, gate(TaskTables.HANDLER_TASK, 0, TASK_GATE, 0));
@@ -394,7 +398,7 @@ class SegmentationTest {
                 .setne(BL);
         vm.start(a.hlt());
         Expect.halt(vm);
-        Expect.reg(vm, EAX, 0x819100);
+        assertEquals(0x809100, vm.get(EAX) & ~0xf0000L, "bits 19 to 16 are undefined");
         Expect.reg(vm, ECX, 0x12345fff);
         Expect.reg(vm, DL, 1);
         assertEquals(0, vm.get(EDX) >> 8 & 0xff);
@@ -416,7 +420,7 @@ class SegmentationTest {
         assertEquals(ZF, vm.get(RCX) & ZF);
     }
 
-    @EngineTest
+    @EngineTest(notOnTcg = "a prefix for DS adds its base in 64-bit mode")
     void in64BitModeOnlyFsAndGsHaveBases(TestMachine vm) {
         vm.longMode();
         Segments.set(vm.cpu, CpuState.DS, Layout.KERNEL_DS, 0x1000, 0xff, 0x4093);
@@ -518,13 +522,13 @@ class SegmentationTest {
         return a.push(Layout.USER_CS).push(Layout.USER_CODE).retfq();
     }
 
-    @EngineTest(notOnPvm = "user code runs with selectors of its own")
+    @EngineTest(notOnPvm = "user code runs with selectors of its own", notOnTcg = NULL_FS)
     void iretWithNullSegmentsKeepsTheBasesOfFsAndGs(TestMachine vm) {
         nullSegments(vm);
         keepsBases(vm, iret(vm));
     }
 
-    @EngineTest(notOnPvm = "user code runs with selectors of its own")
+    @EngineTest(notOnPvm = "user code runs with selectors of its own", notOnTcg = NULL_FS)
     void farReturnWithNullSegmentsKeepsTheBasesOfFsAndGs(TestMachine vm) {
         nullSegments(vm);
         keepsBases(vm, ret(vm));

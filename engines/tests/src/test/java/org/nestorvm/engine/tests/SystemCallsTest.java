@@ -96,7 +96,9 @@ class SystemCallsTest {
         Expect.fault(vm, Expect.UD, Expect.NONE, Layout.CODE);
     }
 
-    @EngineTest(notOnPvm = "system calls of user code are its own affair")
+    @EngineTest(
+            notOnPvm = "system calls of user code are its own affair",
+            notOnAmd = "the fault comes at the target, with the user's privilege")
     void sysretToANonCanonicalAddressFaultsInTheKernel(TestMachine vm) {
         vm.longMode();
         systemCallRegisters(vm);
