@@ -313,7 +313,7 @@ public final class TestMachine implements AutoCloseable {
      */
     private void writeState() {
         int type = cpu.access[CpuState.TR];
-        if (EngineTestExtension.TCG && engine.name().equals("kvm")) cpu.access[CpuState.TR] &= ~TASK_BUSY;
+        if (HostProcessor.QEMU && engine.name().equals("kvm")) cpu.access[CpuState.TR] &= ~TASK_BUSY;
         vcpu.writeState(cpu);
         cpu.access[CpuState.TR] = type;
     }

@@ -15,6 +15,7 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.nestorvm.engine.tests.HostProcessor;
 import org.nestorvm.paging.EntryFormat;
 import org.nestorvm.vmm.Engine;
 
@@ -31,6 +32,11 @@ class EnginesAgreeTest {
      * {@link HostOracleTest} has them right.
      */
     private static final String NOT_COMPARED = "movbe|aam|aad";
+    /**
+     * What QEMU 7.2 decodes wrongly: in 16-bit code CRC32 takes the prefix 66 for 16 bits; and an address relative to
+     * RIP does not count the immediate byte of SHLD and SHRD.
+     */
+    private static final Map<Integer, String> NOT_ON_QEMU = Map.of(16, "crc32 r32,rm(16|32)", 64, "sh[lr]d rm.*,imm8");
 
     private static final int STATES = Integer.getInteger("nestor.oracle.states", 1), SHOWN = 30;
 
@@ -78,6 +84,7 @@ class EnginesAgreeTest {
     }
 
     private void compare(Variant v, int mode, int slot, long window, long code, EngineCpu soft) throws IOException {
+        if (HostProcessor.QEMU && v.form().matches(NOT_ON_QEMU.getOrDefault(mode, ""))) return;
         soft.putCode(slot, v.code());
         kvm.putCode(slot, v.code());
         for (int i = 0; i < STATES && !unknownToKvm.contains(v.form()); i++) {
