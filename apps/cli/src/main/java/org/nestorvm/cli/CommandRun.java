@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -21,7 +20,6 @@ import org.nestorvm.machine.Outcome;
 import org.nestorvm.memory.sys.HostText;
 import org.nestorvm.virtio.console.ConsoleOptions;
 import org.nestorvm.vmm.VmRefusedException;
-import sun.misc.Signal;
 
 /**
  * {@code nestor run -- COMMAND}: a guest for one command. The host's root is the command's, read-only with a layer in
@@ -52,7 +50,6 @@ final class CommandRun {
     private final KernelLog log;
     private final CommandStreams streams;
     private Machine machine;
-    private int endedBy;
 
     CommandRun(CommandOptions options, RunOptions run, DeviceOptions devices, PrintStream err) {
         this.options = options;
@@ -124,7 +121,9 @@ final class CommandRun {
     }
 
     /** @return the command's status, or {@link #NO_STATUS} */
-    int call(MachineConfig config, String engine, TimeLimit limit) throws IOException, InterruptedException {
+    int call(MachineConfig config, String engine, TimeLimit limit, EndSignals signals)
+            throws IOException, InterruptedException {
+        signals.creating();
         Outcome outcome;
         try (ConsoleLink typing = terminal
                         ? ConsoleLink.open(new ConsoleChoice.Stdio(), OutputStream.nullOutputStream(), false)
@@ -135,7 +134,7 @@ final class CommandRun {
             }
             if (run.memoryReserve) made.reserveMemory();
             if (options.verbose) err.println("nestor: " + made.description() + "; engine " + engine);
-            for (String name : List.of("INT", "TERM", "HUP")) handle(name);
+            signals.connect(new Command(made));
             if (terminal) {
                 TerminalSize.onChange(STDIN, size -> made.resizeConsole(size.cols(), size.rows()));
                 typing.connect(made);
@@ -158,13 +157,13 @@ final class CommandRun {
                                 ? ""
                                 : ", " + made.counters().instructions() + " instructions");
         }
-        return status(outcome);
+        return status(outcome, signals.status());
     }
 
-    private int status(Outcome outcome) {
+    private int status(Outcome outcome, int signalled) {
         Integer status = streams.status();
         if (status != null) return status;
-        if (endedBy != 0) return SIGNALLED + endedBy;
+        if (signalled != 0) return signalled;
         if (outcome.kind() == Outcome.Kind.STOPPED) return SIGNALLED + SIGKILL; // Ctrl-A x
         if (outcome.kind() == Outcome.Kind.TIMED_OUT) {
             err.println("nestor: the command was ended by --timeout");
@@ -176,31 +175,28 @@ final class CommandRun {
         return outcome.kind() == Outcome.Kind.PANICKED ? RunCommand.status(outcome) : NO_STATUS;
     }
 
-    private void handle(String name) {
-        try {
-            Signal.handle(new Signal(name), this::signalled);
-        } catch (IllegalArgumentException e) {
-            return; // ignored since before our start, as by nohup(1): it stays so
-        }
-    }
+    /** A signal is the command's, if there is one already. */
+    private final class Command implements EndSignals.Guest {
+        private final Machine machine;
 
-    /**
-     * On a thread of the signal's own. A signal is the command's, if there is one already. One that asks for the end,
-     * SIGTERM or SIGHUP, ends the guest when the command has not ended in time, or when another one comes.
-     */
-    private void signalled(Signal signal) {
-        boolean end = !signal.getName().equals("INT"), passed;
-        synchronized (this) {
-            passed = !(end && endedBy != 0) && streams.signal(signal.getName());
-            if (end || !passed) endedBy = signal.getNumber();
+        Command(Machine machine) {
+            this.machine = machine;
         }
-        if (passed && !end) return;
-        try {
-            if (passed) Thread.sleep(Duration.ofSeconds(run.shutdownSeconds));
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+
+        @Override
+        public boolean ask(String signal) {
+            return streams.signal(signal);
         }
-        stop();
+
+        @Override
+        public boolean interrupt() {
+            return streams.signal("INT");
+        }
+
+        @Override
+        public void stop() {
+            machine.stop();
+        }
     }
 
     private synchronized void stop() {

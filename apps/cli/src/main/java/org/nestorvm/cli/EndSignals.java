@@ -3,31 +3,41 @@ package org.nestorvm.cli;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.nestorvm.machine.Machine;
 import sun.misc.Signal;
 import sun.misc.SignalHandler;
 
 /**
- * SIGTERM, SIGHUP and SIGINT during a run. The first SIGTERM or SIGHUP presses the guest's power button, if the guest
- * listens to that, and the guest has some seconds to shut down. Another signal, SIGINT, or the end of those seconds
- * stops the guest. The command then ends as after any run, so that no socket and no folder of its devices stays behind.
+ * SIGTERM, SIGHUP and SIGINT during a run. The first SIGTERM or SIGHUP asks the guest to end, if the guest listens, and
+ * it has some seconds for that. Another signal, SIGINT, or the end of those seconds stops the guest. The command then
+ * ends as after any run, so that no socket and no folder of its devices stays behind.
  */
 final class EndSignals implements AutoCloseable {
+    /** What runs, and how it is asked to end. Called on threads of the signals' own. */
+    interface Guest {
+        /** @return false when the guest does not listen */
+        boolean ask(String signal);
+
+        /** SIGINT. @return false when it is to stop the guest */
+        default boolean interrupt() {
+            return false;
+        }
+
+        void stop();
+    }
+
     private static final int SIGHUP = 1, SIGINT = 2, SIGTERM = 15, STATUS = 128;
     /** For the end of a run after its guest was stopped, and for the creation of a machine that is under way. */
     private static final Duration CLEANUP = Duration.ofSeconds(10);
 
     private final Duration patience;
-    private final boolean quiet;
     private final Map<Signal, SignalHandler> before = new LinkedHashMap<>();
-    private Machine machine;
+    private Guest guest;
     private boolean creating;
     private int status;
 
-    /** @param patience for a guest that listens to its power button */
-    EndSignals(Duration patience, boolean quiet) {
+    /** @param patience for a guest that listens */
+    EndSignals(Duration patience) {
         this.patience = patience;
-        this.quiet = quiet;
         for (int signal : new int[] {SIGHUP, SIGINT, SIGTERM}) handle(signal);
     }
 
@@ -50,28 +60,28 @@ final class EndSignals implements AutoCloseable {
 
     /** On a thread of the signal's own. */
     private void received(int signal) {
-        Machine running;
+        Guest running;
         boolean first, waits;
+        synchronized (this) {
+            running = guest;
+            waits = creating;
+        }
+        if (signal == SIGINT && running != null && running.interrupt()) return;
         synchronized (this) {
             first = status == 0;
             if (first) status = STATUS + signal;
-            running = machine;
-            waits = creating;
         }
         if (running == null) {
-            if (waits) exitAfter(CLEANUP); // connect() stops the machine when it is made
+            if (waits) exitAfter(CLEANUP); // connect() stops the guest when it is made
             else System.exit(status());
-        } else if (first && signal != SIGINT && !patience.isZero() && running.pressPowerButton()) {
-            if (!quiet)
-                System.err.println("nestor: SIG" + name(signal) + ": the power button is pressed; the guest has "
-                        + patience.toSeconds() + " s, a second signal ends it at once");
+        } else if (first && signal != SIGINT && !patience.isZero() && running.ask(name(signal))) {
             if (pauses(patience)) stop(running);
         } else {
             stop(running);
         }
     }
 
-    private void stop(Machine running) {
+    private void stop(Guest running) {
         running.stop();
         exitAfter(CLEANUP);
     }
@@ -95,8 +105,8 @@ final class EndSignals implements AutoCloseable {
     }
 
     /** A signal that has come meanwhile stops the machine before it runs. */
-    synchronized void connect(Machine to) {
-        machine = to;
+    synchronized void connect(Guest to) {
+        guest = to;
         if (status != 0) to.stop();
     }
 

@@ -81,9 +81,8 @@ final class RunCommand implements Callable<Integer> {
                     + String.join(", ", unrepeatable) + " cannot do; leave out one or the other");
         EngineChoice.Result choice = EngineChoice.choose(options.engine, options.clock, options.irqchip);
         if (options.memoryReserve) new MemoryRoom(Path.of("/")).require(options.memoryBytes);
-        if (!command.command.isEmpty()) return runCommand(choice);
-        try (EndSignals signals = new EndSignals(Duration.ofSeconds(options.shutdownSeconds), options.quiet)) {
-            return run(choice, signals);
+        try (EndSignals signals = new EndSignals(Duration.ofSeconds(options.shutdownSeconds))) {
+            return command.command.isEmpty() ? run(choice, signals) : runCommand(choice, signals);
         }
     }
 
@@ -119,7 +118,7 @@ final class RunCommand implements Callable<Integer> {
         return lost && status == 0 ? Nestor.FAILED : status;
     }
 
-    private int runCommand(EngineChoice.Result choice) throws IOException, InterruptedException {
+    private int runCommand(EngineChoice.Result choice, EndSignals signals) throws IOException, InterruptedException {
         if (!spec.commandLine().getParseResult().originalArgs().contains("--")) {
             throw new ParameterException(
                     spec.commandLine(),
@@ -132,7 +131,7 @@ final class RunCommand implements Callable<Integer> {
         MachineConfig config = run.config(
                 config(choice.engine(), run.loader(defaultGuest(), folder), OutputStream.nullOutputStream()), folder);
         try (TimeLimit limit = new TimeLimit(options.timeout)) {
-            return run.call(config, choice.engine().name() + choice.reason(), limit);
+            return run.call(config, choice.engine().name() + choice.reason(), limit, signals);
         }
     }
 
@@ -158,7 +157,7 @@ final class RunCommand implements Callable<Integer> {
                 panic.connect(() -> machine.stop(Outcome.Kind.PANICKED, "guest panicked, as it printed"));
             if (options.memoryReserve) machine.reserveMemory();
             console.connect(machine);
-            signals.connect(machine);
+            signals.connect(endOf(machine));
             if (console.onTerminal() && devices.consoleFollowsTerminal()) followTerminal(machine);
             limit.connect(() -> machine.stop(Outcome.Kind.TIMED_OUT, "guest ended by --timeout"));
             long startNs = System.nanoTime();
@@ -170,6 +169,25 @@ final class RunCommand implements Callable<Integer> {
             report(machine, outcome, elapsedNs);
             return outcome;
         }
+    }
+
+    /** A guest ends by its power button. */
+    private EndSignals.Guest endOf(Machine machine) {
+        return new EndSignals.Guest() {
+            @Override
+            public boolean ask(String signal) {
+                boolean heard = machine.pressPowerButton();
+                if (heard)
+                    tell("SIG" + signal + ": the power button is pressed; the guest has " + options.shutdownSeconds
+                            + " s, a second signal ends it at once");
+                return heard;
+            }
+
+            @Override
+            public void stop() {
+                machine.stop();
+            }
+        };
     }
 
     /** A reset that follows a panic is its end. */

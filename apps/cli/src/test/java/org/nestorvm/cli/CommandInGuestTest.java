@@ -3,16 +3,22 @@ package org.nestorvm.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -116,6 +122,35 @@ class CommandInGuestTest {
             assertThat(errors()).contains("Read-only file system");
         } finally {
             process.destroyForcibly();
+        }
+    }
+
+    /** The machine is being made as long as the back end of a device does not answer. */
+    @Test
+    void signalWhileTheMachineIsMadeLeavesNoSocket() throws Exception {
+        Path backEnd = directory.resolve("back-end"), net = directory.resolve("net");
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(backEnd));
+            Process process = NestorProcess.start(
+                    command(
+                            "--no-host-root",
+                            "--net",
+                            "unix=" + net + ",server",
+                            "--vhost-user",
+                            "rng,path=" + backEnd,
+                            "--",
+                            "true"),
+                    LIMIT_S);
+            try (SocketChannel connection = server.accept()) {
+                assertThat(net).exists();
+                new ProcessBuilder("kill", Long.toString(process.pid())).start().waitFor();
+                assertFalse(process.waitFor(1, TimeUnit.SECONDS), "it waits for the machine, to take it apart");
+                connection.close();
+                process.waitFor();
+                assertThat(net).doesNotExist();
+            } finally {
+                process.destroyForcibly();
+            }
         }
     }
 

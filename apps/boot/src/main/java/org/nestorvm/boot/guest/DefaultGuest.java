@@ -27,15 +27,15 @@ import org.nestorvm.memory.sys.Privileges;
  */
 public final class DefaultGuest {
     /** Part of the folder's name: raised when {@link #initramfs} or the choice of packages changes. */
-    static final int RECIPE = 6;
+    static final int RECIPE = 7;
 
     private static final String MEND = "pass --kernel FILE and --initrd FILE";
     private static final String KERNEL_METAPACKAGE = "linux-image-cloud-amd64", BUSYBOX = "busybox-static";
     private static final Pattern KERNEL_PACKAGE = Pattern.compile("Depends: (linux-image-[0-9]\\S*)");
     private static final String KERNEL = "vmlinuz", INITRAMFS = "initramfs", VERSIONS = "versions";
     /** What the script {@code init} loads besides drivers of virtio devices, all of which come along. */
-    private static final List<String> MODULES =
-            List.of("virtio_pci", "sd_mod", "sr_mod", "isofs", "pvpanic_mmio", "af_packet", "overlay");
+    private static final List<String> MODULES = List.of(
+            "virtio_pci", "sd_mod", "sr_mod", "isofs", "pvpanic_mmio", "af_packet", "overlay", "button", "evdev");
 
     private static final String VIRTIO_BUS = "virtio:";
     /** The packages, unpacked, and the initramfs. */
@@ -221,7 +221,10 @@ public final class DefaultGuest {
         root.file("init", 0755, script("init"))
                 .file("etc/inittab", 0644, script("inittab"))
                 .file("etc/profile", 0644, script("profile").replace("@READY@", READY));
-        return root.file("etc/udhcpc", 0755, script("udhcpc")).file("etc/links-down", 0755, script("links-down"));
+        return root.file("etc/udhcpc", 0755, script("udhcpc"))
+                .file("etc/links-down", 0755, script("links-down"))
+                .file("etc/leave", 0755, script("leave"))
+                .file("etc/acpi/PWRF/00000080", 0755, script("power-button"));
     }
 
     static String script(String name) throws IOException {
