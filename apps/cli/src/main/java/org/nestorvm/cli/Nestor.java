@@ -74,8 +74,8 @@ public final class Nestor implements Runnable {
 
     /** What a command prints is what it was asked for: none of it may be lost without a word. */
     private static int statusOf(int status, StandardStream out) {
-        if (out.failure() == null) return status;
-        if (!out.isReaderGone()) System.err.println("nestor: " + oneLine(cause(out.failure())));
+        if (out.failure() == null || out.isReaderGone()) return status;
+        System.err.println("nestor: " + oneLine(cause(out.failure())));
         return status == 0 ? FAILED : status;
     }
 
